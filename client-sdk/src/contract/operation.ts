@@ -1,0 +1,71 @@
+import type { Static, TSchema } from 'typebox';
+import Type from 'typebox';
+import type { ErrorCode } from './errors.ts';
+
+/** The version 2 whitelists of Meshblu (reference, section 4.4). */
+export const whitelistNames = [
+  'discover.view',
+  'discover.as',
+  'configure.update',
+  'configure.as',
+  'configure.sent',
+  'configure.received',
+  'message.from',
+  'message.as',
+  'message.sent',
+  'message.received',
+  'broadcast.sent',
+  'broadcast.received',
+  'broadcast.as',
+] as const;
+
+/** One of the thirteen version 2 whitelists. */
+export type Whitelist = (typeof whitelistNames)[number];
+
+/**
+ * Who may call an operation.
+ *
+ * - `public`: anybody, identified or not.
+ * - `self`: any identified device, for itself.
+ * - `whitelist`: the document named by the input's field `target` must list the caller (or be the caller); missing `target` in the
+ *   input means the caller itself. `search`: the list filters what is found instead.
+ */
+export type Access<Field extends string = string> =
+  | { readonly public: true }
+  | { readonly self: true }
+  | { readonly whitelist: Whitelist; readonly target: Field }
+  | { readonly whitelist: Whitelist; readonly search: true };
+
+
+/** What a row declares. Listeners, routes, client methods, documents and table-driven tests follow from it. */
+export interface Row<In extends TSchema = TSchema, Out extends TSchema = TSchema> {
+  readonly kind: 'operation';
+  readonly summary: string;
+  readonly http: readonly string[];
+  readonly access: Access;
+  /** Does a success change something? Such calls carry a `reqId` and take effect once. */
+  readonly mutates: boolean;
+  readonly input: In;
+  readonly output: Out;
+  /** Failures beyond those that any call can meet. */
+  readonly errors: readonly ErrorCode[];
+}
+
+/**
+ * Declares an operation. The path of the export is the event's name: `register` is 'register', `users.create` is 'users:create'.
+ *
+ * `http` holds routes as `'METHOD /path/:parameter'`; the first is ours or Meshblu's newest, the others are older forms of it.
+ */
+export const operation = <In extends TSchema, Out extends TSchema>(
+  row: Omit<Row<In, Out>, 'kind' | 'access'> & { access: Access<keyof Static<In> & string> },
+): Row<In, Out> => ({ kind: 'operation', ...row });
+
+/** The argument of a row. */
+export type Input<R extends Row> = Static<R['input']>;
+
+/** The result of a row. */
+export type Output<R extends Row> = Static<R['output']>;
+
+/** An object with some known properties and any others beside them. */
+export const open = <P extends Record<string, TSchema>>(properties: P) =>
+  Type.Intersect([Type.Object(properties), Type.Record(Type.String(), Type.Unknown())]);

@@ -1,0 +1,82 @@
+/**
+ * What the registry keeps beside the user's properties, in the one key of a device document that is ours.
+ *
+ * It never leaves the server: `outgoing()` strips it, and no filter, sort, projection or update of a client may name it.
+ */
+export interface Hidden {
+  /** Raised by exactly one with every write of the document. */
+  rev: number;
+  /** `rev` of the last change that clients may see. */
+  shown: number;
+  /** Which requests took effect here (see `request-window.ts`). */
+  window?: WindowEntry[];
+  /** When a window entry younger than 15 minutes last had to go, in milliseconds of the feed's clock. */
+  lost?: number;
+  /** Nodes that hold a socket of this device, and since when and why it is on or off line. */
+  presence?: { nodes: string[]; since: number; reason: string };
+  /** Set when the device was unregistered: it is missing to everybody from then on. */
+  gone?: { at: number; by: string };
+}
+
+/** One client instance of one actor: its highest counter that took effect, and the 64 counters up to it as a bit field (hex). */
+export interface WindowEntry {
+  key: string;
+  top: number;
+  bits: string;
+  usedAt: number;
+}
+
+/** A document that is written through the door. */
+export interface Guarded {
+  _id: unknown;
+  _rollcall?: Hidden;
+  [property: string]: unknown;
+}
+
+/** A Meshblu device document (reference, section 3.1). `_id` is the uuid for new ones. */
+export interface DeviceDocument extends Guarded {
+  uuid: string;
+}
+
+/** A token in Meshblu's shape (reference, section 5.3). The root token is the row `root:<uuid>`. */
+export interface TokenDocument extends Guarded {
+  _id: unknown;
+  uuid: string;
+  hashedToken: string;
+  metadata: Record<string, unknown>;
+  root?: true;
+  expiresOn?: Date;
+}
+
+/** One of the registry's own keys, sealed with `ROLLCALL_SECRET`; `check` rows hold the check values of pepper and secret. */
+export interface KeyDocument {
+  _id: string;
+  sealed?: string;
+  check?: string;
+}
+
+/** A node's lease (decisions, section 11). */
+export interface NodeDocument {
+  _id: string;
+  renewal: number;
+  at: string;
+  counts: boolean;
+}
+
+/** A stored Meshblu subscription (reference, section 2.18). */
+export interface SubscriptionDocument {
+  _id: unknown;
+  subscriberUuid: string;
+  emitterUuid: string;
+  type: string;
+  deleted?: boolean;
+}
+
+export interface Collections {
+  devices: DeviceDocument;
+  'deleted-devices': DeviceDocument;
+  tokens: TokenDocument;
+  keys: KeyDocument;
+  nodes: NodeDocument;
+  subscriptions: SubscriptionDocument;
+}
