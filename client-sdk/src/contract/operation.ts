@@ -43,6 +43,8 @@ export interface Row<In extends TSchema = TSchema, Out extends TSchema = TSchema
   readonly summary: string;
   readonly http: readonly string[];
   readonly access: Access;
+  /** May the input carry `uuid` and `token` of a device, to be called as that device? (Meshblu reference, section 1.8; default false.) */
+  readonly credentials?: boolean;
   /** Does a success change something? Such calls carry a `reqId` and take effect once. */
   readonly mutates: boolean;
   readonly input: In;

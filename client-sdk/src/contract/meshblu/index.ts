@@ -1,0 +1,3 @@
+export * from './identity.ts';
+export * from './devices.ts';
+export * from './tokens.ts';
