@@ -2,8 +2,11 @@ import type {
   ChangeStreamDocument,
   Document,
   Filter,
+  OptionalId,
   OptionalUnlessRequiredId,
   UpdateFilter,
+  WithId,
+  WithoutId,
 } from 'mongodb';
 import type { Collections } from './collections.ts';
 
@@ -85,8 +88,8 @@ export interface IndexOptions {
 }
 
 export type BulkOperation<T extends Document> =
-  | { insertOne: { document: OptionalUnlessRequiredId<T> } }
-  | { replaceOne: { filter: Filter<T>; replacement: T; upsert?: boolean } }
+  | { insertOne: { document: OptionalId<T> } }
+  | { replaceOne: { filter: Filter<T>; replacement: WithoutId<T>; upsert?: boolean } }
   | { updateOne: { filter: Filter<T>; update: UpdateFilter<T>; upsert?: boolean; arrayFilters?: Document[] } }
   | { updateMany: { filter: Filter<T>; update: UpdateFilter<T>; upsert?: boolean; arrayFilters?: Document[] } }
   | { deleteOne: { filter: Filter<T> } }
@@ -106,9 +109,12 @@ export interface Collection<T extends Document> {
   updateMany(filter: Filter<T>, update: UpdateFilter<T>, options?: UpdateOptions): Promise<UpdateResult>;
   deleteOne(filter: Filter<T>): Promise<{ acknowledged: boolean; deletedCount: number }>;
   deleteMany(filter: Filter<T>): Promise<{ acknowledged: boolean; deletedCount: number }>;
-  findOneAndUpdate(filter: Filter<T>, update: UpdateFilter<T>, options?: FindOneAndOptions): Promise<T | null>;
-  findOneAndReplace(filter: Filter<T>, replacement: T, options?: FindOneAndOptions): Promise<T | null>;
-  findOneAndDelete(filter: Filter<T>, options?: FindOneAndOptions): Promise<T | null>;
+  findOneAndUpdate(filter: Filter<T>, update: UpdateFilter<T>, options: FindOneAndOptions): Promise<WithId<T> | null>;
+  findOneAndUpdate(filter: Filter<T>, update: UpdateFilter<T>): Promise<WithId<T> | null>;
+  findOneAndReplace(filter: Filter<T>, replacement: T, options: FindOneAndOptions): Promise<WithId<T> | null>;
+  findOneAndReplace(filter: Filter<T>, replacement: T): Promise<WithId<T> | null>;
+  findOneAndDelete(filter: Filter<T>, options: FindOneAndOptions): Promise<WithId<T> | null>;
+  findOneAndDelete(filter: Filter<T>): Promise<WithId<T> | null>;
   bulkWrite(
     operations: BulkOperation<T>[],
     options?: { ordered?: boolean },
