@@ -1,0 +1,90 @@
+import { RegistryError } from '@rollcall/client/contract';
+import { packetTypes, readPacket, Rejected } from './packet.ts';
+import type { Packet } from './packet.ts';
+
+/** What the guarded parser has to know of the engine that it works for. */
+export interface ParserOptions {
+  /** Does the client ask for the namespace with one CONNECT? Engine.IO 3 clients are in it without asking. */
+  readonly connects: boolean;
+  /** Longest acknowledgement that is sent, in characters; in the place of a longer one `too-large` goes out. */
+  readonly maxAnswerLength: number;
+  /** Last change of a text before it goes out. */
+  readonly finish?: (text: string) => string;
+  /** Called once for each packet refused, answered or not. */
+  readonly onRejected: () => void;
+}
+
+/** What Socket.IO calls of an encoder: a packet becomes one text. */
+export interface PacketEncoder {
+  encode(packet: Packet): [string];
+}
+
+/** What Socket.IO calls of a decoder: it listens to `decoded` and to nothing else, and closes the transport when `add` throws. */
+export interface PacketDecoder {
+  on(event: 'decoded', listener: (packet: Packet) => void): void;
+  removeListener(): void;
+  add(data: unknown): void;
+  destroy(): void;
+}
+
+/** A parser as Socket.IO's option `parser` takes it. */
+export interface SocketParser {
+  readonly Encoder: new () => PacketEncoder;
+  readonly Decoder: new () => PacketDecoder;
+}
+
+/** A Socket.IO parser with the guard of `readPacket` in front, for text only. A second CONNECT on the same transport is refused as well. */
+export const guardedParser = ({ connects, maxAnswerLength, finish, onRejected }: ParserOptions): SocketParser => {
+  const tooLarge = JSON.stringify([new RegistryError('too-large').toFailure()]);
+
+  class Encoder implements PacketEncoder {
+    encode({ type, id, data }: Packet): [string] {
+      const head = id === undefined ? `${type}` : `${type}${id}`;
+      if (data === undefined) return [head];
+      const body = JSON.stringify(data);
+      const text = head + (type === packetTypes.ack && body.length > maxAnswerLength ? tooLarge : body);
+      return [finish ? finish(text) : text];
+    }
+  }
+
+  class Decoder implements PacketDecoder {
+    #listener: ((packet: Packet) => void) | undefined;
+    #mayConnect = connects;
+
+    on(_event: 'decoded', listener: (packet: Packet) => void): void {
+      this.#listener = listener;
+    }
+
+    removeListener(): void {
+      this.#listener = undefined;
+    }
+
+    destroy(): void {
+      this.#listener = undefined;
+    }
+
+    add(data: unknown): void {
+      this.#listener?.(this.#read(data));
+    }
+
+    #read(data: unknown): Packet {
+      try {
+        if (typeof data !== 'string') throw new TypeError('Refused packet: binary');
+        const packet = readPacket(data);
+        if (packet.type === packetTypes.connect) this.#connect();
+        if (Array.isArray(packet.data) && packet.data[1] instanceof Rejected) onRejected();
+        return packet;
+      } catch (error) {
+        onRejected();
+        throw error;
+      }
+    }
+
+    #connect(): void {
+      if (!this.#mayConnect) throw new Error('Refused packet: second CONNECT');
+      this.#mayConnect = false;
+    }
+  }
+
+  return { Encoder, Decoder };
+};
