@@ -1,0 +1,106 @@
+import type { Backoff } from './backoff.ts';
+import type { Client, ClientBase } from './client.ts';
+import { hidden } from './client.ts';
+import { Connection } from './connection.ts';
+import { RegistryError } from './contract/errors.ts';
+import { Listeners } from './listeners.ts';
+import { withOperations } from './methods.ts';
+import type { ConnectOptions, Credentials, Login } from './options.ts';
+import { after, onAbort, timeLimit } from './options.ts';
+import { Requests } from './requests.ts';
+import { Seen } from './seen.ts';
+
+const backoffDefaults: Backoff = { minMs: 1000, maxMs: 30_000 };
+
+/** Longest time in which a call may be repeated, in milliseconds: the server remembers the requests of an idle client for 15 minutes. */
+const longestRepeatMs = 600_000;
+
+const defaultLimitMs = 30_000;
+
+/** The parts of a client, put together; `release` lets the events through that came before anybody could listen. */
+const assemble = (url: string, login: Login, options: ConnectOptions) => {
+  const backoff = { ...backoffDefaults, ...options.backoff };
+  const listeners = new Listeners();
+  const seen = new Seen();
+  let early: (() => void)[] | undefined = [];
+  const requests = new Requests(
+    {
+      isReady: () => connection.state === 'ready',
+      send: (...call) => connection.send(...call),
+      succeeded: (event, result) => {
+        if (event === 'resetToken') connection.adopt((result ?? {}) as Partial<Credentials>);
+      },
+      dropped: (event, error) => listeners.emit('dropped', event, error),
+    },
+    {
+      callTimeoutMs: timeLimit(options.callTimeoutMs ?? defaultLimitMs),
+      queueLimit: options.queueLimit ?? 1000,
+      repeatMs: Math.min(options.repeatMs ?? longestRepeatMs, longestRepeatMs),
+      backoff,
+    },
+  );
+  const connection: Connection = new Connection(
+    { url, login, autoSetOnline: options.autoSetOnline, backoff },
+    {
+      state: (state, reason) => {
+        if (state === 'ready') requests.resume();
+        if (state === 'closed') requests.close(reason ?? new RegistryError('disconnected', 'The client was closed'));
+        listeners.emit('state', state, reason);
+      },
+      event: (event, body, extras) => {
+        if (!seen.isNew(event, body, extras)) return;
+        if (early) early.push(() => listeners.emit(event, body, extras));
+        else listeners.emit(event, body, extras);
+      },
+    },
+  );
+  const base = hidden({
+    get credentials() {
+      return connection.identity;
+    },
+    get state() {
+      return connection.state;
+    },
+    on: listeners.on.bind(listeners) as ClientBase['on'],
+    reqId: () => requests.reqId(),
+    call: (event, input, callOptions) => requests.call(event, input, callOptions),
+    close: () => connection.close(),
+  });
+  const release = (): void => {
+    const waiting = early ?? [];
+    early = undefined;
+    for (const tell of waiting) tell();
+  };
+  return { client: withOperations(base, base.call), connection, listeners, release };
+};
+
+/** Why no connection was made in time: what the server said last, or that there was none. */
+const tooLate = (url: string, last: RegistryError | undefined): RegistryError =>
+  last && last.code !== 'disconnected' && last.code !== 'timeout'
+    ? last
+    : new RegistryError('timeout', `No connection to ${new URL(url).host} was made in time`, { cause: last });
+
+/**
+ * Connects to a registry as a device; without credentials it registers a new one.
+ *
+ * Resolves when the server has accepted the credentials. Rejects with `unauthenticated` if it refuses them, `invalid-input` for an
+ * address that is none, and after `timeoutMs` with `timeout`, or with the server's last refusal. Until then it keeps trying.
+ */
+export const connect = async (url: string, login: Login = {}, options: ConnectOptions = {}): Promise<Client> => {
+  if (!URL.canParse(url) || !/^(http|ws)s?:$/.test(new URL(url).protocol))
+    throw new RegistryError('invalid-input', 'The address of a registry is an http, https, ws or wss URL');
+  const limitMs = timeLimit(options.timeoutMs ?? defaultLimitMs);
+  return new Promise((resolve, reject) => {
+    const stopAbort = onAbort(options.signal, (error) => connection.close(error));
+    const { client, connection, listeners, release } = assemble(url, login, options);
+    const stopTimer = after(limitMs, () => connection.close(tooLate(url, connection.lastError)));
+    const stopState = listeners.on('state', (state, reason) => {
+      if (state !== 'ready' && state !== 'closed') return;
+      for (const stop of [stopAbort, stopTimer, stopState]) stop();
+      if (state === 'closed') return reject(reason);
+      resolve(client);
+      // The caller goes on in a microtask; its listeners are there in the next turn.
+      setTimeout(release, 0);
+    });
+  });
+};

@@ -1,0 +1,11 @@
+export type { Backoff } from './backoff.ts';
+export type { Client, ClientBase } from './client.ts';
+export { connect } from './connect.ts';
+export { RegistryError } from './contract/errors.ts';
+export type { ErrorCode, ErrorDetail, Failure } from './contract/errors.ts';
+export { eventNames } from './events.ts';
+export type { Device, Events, Extras, Message, NotReady, Ready, State } from './events.ts';
+export type { Stop } from './listeners.ts';
+export type { Method, Methods, Operations } from './methods.ts';
+export type { CallOptions, ConnectOptions, Credentials, Login, Signal } from './options.ts';
+export { version } from './version.ts';

@@ -1,0 +1,48 @@
+import type * as contract from './contract/index.ts';
+import type { Input, Output, Row } from './contract/index.ts';
+import type { CallOptions } from './options.ts';
+
+/** One operation as a method: the input may be left out if none of its fields is needed. */
+export type Method<R> = R extends Row
+  ? {} extends Input<R>
+    ? (input?: Input<R>, options?: CallOptions) => Promise<Output<R>>
+    : (input: Input<R>, options?: CallOptions) => Promise<Output<R>>
+  : never;
+
+/** The rows of one file as methods. The keys are mapped as they are, so that an editor shows each row's own comment. */
+export type Methods<M> = { readonly [K in keyof M]: Method<M[K]> };
+
+type Contract = typeof contract;
+
+/** Names of the contract's areas: those of its exports that hold rows. */
+export type Area = Exclude<
+  { [A in keyof Contract]: Extract<Contract[A][keyof Contract[A]], Row> extends never ? never : A }[keyof Contract],
+  'meshblu'
+>;
+
+/** Every operation of the contract: `client.whoami()`, `client.documents.update({ … })`. */
+export type Operations = Methods<Contract['meshblu']> & { readonly [A in Area]: Methods<Contract[A]> };
+
+/** Sends a call by the name of its event. */
+export type Send = (event: string, input: unknown, options: CallOptions | undefined) => Promise<unknown>;
+
+const isName = (key: string | symbol): key is string =>
+  typeof key === 'string' && /^[A-Za-z][A-Za-z0-9]*$/.test(key) && key !== 'then' && key !== 'toJSON';
+
+const method = (event: string, send: Send) => (input?: unknown, options?: CallOptions) => send(event, input, options);
+
+/**
+ * The target with every operation as a method. No name is known here: `x.whoami` sends the event `whoami`, `x.users.create` sends
+ * `users:create`. `then`, `toJSON`, symbols and whatever else is no name stay undefined, so that `await`, `JSON.stringify` and a
+ * console may look at it.
+ */
+export const withOperations = <T extends object>(target: T, send: Send): T & Operations =>
+  new Proxy(target, {
+    get: (own, name) => {
+      if (name in own || !isName(name)) return Reflect.get(own, name) as unknown;
+      return new Proxy(method(name, send), {
+        get: (area, verb) =>
+          verb in area || !isName(verb) ? (Reflect.get(area, verb) as unknown) : method(`${name}:${verb}`, send),
+      });
+    },
+  }) as T & Operations;
