@@ -2,16 +2,25 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { Server as EngineServer } from 'engine.io';
 import { Server } from 'socket.io';
-import { repairText, toAscii } from './legacy.ts';
-import { isAllowedOrigin } from './origins.ts';
+import type { Socket } from 'socket.io';
+import { admissionLimits, openAdmission } from './admission.ts';
+import type { AdmissionLimits } from './admission.ts';
+import { backlogLimits, guardBacklog, lookMs } from './backlog.ts';
+import type { Backlog, BacklogLimits } from './backlog.ts';
+import { isClosed, terminate } from './connection.ts';
+import type { RawWebSocket } from './connection.ts';
+import { openLegacyEngine, toAscii } from './legacy.ts';
 import { guardedParser } from './parser.ts';
+import type { SocketParser } from './parser.ts';
+import { openRouter } from './router.ts';
 
 export { handshakePath } from './legacy.ts';
+export type { HandshakePath } from './legacy.ts';
 export { Rejected } from './packet.ts';
 
 /** How the two engines are opened. */
-export interface EngineOptions {
-  /** Exact browser origins allowed beside the same origin. Requests without an Origin header are no browser's and are allowed. */
+export interface EngineOptions extends Partial<AdmissionLimits>, Partial<BacklogLimits> {
+  /** Exact browser origins allowed beside the same origin. A request without an Origin header is no browser's and allowed. With none named, the legacy engine allows all. */
   readonly origins: readonly string[];
   /** Serve Engine.IO 3 clients (socket.io-client 1.x and 2.x) as well. */
   readonly legacy: boolean;
@@ -19,9 +28,20 @@ export interface EngineOptions {
   readonly connectTimeoutMs?: number;
 }
 
+/** Figures of both engines together; all but `connections` only grow. */
+export interface EngineStats {
+  readonly connections: number;
+  /** Connections ended because they did not read. */
+  readonly slowDrops: number;
+  /** Volatile events that were not sent because too much waited. */
+  readonly volatileDrops: number;
+  /** Packets that the guard refused. */
+  readonly rejectedPackets: number;
+}
+
 /** Two Engine.IO engines behind one router, each with its own Socket.IO server. */
 export interface Engines {
-  /** Engine.IO 4: websocket only, guarded parser. */
+  /** Engine.IO 4: websocket only. */
   readonly io: Server;
   /** Engine.IO 3: polling and websocket; null unless it was asked for. */
   readonly legacy: Server | null;
@@ -29,69 +49,100 @@ export interface Engines {
   handle(request: IncomingMessage, response: ServerResponse): boolean;
   /** Takes the upgrade if its path is Engine.IO's; false: not ours, the caller offers it to others or destroys it. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): boolean;
-  /** Closes every connection and both servers, at the latest after half a second. */
+  /** Emits unless 256 KiB or more wait for this socket; then counts the event as dropped and returns false. */
+  emitVolatile(socket: Socket, event: string, ...values: unknown[]): boolean;
+  /** Bytes that wait to be read by this socket's other end. */
+  pending(socket: Socket): number;
+  stats(): EngineStats;
+  /** Closes every connection and both servers, within half a second. */
   close(): Promise<void>;
 }
 
-/** Opens the engines; they own no HTTP server and listen to nothing. */
+/** Longest message to the main engine, in bytes. */
+const messageBytes = 131_072;
+
+/** Disconnects a socket and its transport, and waits no longer than 250 ms for the other end to agree. */
+export const drop = (socket: Socket): void => {
+  const { conn } = socket;
+  socket.disconnect(true);
+  conn.close();
+  setTimeout(terminate, lookMs, conn, 'forced close').unref();
+};
+
+interface Guarded {
+  readonly engine: EngineServer;
+  readonly io: Server;
+  readonly backlog: Backlog;
+}
+
+/** Closes websockets that are still open after `lookMs`, and waits until all are gone. */
+const closeAll = async (sockets: readonly RawWebSocket[]): Promise<void> => {
+  const open = sockets.filter((socket) => !isClosed(socket));
+  const closed = open.map((socket) => new Promise<void>((resolve) => socket.once('close', resolve)));
+  const timer = setTimeout(() => {
+    for (const socket of open) socket.terminate();
+  }, lookMs);
+  await Promise.all(closed);
+  clearTimeout(timer);
+};
+
+/** Opens the engines. They own no HTTP server and listen to nothing. */
 export const openEngines = (options: EngineOptions): Engines => {
-  const origins = new Set(options.origins);
-  const connectTimeout = options.connectTimeoutMs ?? 10_000;
-  const main = new EngineServer({
-    transports: ['websocket'],
-    allowUpgrades: false,
-    maxHttpBufferSize: 131_072,
-    perMessageDeflate: false,
-  });
-  const parser = guardedParser({ maxAnswerLength: 8_388_608, connects: true, onRejected() {} });
-  const io = new Server({ serveClient: false, connectTimeout, parser }).bind(main);
-
-  const old = options.legacy
-    ? new EngineServer({ allowEIO3: true, maxHttpBufferSize: 10_485_760, perMessageDeflate: false, httpCompression: false })
-    : null;
-  old?.on('connection', (connection) => {
-    connection.on('packet', (packet: { type: string; data?: unknown }) => {
-      if (packet.type === 'message' && typeof packet.data === 'string' && connection.transport.name === 'polling') {
-        packet.data = repairText(packet.data);
-      }
-    });
-  });
-  const legacyParser = guardedParser({ maxAnswerLength: 8_388_608, connects: false, finish: toAscii, onRejected() {} });
-  const legacy = old && new Server({ serveClient: false, connectTimeout, parser: legacyParser }).bind(old);
-
-  const isOurs = (request: IncomingMessage): boolean => /^\/socket\.io(?:[/?]|$)/.test(request.url ?? '');
-
-  const choose = (request: IncomingMessage): EngineServer | { code: number; message: string; status: number } => {
-    if (!isAllowedOrigin(request, origins)) return { code: 4, message: 'Forbidden', status: 403 };
-    const version = new URLSearchParams(request.url?.split('?')[1]).get('EIO');
-    if (version === '4') return main;
-    if (version === '3' && old) return old;
-    return { code: 5, message: 'Unsupported protocol version', status: 400 };
+  const limits = { ...backlogLimits, ...admissionLimits, ...options };
+  const counts = { rejectedPackets: 0, volatileDrops: 0 };
+  const onRejected = (): void => {
+    counts.rejectedPackets += 1;
   };
 
+  const open = (engine: EngineServer, parser: SocketParser): Guarded => {
+    const backlog = guardBacklog(engine, limits);
+    const io = new Server({ serveClient: false, connectTimeout: options.connectTimeoutMs ?? 10_000, parser });
+    return { engine, backlog, io: io.bind(engine) };
+  };
+  const main = open(
+    new EngineServer({
+      transports: ['websocket'],
+      allowUpgrades: false,
+      maxHttpBufferSize: messageBytes,
+      perMessageDeflate: false,
+    }),
+    guardedParser({ connects: true, maxAnswerLength: limits.answerBytes, onRejected }),
+  );
+  const legacy = options.legacy
+    ? open(
+        openLegacyEngine(),
+        guardedParser({ connects: false, maxAnswerLength: limits.answerBytes, finish: toAscii, onRejected }),
+      )
+    : null;
+
+  const both = legacy ? [main, legacy] : [main];
+  const connections = (): number => both.reduce((sum, { engine }) => sum + engine.clientsCount, 0);
+  const pending = ({ conn }: Socket): number => both.reduce((sum, { backlog }) => sum + backlog.pending(conn), 0);
+  const admission = openAdmission(limits, connections);
+  const router = openRouter({ main: main.engine, legacy: legacy?.engine ?? null, origins: options.origins, admission });
+
   return {
-    io,
-    legacy,
-    handle(request, response) {
-      if (!isOurs(request)) return false;
-      const engine = choose(request);
-      if (engine instanceof EngineServer) engine.handleRequest(request as never, response);
-      else
-        response
-          .writeHead(engine.status, { 'content-type': 'application/json' })
-          .end(JSON.stringify({ code: engine.code, message: engine.message }));
-      return true;
+    ...router,
+    io: main.io,
+    legacy: legacy?.io ?? null,
+    pending,
+    emitVolatile(socket, event, ...values) {
+      const isFree = pending(socket) < limits.volatileBytes;
+      if (isFree) socket.emit(event, ...values);
+      else counts.volatileDrops += 1;
+      return isFree;
     },
-    upgrade(request, socket, head) {
-      if (!isOurs(request)) return false;
-      socket.on('error', () => {});
-      const engine = choose(request);
-      if (engine instanceof EngineServer) engine.handleUpgrade(request as never, socket, head);
-      else socket.end(`HTTP/1.1 ${engine.status} ${engine.message}\r\nConnection: close\r\n\r\n`, () => socket.destroy());
-      return true;
-    },
+    stats: () => ({
+      connections: connections(),
+      slowDrops: both.reduce((sum, { backlog }) => sum + backlog.slowDrops(), 0),
+      ...counts,
+    }),
     async close() {
-      await Promise.all([io.close(), legacy?.close()]);
+      admission.close();
+      const sockets = both.flatMap(({ backlog }) => backlog.webSockets());
+      await Promise.all(both.map(({ io }) => io.close()));
+      await closeAll(sockets);
+      for (const { backlog } of both) backlog.close();
     },
   };
 };

@@ -1,5 +1,7 @@
 import { isUtf8 } from 'node:buffer';
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { Server as EngineServer } from 'engine.io';
+import type { Socket as Connection } from 'engine.io';
 
 /** What an Engine.IO 3 client came for: Meshblu, Meshblu's second protocol (reference, section 1.10), or the firehose of one device (1.11). */
 export type HandshakePath = 'main' | 'v2' | { readonly firehose: string };
@@ -32,4 +34,31 @@ export const repairText = (text: string): string => {
   if (!/[\u0080-\u00ff]/.test(text) || /[\u0100-\uffff]/.test(text)) return text;
   const bytes = Buffer.from(text, 'latin1');
   return isUtf8(bytes) ? bytes.toString('utf8') : text;
+};
+
+function repairPolling(this: Connection, packet: { readonly type: string; data?: unknown }): void {
+  const { type, data } = packet;
+  if (type === 'message' && typeof data === 'string' && this.transport.name === 'polling') packet.data = repairText(data);
+}
+
+/** Longest message to the legacy engine, in bytes: Meshblu's clients are used to large ones (reference, section 1.2 d). */
+const messageBytes = 10_485_760;
+
+/** Opens an engine for Engine.IO 3, that is socket.io-client 1.x and 2.x: polling, websocket, and the change from the one to the other. */
+export const openLegacyEngine = (): EngineServer => {
+  const engine = new EngineServer({
+    allowEIO3: true,
+    maxHttpBufferSize: messageBytes,
+    perMessageDeflate: false,
+    httpCompression: false,
+  });
+  engine.on('connection', (connection: Connection) => connection.on('packet', repairPolling));
+  return engine;
+};
+
+/** Gives the client of a poll `limitMs` to read the answer; Engine.IO forgets a response as soon as it is written. */
+export const boundResponse = (response: ServerResponse, limitMs: number): void => {
+  response.once('prefinish', () => {
+    if (response.writableLength > 0) setTimeout(() => response.writableFinished || response.destroy(), limitMs).unref();
+  });
 };

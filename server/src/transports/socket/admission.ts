@@ -1,0 +1,108 @@
+/** How fast and how many connections are let in. */
+export interface AdmissionLimits {
+  /** Connections at one time, both engines and those waiting included. Keep it below the process's limit of open files. Default 50,000. */
+  readonly maxConnections: number;
+  /** Handshakes per second; more wait for their turn. Default 10,000. */
+  readonly acceptPerSecond: number;
+  /** Handshakes per second from one address; more are refused with 429. Default 10,000: behind a proxy all clients have its address. */
+  readonly acceptPerAddressPerSecond: number;
+}
+
+/** Default limits of admission. */
+export const admissionLimits: AdmissionLimits = {
+  maxConnections: 50_000,
+  acceptPerSecond: 10_000,
+  acceptPerAddressPerSecond: 10_000,
+};
+
+/** Handshakes in one turn of the event loop: connections that exist already get their turn between any two such handfuls. */
+const handful = 32;
+
+/** A client at the door. */
+export interface Candidate {
+  readonly address: string;
+  /** Has it gone away while it waited? */
+  isGone(): boolean;
+  accept(): void;
+  refuse(reason: 'busy' | 'rate'): void;
+}
+
+/** The door of both engines. */
+export interface Admission {
+  /** Accepts the candidate, now or when it is its turn, or refuses it at once. */
+  admit(candidate: Candidate): void;
+  /** Refuses those that wait, and everybody from now on. */
+  close(): void;
+}
+
+/** Opens the door. `connections` counts those inside. */
+export const openAdmission = (
+  limits: AdmissionLimits,
+  connections: () => number,
+  now: () => number = () => performance.now(),
+): Admission => {
+  const perAddress = new Map<string, number>();
+  let second = -1;
+  const queue: Candidate[] = [];
+  let head = 0;
+  let isScheduled = false;
+  let isOpen = true;
+  let tokens = limits.acceptPerSecond;
+  let filledAt = now();
+  let left = handful;
+
+  const refill = (): void => {
+    const time = now();
+    tokens = Math.min(limits.acceptPerSecond, tokens + ((time - filledAt) / 1000) * limits.acceptPerSecond);
+    filledAt = time;
+  };
+
+  const enter = (candidate: Candidate): void => {
+    if (candidate.isGone()) return;
+    left -= 1;
+    tokens -= 1;
+    candidate.accept();
+  };
+
+  const waiting = (): number => queue.length - head;
+
+  const turn = (): void => {
+    isScheduled = false;
+    left = handful;
+    refill();
+    for (; left > 0 && tokens >= 1 && waiting() > 0; head += 1) enter(queue[head] as Candidate);
+    if (waiting() === 0) queue.length = head = 0;
+    if (waiting() > 0 || left < handful) schedule();
+  };
+
+  const schedule = (): void => {
+    if (isScheduled) return;
+    isScheduled = true;
+    if (tokens >= 1) setImmediate(turn);
+    else setTimeout(turn, 10);
+  };
+
+  const isRate = (address: string): boolean => {
+    const present = Math.floor(now() / 1000);
+    if (present !== second) perAddress.clear();
+    second = present;
+    const count = (perAddress.get(address) ?? 0) + 1;
+    perAddress.set(address, count);
+    return count > limits.acceptPerAddressPerSecond;
+  };
+
+  return {
+    admit(candidate) {
+      if (!isOpen || connections() + waiting() >= limits.maxConnections) return candidate.refuse('busy');
+      if (isRate(candidate.address)) return candidate.refuse('rate');
+      if (waiting() === 0 && left > 0 && tokens >= 1) enter(candidate);
+      else queue.push(candidate);
+      schedule();
+    },
+    close() {
+      isOpen = false;
+      for (const candidate of queue.splice(0).slice(head)) candidate.refuse('busy');
+      head = 0;
+    },
+  };
+};

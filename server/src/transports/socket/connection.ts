@@ -1,0 +1,33 @@
+import type { Socket as Connection } from 'engine.io';
+
+/** A websocket of the package `ws`, as far as it is looked at here. */
+export interface RawWebSocket {
+  /** 3 is CLOSED. */
+  readonly readyState: number;
+  /** Bytes that the kernel has not taken yet. */
+  readonly bufferedAmount: number;
+  terminate(): void;
+  once(event: 'close', listener: () => void): unknown;
+}
+
+/** What Engine.IO 6.6 keeps to itself: there is no public way to measure a connection or to end it with a reason. */
+interface Internals {
+  readonly transport: { readonly socket?: RawWebSocket };
+  onClose(reason: string): void;
+}
+
+const internals = (connection: Connection): Internals => connection as unknown as Internals;
+
+/** The connection's websocket; undefined while it polls. */
+export const webSocketOf = (connection: Connection): RawWebSocket | undefined => internals(connection).transport.socket;
+
+/** Is the websocket gone? */
+export const isClosed = (socket: RawWebSocket): boolean => socket.readyState === 3;
+
+/** Ends a connection at once: nothing that waits is sent, and nobody is waited for. Socket.IO's `disconnect` event gets the reason. */
+export const terminate = (connection: Connection, reason: string): void => {
+  const socket = webSocketOf(connection);
+  connection.transport.discard();
+  internals(connection).onClose(reason);
+  socket?.terminate();
+};
