@@ -3,7 +3,7 @@ import { Manager } from 'socket.io-client';
 import type { Backoff } from './backoff.ts';
 import { pause } from './backoff.ts';
 import { RegistryError } from './contract/errors.ts';
-import type { Extras, State } from './events.ts';
+import type { Events, Extras, State } from './events.ts';
 import type { Refusal } from './failure.ts';
 import { toError } from './failure.ts';
 import type { Credentials, Login } from './options.ts';
@@ -15,6 +15,9 @@ const attemptMs = 20_000;
 
 /** A connection that lived this long was a good one: the next pause is a short one again. In milliseconds. */
 const stableMs = 10_000;
+
+/** Events of the client itself: the server cannot make them. */
+const own: ReadonlySet<string> = new Set(['state', 'dropped'] satisfies (keyof Events)[]);
 
 type Wire = Socket<Record<string, (...args: unknown[]) => void>>;
 
@@ -125,7 +128,7 @@ export class Connection {
     socket.on('connect_error', (error) => lost('No connection could be made', error));
     socket.on('disconnect', (reason) => lost(`The connection was lost: ${String(reason)}`));
     socket.onAny((event: string, body: unknown, extras: unknown) => {
-      if (this.#socket === socket) this.#receive(socket, login, event, body, record(extras));
+      if (this.#socket === socket && !own.has(event)) this.#receive(socket, login, event, body, record(extras));
     });
     this.#timer(attemptMs, () => this.#drop(socket, new RegistryError('timeout', 'The server did not answer in time')));
     socket.connect();
