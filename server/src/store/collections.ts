@@ -1,3 +1,5 @@
+import type { ObjectId } from 'mongodb';
+
 /**
  * What the registry keeps beside the user's properties, in the one key of a device document that is ours.
  *
@@ -14,6 +16,8 @@ export interface Hidden {
   lost?: number;
   /** Nodes that hold a socket of this device, and since when and why it is on or off line. */
   presence?: { nodes: string[]; since: number; reason: string };
+  /** Where a secret was handed out: by which request (keyed hash) and which of its sendings. */
+  secretFor?: { request: string; sending: number };
   /** Set when the device was unregistered: it is missing to everybody from then on. */
   gone?: { at: number; by: string };
 }
@@ -28,7 +32,7 @@ export interface WindowEntry {
 
 /** A document that is written through the door. */
 export interface Guarded {
-  _id: unknown;
+  _id: string | ObjectId;
   _rollcall?: Hidden;
   [property: string]: unknown;
 }
@@ -40,7 +44,7 @@ export interface DeviceDocument extends Guarded {
 
 /** A token in Meshblu's shape (reference, section 5.3). The root token is the row `root:<uuid>`. */
 export interface TokenDocument extends Guarded {
-  _id: unknown;
+  _id: string | ObjectId;
   uuid: string;
   hashedToken: string;
   metadata: Record<string, unknown>;
@@ -58,14 +62,19 @@ export interface KeyDocument {
 /** A node's lease (decisions, section 11). */
 export interface NodeDocument {
   _id: string;
+  /** Counted up with every renewal. */
   renewal: number;
+  /** The place of the feed up to which the node has carried everything out. */
   at: string;
+  /** Does this renewal prove that the node's feed is alive? */
   counts: boolean;
+  /** The node waits for an ending: the others are to renew their leases as soon as they have come this far. */
+  asks?: true;
 }
 
 /** A stored Meshblu subscription (reference, section 2.18). */
 export interface SubscriptionDocument {
-  _id: unknown;
+  _id: string | ObjectId;
   subscriberUuid: string;
   emitterUuid: string;
   type: string;

@@ -4,6 +4,7 @@ import type {
   Filter,
   OptionalId,
   OptionalUnlessRequiredId,
+  Timestamp,
   UpdateFilter,
   WithId,
   WithoutId,
@@ -23,9 +24,10 @@ export interface Store {
 }
 
 export interface WatchOptions {
+  promoteLongs?: boolean;
   resumeAfter?: unknown;
   startAfter?: unknown;
-  startAtOperationTime?: never;
+  startAtOperationTime?: Timestamp;
   maxAwaitTimeMS?: number;
   batchSize?: number;
 }

@@ -1,0 +1,165 @@
+import { Timestamp, type ChangeStreamDocument, type ResumeToken } from 'mongodb';
+import type { Clock } from '../clock.ts';
+import { delay } from '../clock.ts';
+import type { Log } from '../log.ts';
+import { isOutcomeUnknown } from '../store/outcome.ts';
+import type { ChangeStream, Store } from '../store/port.ts';
+import { START, positionAt, positionOfToken, timeAt, type Position } from './position.ts';
+
+/** Silence after which a stream counts as stalled, in milliseconds. Leases come every second. */
+const SILENCE_MS = 3_000;
+const WATCH_MS = 500;
+const OPTIONS = { promoteLongs: false, maxAwaitTimeMS: 1_000 };
+
+export interface TailOptions {
+  readonly store: Pick<Store, 'watch'>;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly heartbeats: boolean;
+  /** How far back to start, in milliseconds. */
+  readonly backMs: number;
+  accept(event: ChangeStreamDocument): void;
+  /** The first stream is open: nothing after `from` will be missing. */
+  opened(from: Position): void;
+  /** The stream could not go on where it was; a new one is open, and nothing after `from` will be missing. */
+  lost(reason: string, from: Position): void;
+}
+
+/** A change stream that is kept open: it is taken up again after errors and silences, and says so when that was not possible. */
+export interface Tail {
+  readonly ready: Promise<void>;
+  readonly open: boolean;
+  close(): Promise<void>;
+}
+
+interface Opened {
+  readonly stream: ChangeStream;
+  readonly first: ChangeStreamDocument | null;
+  readonly from: Position | null;
+}
+
+/**
+ * Opens the tail. Every node uses this same, empty pipeline: a resume token is only good for the pipeline that it came from.
+ */
+export const openTail = ({ store, clock, log, heartbeats, backMs, accept, opened, lost }: TailOptions): Tail => {
+  let token: ResumeToken | null = null;
+  let begun = false;
+  let gap: string | null = null;
+  let closed = false;
+  let open = false;
+  let attempt = 0;
+  let failures = 0;
+  let current: ChangeStream | null = null;
+  let lastSign = clock.monotonic();
+  let becameReady!: () => void;
+  const ready = new Promise<void>((resolve) => (becameReady = resolve));
+
+  const start = async (options: object, from: Position | null): Promise<Opened> => {
+    const stream = store.watch([], { ...OPTIONS, ...options });
+    // The driver opens a stream with its first question; until then writes could pass unseen.
+    const first = await stream.tryNext().catch((error: unknown) => {
+      discard(stream);
+      throw error;
+    });
+    return { stream, first, from: from ?? positionOfToken(stream.resumeToken) };
+  };
+
+  /** At first: one window back, or at now if the store does not reach that far. */
+  const startBack = async (): Promise<Opened> => {
+    const now = await start({ maxAwaitTimeMS: 20 }, null);
+    if (now.from === null || now.from === START) return now;
+    const seconds = Math.max(1, Math.floor((timeAt(now.from) - backMs) / 1000));
+    try {
+      const startAtOperationTime = new Timestamp({ t: seconds, i: 1 });
+      const back = await start({ startAtOperationTime }, positionAt({ high: seconds, low: 0 }, 0xffff));
+      discard(now.stream);
+      return back;
+    } catch (error) {
+      if (isOutcomeUnknown(error)) throw error;
+      return now;
+    }
+  };
+
+  const follow = async (mine: number): Promise<void> => {
+    const { stream, first, from } = await (token !== null
+      ? start({ resumeAfter: token }, null)
+      : begun
+        ? start({}, null)
+        : startBack());
+    if (mine !== attempt) return discard(stream);
+    current = stream;
+    lastSign = clock.monotonic();
+    open = true;
+    failures = 0;
+    if (!begun) opened(from ?? START);
+    else if (gap !== null) lost(gap, from ?? START);
+    begun = true;
+    gap = null;
+    if (first === null) token = stream.resumeToken ?? token;
+    becameReady();
+    for (let event = first ?? (await stream.next()); mine === attempt; event = await stream.next()) {
+      lastSign = clock.monotonic();
+      token = event._id;
+      if (event.operationType === 'invalidate') throw Object.assign(new Error('the stream was invalidated'), { code: 286 });
+      accept(event);
+    }
+  };
+
+  const run = async (): Promise<void> => {
+    attempt += 1;
+    const mine = attempt;
+    lastSign = clock.monotonic();
+    try {
+      await follow(mine);
+    } catch (error) {
+      if (mine !== attempt || closed) return;
+      open = false;
+      discard(current);
+      const code = (error as { code?: unknown }).code;
+      if (begun && typeof code === 'number' && !isOutcomeUnknown(error)) {
+        gap ??= code === 286 ? 'history lost' : `stream error ${code}`;
+        token = null;
+      }
+      log.warn({ error }, 'the feed was interrupted');
+      failures += 1;
+      await delay(clock, Math.min(1_000, 50 * 2 ** failures));
+      if (mine === attempt && !closed) void run();
+    }
+  };
+
+  const discard = (stream: ChangeStream | null): void => {
+    if (current === stream) current = null;
+    // A stalled stream may take as long to close as it was silent: nobody waits for that.
+    stream?.close().catch(() => undefined);
+  };
+
+  let stopWatch = (): void => undefined;
+  const watchSilence = (): void => {
+    stopWatch = clock.after(WATCH_MS, () => {
+      if (clock.monotonic() - lastSign > SILENCE_MS) {
+        log.warn({}, 'the feed was silent: it is opened anew');
+        open = false;
+        discard(current);
+        void run();
+      }
+      watchSilence();
+    });
+  };
+
+  if (heartbeats) watchSilence();
+  void run();
+  return {
+    ready,
+    get open() {
+      return open;
+    },
+    async close() {
+      closed = true;
+      attempt += 1;
+      open = false;
+      stopWatch();
+      await current?.close().catch(() => undefined);
+      current = null;
+    },
+  };
+};

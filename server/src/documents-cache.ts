@@ -1,0 +1,125 @@
+import { LRUCache } from 'lru-cache';
+import type { Change, Feed } from './delivery/feed.ts';
+import type { Position } from './delivery/position.ts';
+import { freeze, roughBytes } from './documents-size.ts';
+import type { Log } from './log.ts';
+import type { Guarded } from './store/collections.ts';
+
+/** Which guarded collections are cached, and the property by which each one's documents are addressed. */
+export type CachedCollections = Readonly<Record<string, 'uuid' | '_id'>>;
+
+/** When a load or a write began: taken before it is sent, given back with what it brought. */
+export interface Ticket {
+  readonly position: Position;
+  readonly generation: number;
+}
+
+/** Documents as this node last saw them. A stale one costs a round, never a wrong answer (decisions, section 6). All are frozen. */
+export interface DocumentsCache {
+  get(collection: string, id: string): Guarded | undefined;
+  /** To be taken before a load or a write is sent. */
+  ticket(): Ticket;
+  /**
+   * Keeps a document of a majority load or an acknowledged write, unless something newer may have been seen since its ticket.
+   * Returns the document, frozen.
+   */
+  put<D extends Guarded>(collection: string, id: string, document: D, ticket: Ticket): D;
+  drop(collection: string, id: string): void;
+  readonly size: number;
+  close(): void;
+}
+
+export interface CacheOptions {
+  readonly feed: Pick<Feed, 'subscribe' | 'onResync' | 'newest' | 'position' | 'start'>;
+  readonly collections: CachedCollections;
+  readonly log: Log;
+  /** Default 100,000. */
+  readonly maxDocuments?: number;
+  /** Default 128 MiB, roughly counted. */
+  readonly maxBytes?: number;
+}
+
+/** Revision of a document; 0 for one that the registry has never written. */
+export const revOf = (document: Guarded): number => document._rollcall?.rev ?? 0;
+
+const isGone = (document: Guarded | null | undefined): boolean => document?._rollcall?.gone !== undefined;
+
+const SWEPT = 10_000;
+
+/** Opens the cache. It must listen to the feed before whatever answers or delivers from it. */
+export const openCache = ({
+  feed,
+  collections,
+  log,
+  maxDocuments = 100_000,
+  maxBytes = 128 * 1024 * 1024,
+}: CacheOptions): DocumentsCache => {
+  const entries = new LRUCache<string, Guarded>({
+    max: maxDocuments,
+    maxSize: maxBytes,
+    sizeCalculation: (one) => 200 + roughBytes(one),
+  });
+  /** Documents that were seen gone: their `delete` is the sweeper's. */
+  const gone = new Set<string>();
+  let generation = 0;
+
+  const clear = (): void => {
+    generation += 1;
+    entries.clear();
+    gone.clear();
+  };
+
+  const noteGone = (collection: string, id: unknown): void => {
+    gone.add(`${collection}/${String(id)}`);
+    if (gone.size > SWEPT) for (const oldest of gone) return void gone.delete(oldest);
+  };
+
+  const foreign = (change: Change): void => {
+    log.error(
+      { alarm: 'foreign-write', collection: change.collection, type: change.type, id: String(change.id) },
+      'another program writes to this database',
+    );
+    clear();
+  };
+
+  const unsubscribe = feed.subscribe((change) => {
+    const { collection, id } = change;
+    const document = change.document as Guarded | null;
+    // The sweeper writes a device into `deleted-devices` before it deletes it here; anything else it first shows gone under its own name.
+    if (document && isGone(document)) noteGone(collection.replace(/^deleted-/, ''), id);
+    const property = collections[collection];
+    if (property === undefined) return;
+    if (document === null) {
+      if (change.type === 'delete' && gone.delete(`${collection}/${String(id)}`)) return;
+      return foreign(change);
+    }
+    const key = `${collection}/${String(document[property])}`;
+    const before = entries.peek(key);
+    if (before !== undefined && revOf(document) >= revOf(before)) entries.set(key, freeze(document));
+  });
+  const stopResync = feed.onResync(clear);
+
+  return {
+    get: (collection, id) => entries.get(`${collection}/${id}`),
+    ticket: () => ({ position: feed.position, generation }),
+    put(collection, id, document, ticket) {
+      const frozen = freeze(document);
+      if (ticket.generation !== generation || ticket.position < feed.start) return frozen;
+      const newest = feed.newest(collection, document._id);
+      if (newest && (newest.document === null || revOf(document) < revOf(newest.document as Guarded))) return frozen;
+      const key = `${collection}/${id}`;
+      const before = entries.peek(key);
+      if (before === undefined || revOf(document) >= revOf(before)) entries.set(key, frozen);
+      return frozen;
+    },
+    drop: (collection, id) => void entries.delete(`${collection}/${id}`),
+    get size() {
+      return entries.size;
+    },
+    close() {
+      unsubscribe();
+      stopResync();
+      clear();
+    },
+  };
+};

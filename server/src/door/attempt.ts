@@ -1,0 +1,37 @@
+import type { Feed } from '../delivery/feed.ts';
+import type { RequestId, Revision } from '../door.ts';
+import { judge, remember, windowKey, type Verdict } from '../request-window.ts';
+import type { Guarded, Hidden } from '../store/collections.ts';
+
+/** One request on its way through the door: what a document remembers of it, and what the document becomes by it. */
+export interface Attempt<D> {
+  /** `lost`: an answer to this attempt was lost, so that it is no first sending any more. */
+  judge(document: D, lost: boolean): Verdict;
+  /** The whole document after the revision: raised by one, with this request in its window. Null: there was none before. */
+  next(before: D | null, revision: Revision<D>): D;
+  /** The same document under a higher revision: nothing that was sent on the present one can take effect any more. */
+  fenced(document: D): D;
+}
+
+const hiddenOf = (document: Guarded | null): Hidden => document?._rollcall ?? { rev: 0, shown: 0 };
+
+/** `secret` keys the names in the window. */
+export const openAttempt = <D extends Guarded>(secret: Buffer, feed: Pick<Feed, 'time'>, request: RequestId): Attempt<D> => {
+  const key = windowKey(secret, request.actor, request.instance);
+  return {
+    judge: (document, lost) =>
+      judge(hiddenOf(document), key, request.counter, lost ? Math.max(1, request.again) : request.again, feed.time()),
+    next(before, { next, shown }) {
+      const hidden = hiddenOf(before);
+      const rev = hidden.rev + 1;
+      const { lost: _, ...kept } = { ...hidden, ...next._rollcall };
+      const memory = remember(hidden, key, request.counter, feed.time());
+      const _rollcall = { ...kept, rev, shown: shown ? rev : hidden.shown, ...memory };
+      return { ...next, ...(before !== null && { _id: before._id }), _rollcall };
+    },
+    fenced(document) {
+      const hidden = hiddenOf(document);
+      return { ...document, _rollcall: { ...hidden, rev: hidden.rev + 1 } };
+    },
+  };
+};
