@@ -2,9 +2,13 @@
 export const quote = 0x22;
 export const comma = 0x2c;
 export const minus = 0x2d;
+export const dot = 0x2e;
+export const plus = 0x2b;
 export const zero = 0x30;
 export const nine = 0x39;
 export const colon = 0x3a;
+export const E = 0x45;
+export const e = 0x65;
 export const backslash = 0x5c;
 export const openArray = 0x5b;
 export const closeArray = 0x5d;
@@ -14,7 +18,13 @@ export const closeObject = 0x7d;
 /** A surrogate without its partner; the flag `u` makes whole pairs one character. */
 export const loneSurrogate = /\p{Surrogate}/u;
 
-const isSpace = (code: number): boolean => code === 0x20 || code === 0x0a || code === 0x0d || code === 0x09;
+export const isSpace = (code: number | undefined): boolean => code === 0x20 || code === 0x0a || code === 0x0d || code === 0x09;
+
+export const isDigit = (code: number | undefined): boolean => code !== undefined && code >= zero && code <= nine;
+
+/** Can this stand in a number behind its first digits? */
+export const isOfNumber = (code: number | undefined): boolean =>
+  isDigit(code) || code === dot || code === e || code === E || code === minus || code === plus;
 
 /** Whether the string that ends at the quote `end` is a key: in valid JSON only a key is followed by a colon. */
 export const isKey = (text: string, end: number): boolean => {
@@ -31,16 +41,6 @@ export const endOfString = (text: string, start: number): number => {
     if ((at - before) % 2 === 1) return at;
   }
   return text.length;
-};
-
-/** Index behind the number that begins at `start`; other letters are taken along, the parser refuses them later. */
-export const endOfNumber = (text: string, start: number): number => {
-  let at = start + 1;
-  for (; at < text.length; at += 1) {
-    const code = text.charCodeAt(at);
-    if (code === comma || code === closeArray || code === closeObject || isSpace(code)) break;
-  }
-  return at;
 };
 
 /** What the string literal from quote to quote means; its bare text if it is not valid JSON, which the parser will say. */

@@ -6,6 +6,8 @@ export const maxDepth = 32;
 
 /** Names that change what an object is for JavaScript, for JSON.stringify or for the MongoDB driver. */
 const forbidden: ReadonlySet<string> = new Set(['', '__proto__', 'constructor', 'prototype', 'toJSON', '_bsontype']);
+/** A bit for each length that a forbidden name has: the quickest way to let the others pass. */
+const forbiddenLengths = [...forbidden].reduce((bits, { length }) => bits | (1 << length), 0);
 
 /** The first thing in a JSON text that the rules refuse. */
 export interface Finding {
@@ -24,55 +26,83 @@ const messages = {
 
 const escapedSurrogate = /\\u[dD][89a-fA-F]/;
 
-/** An unescaped key in valid JSON holds no NUL, so only the escaped one has to be looked at. */
+/** An unescaped key in valid JSON holds no NUL, so only escaped ones are looked into. */
 const isForbidden = (text: string, start: number, end: number, escaped: boolean): boolean => {
-  if (!escaped) return end - start <= 12 && forbidden.has(text.slice(start + 1, end));
+  const length = end - start - 1;
+  if (!escaped) return length < 32 && (forbiddenLengths & (1 << length)) !== 0 && forbidden.has(text.slice(start + 1, end));
   const key = json.meaning(text, start, end);
   return forbidden.has(key) || key.includes('\0');
 };
 
-/** Fifteen digits or fewer are always exact, and without an exponent always finite. */
-const isBadNumber = (text: string, start: number, end: number): boolean => {
-  const literal = text.slice(start, end);
-  if (literal.length < 16 && !/[eE]/.test(literal)) return false;
+const isBadNumber = (literal: string): boolean => {
   const value = Number(literal);
   return Math.abs(value) === Infinity || (Number.isInteger(value) && !Number.isSafeInteger(value));
 };
 
+/** Room for the characters of an ordinary packet. Reading an array of numbers is several times faster than reading a string that is part of another. */
+const ordinary = new Uint16Array(131_072 + 2);
+
+/** The text's characters, followed by two quotes, so that every string ends. */
+const toUnits = (text: string): Uint16Array => {
+  const { length } = text;
+  const units = length + 2 > ordinary.length ? new Uint16Array(length + 2) : ordinary;
+  Buffer.from(units.buffer).write(text, 0, 'utf16le');
+  units[length] = units[length + 1] = json.quote;
+  return units;
+};
+
+const endOfPlain = (text: string, start: number): number => {
+  const end = text.indexOf('"', start + 1);
+  return end < 0 ? text.length : end;
+};
+
+const found = (rule: Finding['rule'], text: string, at: number): Finding => ({
+  rule,
+  message: messages[rule],
+  steps: pointer(text, at),
+});
+
 /**
  * What the rules refuse in a JSON text, in one pass and before it is parsed; null if nothing.
  *
- * Says nothing about whether the text is valid JSON: parse it afterwards. `depth` is how deep arrays and objects may be nested, counted from the root.
+ * Says nothing about whether the text is valid JSON: parse it afterwards. `depth` is how deep arrays and objects may be nested, the root included.
  */
 export const scan = (text: string, depth: number): Finding | null => {
-  const found = (rule: Finding['rule'], at: number): Finding => ({ rule, message: messages[rule], steps: pointer(text, at) });
   const surrogates = json.loneSurrogate.test(text) || escapedSurrogate.test(text);
+  const plain = !text.includes('\\');
+  const units = toUnits(text);
   const { length } = text;
   let open = 0;
   for (let at = 0; at < length; at += 1) {
-    const code = text.charCodeAt(at);
+    const code = units[at] as number;
     if (code === json.quote) {
       const start = at;
       let escaped = false;
-      for (at += 1; at < length; at += 1) {
-        const inside = text.charCodeAt(at);
-        if (inside === json.quote) break;
-        if (inside === json.backslash) {
+      if (plain) at = endOfPlain(text, start);
+      else {
+        for (let inside = units[++at]; inside !== json.quote; inside = units[++at]) {
+          if (inside !== json.backslash) continue;
           escaped = true;
           at += 1;
         }
       }
-      if (surrogates && json.loneSurrogate.test(json.meaning(text, start, at))) return found('surrogate', start);
-      if (json.isKey(text, at) && isForbidden(text, start, at, escaped)) return found('forbiddenKey', start);
+      if (surrogates && json.loneSurrogate.test(json.meaning(text, start, at))) return found('surrogate', text, start);
+      let next = at + 1;
+      while (json.isSpace(units[next])) next += 1;
+      if (units[next] === json.colon && isForbidden(text, start, at, escaped)) return found('forbiddenKey', text, start);
     } else if (code === json.openObject || code === json.openArray) {
       open += 1;
-      if (open > depth) return found('maxDepth', at);
+      if (open > depth) return found('maxDepth', text, at);
     } else if (code === json.closeObject || code === json.closeArray) {
       open -= 1;
-    } else if (code === json.minus || (code >= json.zero && code <= json.nine)) {
-      const end = json.endOfNumber(text, at);
-      if (isBadNumber(text, at, end)) return found('number', at);
-      at = end - 1;
+    } else if (json.isDigit(code) || code === json.minus) {
+      const start = at;
+      while (json.isDigit(units[at + 1])) at += 1;
+      const digits = at + 1 - start;
+      let isExponent = false;
+      for (; json.isOfNumber(units[at + 1]); at += 1) isExponent ||= units[at + 1] !== json.dot && !json.isDigit(units[at + 1]);
+      // Fifteen digits before the point are always exact, and without an exponent always finite.
+      if ((isExponent || digits > 15) && isBadNumber(text.slice(start, at + 1))) return found('number', text, start);
     }
   }
   return null;
