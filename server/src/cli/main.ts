@@ -1,0 +1,22 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs';
+import { RegistryError } from '@rollcall/client';
+import { Command } from 'commander';
+import { addCall } from './call.ts';
+import { addListen } from './listen.ts';
+import { addServe } from './serve.ts';
+import { addToken } from './token.ts';
+
+const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string };
+
+const program = new Command('rollcall').description('A realtime device registry.').version(version);
+for (const add of [addServe, addCall, addListen, addToken]) add(program);
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (!(error instanceof RegistryError)) throw error;
+  console.error(`${error.code}: ${error.message}`);
+  for (const { path, rule, message } of error.details ?? []) console.error(`  ${path || '/'} ${rule}: ${message}`);
+  process.exitCode = 1;
+}
