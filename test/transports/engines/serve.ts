@@ -1,0 +1,45 @@
+import type { AddressInfo } from 'node:net';
+import { createServer } from 'node:http';
+import type { Socket } from 'socket.io';
+import type { EngineOptions, Engines } from '@rollcall/server/internal/transports/socket/engines';
+import { openEngines, Rejected } from '@rollcall/server/internal/transports/socket/engines';
+
+/** An HTTP server with both engines in front of a route that answers `rest`. */
+export interface Served {
+  readonly engines: Engines;
+  readonly url: string;
+  readonly port: number;
+  close(): Promise<void>;
+}
+
+const answer = (socket: Socket): void => {
+  socket.on('echo', (value: unknown, acknowledge?: (answer: unknown) => void) => {
+    acknowledge?.(value instanceof Rejected ? { error: 'Unprocessable Entity', details: value.details } : value);
+  });
+  socket.on('say', (value: unknown) => socket.emit('said', value));
+};
+
+/** Serves on a free loopback port; `echo` is acknowledged with its argument, `say` comes back as `said`. */
+export const serve = async (options: Partial<EngineOptions> = {}): Promise<Served> => {
+  const engines = openEngines({ origins: [], legacy: true, ...options });
+  for (const io of [engines.io, engines.legacy]) io?.on('connection', answer);
+  const http = createServer((request, response) => {
+    if (!engines.handle(request, response)) response.end('rest');
+  });
+  http.on('upgrade', (request, socket, head) => {
+    if (!engines.upgrade(request, socket, head)) socket.destroy();
+  });
+  await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
+  const { port } = http.address() as AddressInfo;
+  return {
+    engines,
+    url: `http://127.0.0.1:${port}`,
+    port,
+    async close() {
+      await engines.close();
+      const closed = new Promise((resolve) => http.close(resolve));
+      http.closeAllConnections();
+      await closed;
+    },
+  };
+};
