@@ -1,0 +1,21 @@
+import * as language from '../../documents/index.ts';
+import { serverError } from './errors.ts';
+
+/** MongoDB's language as the engine uses it: what is refused is thrown as the driver throws a server's answer. */
+function asServer<A extends unknown[], R>(evaluate: (...input: A) => R): (...input: A) => R {
+  return (...input) => {
+    try {
+      return evaluate(...input);
+    } catch (error) {
+      if (error instanceof language.DocumentError) throw serverError(error.code, error.message);
+      throw error;
+    }
+  };
+}
+
+export type { Match } from '../../documents/index.ts';
+export const compileFilter = asServer(language.compileFilter);
+export const compileProjection = asServer(language.compileProjection);
+export const applyUpdate = asServer(language.applyUpdate);
+export const upsertSeed = asServer(language.upsertSeed);
+export const encodeKey = asServer(language.encodeKey);

@@ -1,0 +1,47 @@
+import type { Document, WithId } from 'mongodb';
+import { compileProjection } from './evaluate.ts';
+import type { Collection } from '../port.ts';
+import { promote, received } from './bson.ts';
+import { replacementChange, updateChange } from './changes.ts';
+import type { Engine } from './engine.ts';
+import { orderOf } from './find.ts';
+import { checkOptions, promotionOf } from './options.ts';
+import { selectionOf } from './reader.ts';
+import { change, remove, type Change } from './writer.ts';
+
+type FindOneAnd<T extends Document> = Pick<Collection<T>, 'findOneAndUpdate' | 'findOneAndReplace' | 'findOneAndDelete'>;
+
+const changing = ['upsert', 'arrayFilters', 'returnDocument', 'projection', 'sort', 'maxTimeMS'];
+
+/** The three operations that change a document and answer with it, as it was before unless asked otherwise. */
+export function findOneAnd<T extends Document>(engine: Engine, name: string): FindOneAnd<T> {
+  async function changed(filter: Document, how: Change, options: Document): Promise<WithId<T> | null> {
+    const selection = selectionOf(received(filter), orderOf(options['sort'] as Document | undefined), 0, 1);
+    const { before, after } = await engine.turns.write(change(engine, name, selection, how, options['upsert'] === true));
+    return result(options['returnDocument'] === 'after' ? after : before, options);
+  }
+
+  function result(bytes: Uint8Array | undefined, options: Document): WithId<T> | null {
+    if (bytes === undefined) return null;
+    const document = promote(bytes, promotionOf(options, engine.promotion));
+    const { projection } = options as { projection?: Document };
+    return (projection === undefined ? document : compileProjection(received(projection))(document)) as WithId<T>;
+  }
+
+  return {
+    async findOneAndUpdate(filter: Document, update: Document, options: Document = {}) {
+      checkOptions('findOneAndUpdate', options, changing);
+      return changed(filter, updateChange(update, options['arrayFilters'] as Document[] | undefined, engine.now), options);
+    },
+    async findOneAndReplace(filter: Document, next: Document, options: Document = {}) {
+      checkOptions('findOneAndReplace', options, changing);
+      return changed(filter, replacementChange(next), options);
+    },
+    async findOneAndDelete(filter: Document, options: Document = {}) {
+      checkOptions('findOneAndDelete', options, ['projection', 'sort', 'maxTimeMS']);
+      const selection = selectionOf(received(filter), orderOf(options['sort'] as Document | undefined), 0, 1);
+      const { before } = await engine.turns.write(remove(engine, name, selection));
+      return result(before, options);
+    },
+  };
+}
