@@ -3,7 +3,7 @@ import { Manager } from 'socket.io-client';
 import type { Backoff } from './backoff.ts';
 import { pause } from './backoff.ts';
 import { RegistryError } from './contract/errors.ts';
-import type { Events, Extras, State } from './events.ts';
+import type { ClientEvents, Extras, State } from './events.ts';
 import type { Refusal } from './failure.ts';
 import { toError } from './failure.ts';
 import type { Credentials, Login } from './options.ts';
@@ -17,7 +17,7 @@ const attemptMs = 20_000;
 const stableMs = 10_000;
 
 /** Events of the client itself: the server cannot make them. */
-const own: ReadonlySet<string> = new Set(['state', 'dropped'] satisfies (keyof Events)[]);
+const own: ReadonlySet<string> = new Set(['state', 'dropped'] satisfies (keyof ClientEvents)[]);
 
 type Wire = Socket<Record<string, (...args: unknown[]) => void>>;
 

@@ -1,15 +1,13 @@
-import type { Events } from '@rollcall/client';
-import { eventNames, RegistryError } from '@rollcall/client';
+import type { ServerEvents } from '@rollcall/client';
+import { RegistryError } from '@rollcall/client';
+import { publications } from '@rollcall/client/contract';
 import type { Command } from 'commander';
 import { unknownName } from './near.ts';
 import type { SessionOptions } from './session.ts';
 import { withClient, withSession } from './session.ts';
 
-type ServerEvent = Exclude<keyof Events, 'state' | 'dropped'>;
-
-const isServerEvent = (name: keyof Events): name is ServerEvent => name !== 'state' && name !== 'dropped';
-
-const names = eventNames.filter(isServerEvent);
+/** Names of what the server sends by itself; `identify` is no news. */
+const names = [...Object.keys(publications).filter((name) => name !== 'identify'), 'message', 'data'] as (keyof ServerEvents)[];
 
 /** `rollcall listen <event>`: prints each event of that name as one line of JSON, until it is interrupted. */
 export const addListen = (program: Command): void => {
