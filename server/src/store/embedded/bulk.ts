@@ -1,28 +1,23 @@
-import { MongoInvalidArgumentError, MongoServerError, type BulkWriteResult, type Document } from 'mongodb';
+import { MongoInvalidArgumentError, MongoServerError, type Document } from 'mongodb';
 import { received } from './bson.ts';
 import { replacementChange, updateChange } from './changes.ts';
 import { incoming } from './documents-in.ts';
 import type { Engine } from './engine.ts';
-import { bulkError, bulkResult, refused, writeError, type BulkCounts } from './errors.ts';
+import { bulkError, refused, type BulkFailure, type BulkOutcome } from './errors.ts';
 import { checkOptions } from './options.ts';
 import { selectionOf } from './reader.ts';
 import { promotedId } from './single-writes.ts';
 import type { Work } from './turns.ts';
 import { change, each, insertOne, remove } from './writer.ts';
 
-/** What one operation of a bulk adds to the counts. */
-type Step = () => Work<(counts: BulkCounts, at: number) => void>;
+/** One operation of a bulk; what it answers adds its part to the outcome. */
+type Step = () => Work<(outcome: BulkOutcome, at: number) => void>;
 
 /** Inserts documents in order; stops at the first failure unless `ordered: false`. */
 export async function insertMany(engine: Engine, name: string, documents: readonly Document[], options: Document) {
   checkOptions('insertMany', options, ['ordered']);
-  const operations = documents.map((document) => ({ insertOne: { document } }));
-  const result = await run(
-    engine,
-    operations,
-    operations.map((operation) => insertion(engine, name, operation.insertOne)),
-    options,
-  );
+  const steps = documents.map((document) => insertion(engine, name, { document }));
+  const result = await run(engine, steps, options);
   const insertedIds = Object.fromEntries(documents.map((document, at) => [at, document['_id'] as unknown]));
   return { acknowledged: true, insertedCount: result.insertedCount, insertedIds: insertedIds as Record<number, unknown> };
 }
@@ -33,35 +28,35 @@ export async function bulkWrite(
   name: string,
   operations: readonly Document[],
   options: Document,
-): Promise<BulkWriteResult> {
+): Promise<BulkOutcome> {
   checkOptions('bulkWrite', options, ['ordered']);
-  return run(
-    engine,
-    operations,
-    operations.map((operation) => stepFor(engine, name, operation)),
-    options,
-  );
+  const steps = operations.map((operation) => stepFor(engine, name, operation));
+  return run(engine, steps, options);
 }
 
-async function run(engine: Engine, operations: readonly Document[], steps: Step[], options: Document): Promise<BulkWriteResult> {
+async function run(engine: Engine, steps: Step[], options: Document): Promise<BulkOutcome> {
   if (steps.length === 0) throw new MongoInvalidArgumentError('Invalid BulkOperation, Batch cannot be empty');
-  const ordered = options['ordered'] !== false;
-  const counts: BulkCounts = {
-    nInserted: 0,
-    nMatched: 0,
-    nModified: 0,
-    nRemoved: 0,
-    upserted: [],
-    insertedIds: [],
-    writeErrors: [],
+  const outcome: BulkOutcome = {
+    ok: 1,
+    insertedCount: 0,
+    matchedCount: 0,
+    modifiedCount: 0,
+    deletedCount: 0,
+    upsertedCount: 0,
+    insertedIds: {},
+    upsertedIds: {},
   };
-  const work = each(steps, ordered, (result, at) => {
-    if (result instanceof MongoServerError) counts.writeErrors.push(writeError(result, at, operations[at] as Document));
-    else result(counts, at);
+  const failures: BulkFailure[] = [];
+  const work = each(steps, options['ordered'] !== false, (result, index) => {
+    if (result instanceof MongoServerError) {
+      failures.push({ index, code: Number(result.code), errmsg: result.message, err: result });
+    } else {
+      result(outcome, index);
+    }
   });
   await engine.turns.write(work);
-  if (counts.writeErrors.length > 0) throw bulkError(counts, ordered);
-  return bulkResult(counts, ordered);
+  if (failures.length > 0) throw bulkError(failures, outcome);
+  return outcome;
 }
 
 function stepFor(engine: Engine, name: string, operation: Document): Step {
@@ -79,9 +74,9 @@ function insertion(engine: Engine, name: string, body: Document): Step {
   const next = incoming(body['document'] as Document);
   return function* () {
     yield* insertOne(engine, name, next);
-    return (counts, at) => {
-      counts.nInserted += 1;
-      counts.insertedIds.push({ index: at, _id: (body['document'] as Document)['_id'] });
+    return (outcome, at) => {
+      outcome.insertedCount += 1;
+      outcome.insertedIds[at] = (body['document'] as Document)['_id'];
     };
   };
 }
@@ -91,8 +86,8 @@ function removal(engine: Engine, name: string, body: Document, kind: string): St
   const selection = selectionOf(received(body['filter'] as Document), [], 0, kind === 'deleteOne' ? 1 : Infinity);
   return function* () {
     const { count } = yield* remove(engine, name, selection);
-    return (counts) => {
-      counts.nRemoved += count;
+    return (outcome) => {
+      outcome.deletedCount += count;
     };
   };
 }
@@ -110,10 +105,12 @@ function changing(engine: Engine, name: string, body: Document, kind: string): S
     : updateChange(body['update'] as Document, body['arrayFilters'] as Document[] | undefined, engine.now);
   return function* () {
     const { matched, modified, upsertedId } = yield* change(engine, name, selection, how, body['upsert'] === true);
-    return (counts, at) => {
-      counts.nMatched += matched;
-      counts.nModified += modified;
-      if (upsertedId !== null) counts.upserted.push({ index: at, _id: promotedId(engine, upsertedId) });
+    return (outcome, at) => {
+      outcome.matchedCount += matched;
+      outcome.modifiedCount += modified;
+      if (upsertedId === null) return;
+      outcome.upsertedCount += 1;
+      outcome.upsertedIds[at] = promotedId(engine, upsertedId);
     };
   };
 }

@@ -37,6 +37,20 @@ export async function openFile(path: string, maxPages: number | undefined): Prom
   return sqlite;
 }
 
+/**
+ * Closes the file and lets go of its lock at once.
+ *
+ * `@photostructure/sqlite` keeps a closed connection, and so its lock, until its statements are collected as garbage; a
+ * connection that is neither in WAL nor in exclusive mode has no lock to keep.
+ */
+export function closeFile(sqlite: Sqlite): void {
+  try {
+    sqlite.exec('PRAGMA journal_mode = DELETE; PRAGMA locking_mode = NORMAL; SELECT count(*) FROM facts');
+  } finally {
+    sqlite.close();
+  }
+}
+
 function makePrivate(path: string): void {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   closeSync(openSync(path, 'a', 0o600));

@@ -26,7 +26,8 @@ interface Walk {
   final: boolean;
 }
 
-const undefinedKey = Uint8Array.of(0x05);
+/** An empty array, between the lowest rank (1) and null (5). */
+const undefinedKey = Uint8Array.of(4);
 
 /** Where an index component may begin for an empty array, which MongoDB keeps below null. */
 function component(value: unknown, direction: Direction): Uint8Array {

@@ -5,7 +5,7 @@ import { catalog } from './catalog.ts';
 import { watch } from './change-stream.ts';
 import { collection } from './collection.ts';
 import type { Engine } from './engine.ts';
-import { openFile } from './file.ts';
+import { closeFile, openFile } from './file.ts';
 import { journal, type JournalLimits } from './journal.ts';
 import { reader } from './reader.ts';
 import { rows } from './rows.ts';
@@ -95,7 +95,7 @@ export async function openEmbedded(path: string, options: EmbeddedOptions = {}):
       clearInterval(timer);
       for (const stream of streams) await stream.close();
       await engine.turns.close();
-      sqlite.close();
+      closeFile(sqlite);
     },
   };
 }
