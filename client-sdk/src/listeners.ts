@@ -15,7 +15,7 @@ export class Listeners {
   }
 
   emit(event: string, ...args: readonly unknown[]): void {
-    for (const { listener } of [...(this.#listeners.get(event) ?? [])]) {
+    for (const { listener } of Array.from(this.#listeners.get(event) ?? [])) {
       try {
         listener(...args);
       } catch (error) {

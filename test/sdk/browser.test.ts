@@ -90,7 +90,7 @@ describe(`the client in a page${reason}`, function () {
     const printed: string[] = [];
     page.on('console', (message) => printed.push(message.text()));
     const text = await page.evaluate(async (url) => {
-      const device = await await rollcall.connect(url, { uuid: 'lamp', token: 'secret' });
+      const device = await Promise.resolve(await rollcall.connect(url, { uuid: 'lamp', token: 'secret' }));
       console.log(device);
       const { documents } = device;
       console.log(documents);

@@ -10,8 +10,9 @@ describe('a client as a value', () => {
 
   it('is no promise: awaiting it, or one of its areas, gives it back', async () => {
     const client = await the.open();
-    expect(await client).to.equal(client);
-    await client.documents;
+    const resolved = (value: unknown): Promise<unknown> => Promise.resolve(value);
+    expect(await resolved(client)).to.equal(client);
+    expect(await resolved(client.documents)).to.be.a('function');
     expect(the.stub.calls).to.have.length(0);
   });
 
@@ -20,7 +21,6 @@ describe('a client as a value', () => {
     expect(inspect(client)).to.equal('Client lamp (ready)');
     expect(inspect({ client }, { showHidden: false, depth: 5 })).not.to.include('secret');
     expect(JSON.stringify({ client })).to.equal('{"client":{}}');
-    expect(`${String(client)}`).to.equal('[object Object]');
     inspect(client.documents);
     inspect(client.documents.update);
     expect(the.stub.calls).to.have.length(0);

@@ -1,7 +1,7 @@
 /** Number of single-character edits that turn one text into the other (Levenshtein distance). */
 const distance = (one: string, other: string): number => {
   let row = Array.from({ length: other.length + 1 }, (_, at) => at);
-  for (const [at, character] of [...one].entries()) {
+  for (const [at, character] of Array.from(one).entries()) {
     const above = row;
     row = [at + 1];
     for (let column = 1; column <= other.length; column++)
