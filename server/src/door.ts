@@ -87,6 +87,8 @@ export interface DoorOptions<N extends GuardedName> {
 const PATIENCE_MS = 10_000;
 /** How often others may be faster. */
 const ROUNDS = 30;
+/** How often an insert meets a duplicate key, but no document of its own, before a name counts as taken. */
+const INSERT_ROUNDS = 2;
 
 type Decision<D> = { readonly write: D } | { readonly answer: Revised<D> } | { readonly refuse: RegistryError };
 
@@ -122,7 +124,7 @@ export const openDoor = <N extends GuardedName>(options: DoorOptions<N>): Docume
       const next = attempt.next(null, { next: document, shown: true });
       const deadline = clock.monotonic() + PATIENCE_MS;
       let lost = false;
-      for (;;) {
+      for (let round = 1; ; round += 1) {
         try {
           return await access.insert(id, next);
         } catch (error) {
@@ -131,7 +133,8 @@ export const openDoor = <N extends GuardedName>(options: DoorOptions<N>): Docume
           lost ||= !taken;
           const own = await findOut(id, deadline);
           if (own === null) {
-            if (taken) throw new RegistryError('conflict', undefined, { cause: error });
+            // What stood in the way may have been an own write that an election took back: then the next try succeeds.
+            if (taken && round === INSERT_ROUNDS) throw new RegistryError('conflict', undefined, { cause: error });
             if (clock.monotonic() > deadline) throw new RegistryError('unavailable', undefined, { cause: error });
             continue;
           }

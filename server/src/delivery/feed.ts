@@ -76,6 +76,8 @@ export const openFeed = ({ store, id, clock, log, window, heartbeats }: FeedOpti
   let position: Position = START;
   let clusterTime: TimestampLike | null = null;
   let index = 0;
+  /** False while the place where the stream began is not known: until the first change, the ring cannot say what it lacks. */
+  let anchored = true;
   let newestTime = 0;
 
   const tell = <T>(all: Iterable<(value: T) => void>, value: T): void => {
@@ -92,9 +94,10 @@ export const openFeed = ({ store, id, clock, log, window, heartbeats }: FeedOpti
     for (const wait of waits) if (wait.position <= position) wait.done();
   };
 
-  const resync = (reason: string, from: Position): void => {
+  const resync = (reason: string, from: Position | null): void => {
     log.warn({ reason }, 'the feed has a hole: everything that follows it starts anew');
-    if (from > position) position = from;
+    if (from !== null && from > position) position = from;
+    anchored = from !== null;
     ring.reset(position);
     tell(resyncs, reason);
   };
@@ -106,6 +109,8 @@ export const openFeed = ({ store, id, clock, log, window, heartbeats }: FeedOpti
       clusterTime = { high: time.high, low: time.low };
       const place = positionAt(clusterTime, index);
       if (place <= position) return;
+      if (!anchored) ring.reset(place.slice(0, 16));
+      anchored = true;
       position = place;
       newestTime = Math.max(newestTime, timeAt(place));
     }
@@ -127,7 +132,8 @@ export const openFeed = ({ store, id, clock, log, window, heartbeats }: FeedOpti
     backMs: bounds.ms,
     accept,
     opened: (from) => {
-      if (position === START) ring.reset((position = from));
+      anchored = from !== null;
+      if (from !== null) ring.reset((position = from));
     },
     lost: resync,
   });
@@ -169,7 +175,7 @@ export const openFeed = ({ store, id, clock, log, window, heartbeats }: FeedOpti
     since(cursor) {
       const place = placeOf(cursor);
       ring.expire(time());
-      return place === null || place < ring.start || place > position ? 'resync' : ring.after(place);
+      return place === null || !anchored || place < ring.start || place > position ? 'resync' : ring.after(place);
     },
     reaches(cursor, ms) {
       const place = placeOf(cursor);

@@ -4,12 +4,12 @@ import { delay } from '../clock.ts';
 import type { Log } from '../log.ts';
 import { isOutcomeUnknown } from '../store/outcome.ts';
 import type { ChangeStream, Store } from '../store/port.ts';
-import { START, positionAt, positionOfToken, timeAt, type Position } from './position.ts';
+import { positionAt, positionOfToken, timeAt, type Position } from './position.ts';
 
 /** Silence after which a stream counts as stalled, in milliseconds. Leases come every second. */
 const SILENCE_MS = 3_000;
 const WATCH_MS = 500;
-const OPTIONS = { promoteLongs: false, maxAwaitTimeMS: 1_000 };
+const OPTIONS = { promoteLongs: false, maxAwaitTimeMS: 250 };
 
 export interface TailOptions {
   readonly store: Pick<Store, 'watch'>;
@@ -19,10 +19,10 @@ export interface TailOptions {
   /** How far back to start, in milliseconds. */
   readonly backMs: number;
   accept(event: ChangeStreamDocument): void;
-  /** The first stream is open: nothing after `from` will be missing. */
-  opened(from: Position): void;
+  /** The first stream is open: nothing after `from` will be missing. Null: it began at now, and the store did not say where that is. */
+  opened(from: Position | null): void;
   /** The stream could not go on where it was; a new one is open, and nothing after `from` will be missing. */
-  lost(reason: string, from: Position): void;
+  lost(reason: string, from: Position | null): void;
 }
 
 /** A change stream that is kept open: it is taken up again after errors and silences, and says so when that was not possible. */
@@ -67,8 +67,7 @@ export const openTail = ({ store, clock, log, heartbeats, backMs, accept, opened
   /** At first: one window back, or at now if the store does not reach that far. */
   const startBack = async (): Promise<Opened> => {
     const now = await start({ maxAwaitTimeMS: 20 }, null);
-    if (now.from === null || now.from === START) return now;
-    const seconds = Math.max(1, Math.floor((timeAt(now.from) - backMs) / 1000));
+    const seconds = Math.max(1, Math.floor(((now.from === null ? clock.now() : timeAt(now.from)) - backMs) / 1000));
     try {
       const startAtOperationTime = new Timestamp({ t: seconds, i: 1 });
       const back = await start({ startAtOperationTime }, positionAt({ high: seconds, low: 0 }, 0xffff));
@@ -91,8 +90,8 @@ export const openTail = ({ store, clock, log, heartbeats, backMs, accept, opened
     lastSign = clock.monotonic();
     open = true;
     failures = 0;
-    if (!begun) opened(from ?? START);
-    else if (gap !== null) lost(gap, from ?? START);
+    if (!begun) opened(from);
+    else if (gap !== null) lost(gap, from);
     begun = true;
     gap = null;
     if (first === null) token = stream.resumeToken ?? token;

@@ -1,0 +1,50 @@
+/** What a call of a client came to, in its own eyes. */
+export interface Call {
+  readonly kind: 'update' | 'create' | 'remove';
+  readonly effect: string;
+  readonly session: string;
+  readonly uuid: string;
+  readonly expectedRev: number | undefined;
+  /** Has it a number, so that it may be repeated? */
+  readonly numbered: boolean;
+  sendings: number;
+  /** `done` with the revision of the document in the answer, an error code, or null if nobody answered the last sending. */
+  outcome: 'done' | string | null;
+  rev: number | null;
+}
+
+/** Everything that happened in one schedule, as data: the checks come afterwards. Times are true ones, in milliseconds. */
+export interface History {
+  readonly calls: Call[];
+  /** Writes at the moment when a node handed them to the network. */
+  readonly sent: { readonly time: number; readonly node: string; readonly effect: string }[];
+  /** Calls begun and events delivered for a session. */
+  readonly processed: {
+    readonly time: number;
+    readonly node: string;
+    readonly session: string;
+    readonly what: 'call' | 'delivery';
+  }[];
+  readonly revoked: { readonly session: string; readonly begun: number; readonly time: number }[];
+  readonly reads: { readonly begun: number; readonly node: string; readonly uuid: string; readonly rev: number }[];
+  /** What each node's feed brought, in order. */
+  readonly feeds: { readonly node: string; readonly time: number; readonly position: string }[];
+  readonly resumes: {
+    readonly node: string;
+    readonly from: string;
+    readonly to: string;
+    readonly got: readonly string[] | 'resync';
+  }[];
+  readonly alarms: string[];
+}
+
+export const openHistory = (): History => ({
+  calls: [],
+  sent: [],
+  processed: [],
+  revoked: [],
+  reads: [],
+  feeds: [],
+  resumes: [],
+  alarms: [],
+});

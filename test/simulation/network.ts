@@ -1,0 +1,281 @@
+import type { Document } from 'mongodb';
+import { freeze } from '@rollcall/server/internal/documents-size';
+import type { Store } from '@rollcall/server/store';
+import {
+  driverError,
+  historyLost,
+  networkError,
+  type Condition,
+  type LogEntry,
+  type ReplicaSet,
+  type WriteResult,
+} from './replica-set.ts';
+import type { Host, World } from './world.ts';
+
+/** What is wrong between one node and the database at the moment. */
+export interface Trouble {
+  /** Nothing passes in either direction. */
+  cut: boolean;
+  /** The change stream is silent. */
+  stalled: boolean;
+  /** The node still talks to a primary that the others have left: how many entries it knows as committed. */
+  stale: number | null;
+  /** Share of requests, and of answers, that get lost. */
+  loss: number;
+  /** Added to every way, in milliseconds, at most. */
+  slowness: number;
+}
+
+export const noTrouble = (): Trouble => ({ cut: false, stalled: false, stale: null, loss: 0, slowness: 0 });
+
+/** Rules that a test breaks on purpose, to see that the checks notice. */
+export interface StoreBreaks {
+  /** Writes forget to ask for the revision. */
+  readonly anyRev?: boolean;
+  /** Documents come without their request window. */
+  readonly noWindow?: boolean;
+  /** Loads take what may still be rolled back. */
+  readonly localReads?: boolean;
+}
+
+/** One node's connection to the database: its store, and the trouble that it is in. */
+export interface Connection {
+  readonly store: Store;
+  readonly trouble: Trouble;
+  /** The trouble is over: what was cut off fails or arrives late. */
+  heal(): void;
+}
+
+export interface ConnectionOptions {
+  readonly world: World;
+  readonly host: Host;
+  readonly set: ReplicaSet;
+  readonly breaks: StoreBreaks;
+  /** Told of each write when the node hands it to the network. */
+  sent(collection: string, document: Document | null): void;
+}
+
+const hex = (value: number): string => value.toString(16).padStart(8, '0');
+const tokenOf = ({ high, low }: { readonly high: number; readonly low: number }): { _data: string } => ({
+  _data: `82${hex(high)}${hex(low)}`,
+});
+
+export const openConnection = ({ world, host, set, breaks, sent }: ConnectionOptions): Connection => {
+  const { random } = world;
+  const trouble = noTrouble();
+  let held: (() => void)[] = [];
+  const streams = new Set<() => void>();
+
+  const way = (): number =>
+    random.between(0.1, random.chance(0.02) ? 60 : 1.5) + (trouble.slowness && random.between(0, trouble.slowness));
+
+  /** One question to the primary. `act` runs there, and may wait for the majority. */
+  const ask = <T>(
+    act: () => T | Promise<T>,
+    lost: (error: Error) => T | Promise<T> = (error) => Promise.reject(error),
+  ): Promise<T> =>
+    new Promise<T>((resolve, reject) => {
+      const answer = (settle: () => void): void => {
+        if (random.chance(trouble.loss))
+          return void (
+            random.chance(0.5) && world.after(random.between(10, 6_000), () => host.enter(() => reject(networkError())))
+          );
+        const back = (): void =>
+          void world.after(way(), () =>
+            trouble.cut ? held.push(() => (random.chance(0.5) ? settle() : reject(networkError()))) : host.enter(settle),
+          );
+        back();
+      };
+      const serve = (): void => {
+        if (trouble.stale !== null) return void held.push(() => host.enter(() => reject(driverError('MongoServerError', 10107))));
+        set.whenUp(() => {
+          let outcome: Promise<T>;
+          try {
+            outcome = Promise.resolve(act()).catch((error: Error) => lost(error));
+          } catch (error) {
+            outcome = Promise.reject(error);
+          }
+          outcome.then(
+            (value) => answer(() => resolve(value)),
+            (error: Error) => answer(() => reject(error)),
+          );
+        });
+      };
+      const arrive = (): void => {
+        if (trouble.cut) return void held.push(() => (random.chance(0.4) ? serve() : host.enter(() => reject(networkError()))));
+        if (random.chance(trouble.loss))
+          return void world.after(random.between(10, 6_000), () => host.enter(() => reject(networkError())));
+        serve();
+      };
+      world.after(way(), arrive);
+    });
+
+  /** A majority write: answered when it is committed. After an election the driver sends it again, once. */
+  const write = (act: () => WriteResult): Promise<WriteResult> => {
+    let first: WriteResult | null = null;
+    const once = async (): Promise<WriteResult> => {
+      first = act();
+      if (first.matched > 0 || random.chance(0.5)) await set.committal();
+      return first;
+    };
+    return ask(once, async (error) => {
+      if (error.name !== 'MongoServerError' || (error as { code?: number }).code !== 189 || random.chance(0.5)) throw error;
+      await new Promise<void>((resolve) => set.whenUp(resolve));
+      if (!(first?.entry && set.survives(first.entry))) first = act();
+      await set.committal();
+      return first;
+    });
+  };
+
+  /** Reads at the primary, or at the one that this node still takes for it. */
+  const read = <T>(act: (through: number) => T): Promise<T> => {
+    if (trouble.stale === null) return ask(() => act(set.committed));
+    return new Promise((resolve) =>
+      world.after(way() + way(), () => host.enter(() => resolve(act(trouble.stale ?? set.committed)))),
+    );
+  };
+
+  const shown = (document: Document | null): Document | null => {
+    if (document === null || !breaks.noWindow || !document['_rollcall']) return document;
+    const { window: _, ...rest } = document['_rollcall'];
+    return { ...document, _rollcall: rest };
+  };
+
+  const conditionOf = (collection: string, filter: Document): Condition => ({
+    address: String(collection === 'devices' ? filter['uuid'] : filter['_id']),
+    ...(!breaks.anyRev && filter['_rollcall.rev'] !== undefined && { rev: filter['_rollcall.rev'] as number }),
+    ...(!breaks.anyRev && filter['_rollcall'] !== undefined && { unwritten: true }),
+  });
+
+  const addressesOf = (collection: string, filter: Document): string[] => {
+    const value = collection === 'devices' ? filter['uuid'] : filter['_id'];
+    return typeof value === 'object' ? (value as { $in: string[] }).$in : [String(value)];
+  };
+
+  const collectionOf = (name: string) => ({
+    find: (filter: Document) => ({
+      toArray: () =>
+        read((through) =>
+          Object.keys(filter).length === 0
+            ? set.all(name)
+            : addressesOf(name, filter).flatMap(
+                (address) =>
+                  shown(breaks.localReads ? set.latest(name, address) : set.committedDocument(name, address, through)) ?? [],
+              ),
+        ),
+    }),
+    findOne: (filter: Document) =>
+      ask(async () => {
+        const found = set.latest(name, addressesOf(name, filter)[0]!);
+        await set.committal();
+        return shown(found);
+      }),
+    insertOne: (document: Document) => {
+      sent(name, document);
+      return write(() => set.insert(name, freeze(document)));
+    },
+    replaceOne: async (filter: Document, document: Document, options?: { upsert?: boolean }) => {
+      sent(name, document);
+      const { matched } = await write(() =>
+        set.write(name, conditionOf(name, filter), freeze(document), options?.upsert === true),
+      );
+      return { matchedCount: matched };
+    },
+    deleteOne: (filter: Document) => write(() => set.remove(name, String(filter['_id']))),
+  });
+
+  const watch = (
+    _: unknown,
+    options: { resumeAfter?: { _data: string }; startAtOperationTime?: { high: number; low: number } },
+  ) => {
+    let next: number | null = null;
+    let broken: Error | null = null;
+    let closed = false;
+    let resumeToken: unknown = options.resumeAfter ?? null;
+    let waiting: { resolve: (event: unknown) => void; reject: (error: Error) => void } | null = null;
+    let underWay = false;
+
+    const place = (): void => {
+      if (options.resumeAfter) {
+        next = set.log.findIndex((entry) => tokenOf(entry)._data > options.resumeAfter!._data);
+      } else if (options.startAtOperationTime) {
+        const from = tokenOf(options.startAtOperationTime)._data;
+        next = set.log.findIndex((entry) => tokenOf(entry)._data >= from);
+      } else next = set.committed;
+      if (next === -1) next = set.committed;
+      if (next < set.oldest && (options.resumeAfter || options.startAtOperationTime)) broken = historyLost();
+      const last = set.log[set.committed - 1];
+      resumeToken ??= tokenOf(last ?? { high: 1_700_000_000, low: 0 });
+    };
+
+    /** Brings the next committed entry over, when nothing is in the way. */
+    const pump = (): void => {
+      if (closed || underWay || waiting === null || trouble.cut || trouble.stalled || trouble.stale !== null || !set.up) return;
+      if (broken === null && next !== null && next >= set.committed) return;
+      underWay = true;
+      world.after(way(), () => {
+        underWay = false;
+        if (closed || waiting === null) return;
+        if (trouble.cut || trouble.stalled || trouble.stale !== null) return;
+        const { resolve, reject } = waiting;
+        waiting = null;
+        if (broken) return host.enter(() => reject(broken!));
+        const entry = set.log[next!]!;
+        next! += 1;
+        resumeToken = tokenOf(entry);
+        host.enter(() => resolve(eventOf(entry)));
+      });
+    };
+    streams.add(pump);
+
+    return {
+      get resumeToken() {
+        return resumeToken;
+      },
+      get closed() {
+        return closed;
+      },
+      async tryNext() {
+        await ask(() => void (next ?? place()));
+        if (broken) throw broken;
+        return null;
+      },
+      next: () =>
+        new Promise((resolve, reject) => {
+          waiting = { resolve, reject };
+          pump();
+        }),
+      async close() {
+        closed = true;
+        streams.delete(pump);
+        waiting?.reject(driverError('MongoAPIError'));
+        waiting = null;
+      },
+    };
+  };
+
+  set.onCommit(() => {
+    for (const pump of streams) pump();
+  });
+
+  return {
+    store: { collection: collectionOf, watch } as unknown as Store,
+    trouble,
+    heal() {
+      Object.assign(trouble, noTrouble());
+      const all = held;
+      held = [];
+      for (const one of all) world.after(random.between(0, 50), one);
+      for (const pump of streams) pump();
+    },
+  };
+};
+
+const eventOf = (entry: LogEntry): Document => ({
+  _id: tokenOf(entry),
+  operationType: entry.type,
+  clusterTime: { high: entry.high, low: entry.low },
+  ns: { db: 'sim', coll: entry.collection },
+  documentKey: { _id: entry.id },
+  ...(entry.document && { fullDocument: entry.document }),
+});

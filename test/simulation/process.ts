@@ -1,0 +1,232 @@
+import { RegistryError } from '@rollcall/client/contract';
+import { endForGood } from '@rollcall/server/internal/ending';
+import { openFeed, type Change, type Feed } from '@rollcall/server/internal/delivery/feed';
+import { openCache, revOf, type DocumentsCache } from '@rollcall/server/internal/documents-cache';
+import { openDoor, type Documents, type RequestId, type Step } from '@rollcall/server/internal/door';
+import { openNode, type Node } from '@rollcall/server/internal/node';
+import type { DeviceDocument, TokenDocument } from '@rollcall/server/internal/store/collections';
+import type { History } from './history.ts';
+import { openConnection, type Connection, type StoreBreaks } from './network.ts';
+import type { ReplicaSet } from './replica-set.ts';
+import { openHost, type Host, type World } from './world.ts';
+
+/** A document that remembers which requests have changed it, so that a checker can see each effect. */
+export interface Counted extends DeviceDocument {
+  readonly effects: readonly string[];
+  readonly open: boolean;
+  /** The effect of the newest revision, and its number: `<effect>@<rev>`. */
+  readonly by: string;
+}
+
+/** Rules that a test breaks on purpose. */
+export interface Breaks extends StoreBreaks {
+  /** Nobody waits for the other nodes when a credential ends. */
+  readonly noBarrier?: boolean;
+  /** A node goes on although nobody knows that it lives. */
+  readonly noFence?: boolean;
+  /** The cache does not hear of changes and is always trusted. */
+  readonly deafCache?: boolean;
+}
+
+/** One node of the registry with a small application on it: sessions that end, writes, reads, deliveries. */
+export interface Process {
+  readonly name: string;
+  readonly host: Host;
+  readonly connection: Connection;
+  readonly feed: Feed;
+  readonly node: Node;
+  readonly cache: DocumentsCache;
+  readonly devices: Documents<DeviceDocument>;
+  login(session: string): Promise<void>;
+  update(
+    session: string,
+    uuid: string,
+    request: RequestId | null,
+    effect: string,
+    expectedRev: number | undefined,
+  ): Promise<number>;
+  create(session: string, uuid: string, request: RequestId, effect: string): Promise<number>;
+  read(session: string, uuid: string): Promise<number>;
+  /** By nobody in particular: opens or closes a document for updates. */
+  admit(uuid: string, open: boolean): Promise<void>;
+  remove(session: string, uuid: string, request: RequestId, effect: string): Promise<number>;
+  revoke(session: string, request: RequestId): Promise<void>;
+}
+
+const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined };
+
+export const startProcess = (world: World, set: ReplicaSet, name: string, history: History, breaks: Breaks): Process => {
+  const { random } = world;
+  const host = openHost(world, random.between(0.98, 1.02), 1_700_000_000_000 + random.between(-60_000, 60_000));
+  const { clock } = host;
+  const connection = openConnection({
+    world,
+    host,
+    set,
+    breaks,
+    sent: (collection, document) => {
+      if (collection !== 'devices') return;
+      const [effect, rev] = (document as Counted).by.split('@');
+      if (rev === String(revOf(document as Counted))) history.sent.push({ time: world.time, node: name, effect: effect! });
+    },
+  });
+  const log = {
+    ...quiet,
+    error: (fields: object, message: string) =>
+      void history.alarms.push(`${name}: ${message} ${String((fields as { error?: unknown }).error ?? '')}`),
+  };
+  const feed = openFeed({
+    store: connection.store,
+    id: 'feed',
+    clock,
+    log,
+    heartbeats: true,
+    window: { ms: 40_000, changes: 400 },
+  });
+  const deaf = {
+    ...feed,
+    subscribe: () => () => undefined,
+    onResync: () => () => undefined,
+    newest: () => undefined,
+    position: '',
+    start: '',
+  };
+  const cache = openCache({ feed: breaks.deafCache ? deaf : feed, collections: { devices: 'uuid', tokens: '_id' }, log });
+  const real = openNode({ store: connection.store, feed, clock, log, id: name });
+  const node: Node = Object.create(real, {
+    ...(breaks.noFence && { check: { value: () => undefined } }),
+    ...(breaks.deafCache && { trusts: { value: () => true } }),
+  }) as Node;
+  const shared = { store: connection.store, feed, node, cache, clock, windowSecret: Buffer.alloc(32, 1) };
+  const devices = openDoor({ ...shared, collection: 'devices', key: 'uuid' });
+  const tokens = openDoor({ ...shared, collection: 'tokens', key: '_id' });
+
+  /** Sessions of this node, and how much of theirs is under way. */
+  const sessions = new Map<string, { alive: boolean; underWay: Set<Promise<unknown>> }>();
+
+  const strip = (session: string): Promise<void> | undefined => {
+    const known = sessions.get(session);
+    if (known === undefined) return undefined;
+    known.alive = false;
+    sessions.delete(session);
+    return known.underWay.size === 0 ? undefined : Promise.allSettled([...known.underWay]).then(() => undefined);
+  };
+
+  node.carry({
+    change(change) {
+      if (change.collection === 'tokens' && change.document?.['_rollcall']?.gone) return strip(String(change.id));
+      return undefined;
+    },
+    resync: () => Promise.all([...sessions.keys()].map(strip)).then(() => undefined),
+  });
+
+  const record = (change: Change): void => {
+    if (change.collection === 'nodes') return;
+    history.feeds.push({ node: name, time: world.time, position: change.position });
+    if (change.collection !== 'devices') return;
+    try {
+      node.check();
+    } catch {
+      return;
+    }
+    for (const [session, { alive }] of sessions)
+      if (alive) history.processed.push({ time: world.time, node: name, session, what: 'delivery' });
+  };
+  feed.subscribe(record);
+  feed.onResync(() => void history.feeds.push({ node: name, time: world.time, position: 'resync' }));
+
+  /** Runs a call of a session, if it still is one; its identity ends only when the call has. */
+  const inSession = async <T>(session: string, work: (alive: () => void) => Promise<T>): Promise<T> => {
+    node.check();
+    const known = sessions.get(session);
+    if (!known?.alive) throw new RegistryError('unauthenticated');
+    history.processed.push({ time: world.time, node: name, session, what: 'call' });
+    const running = work(() => {
+      if (!known.alive) throw new RegistryError('unauthenticated');
+    });
+    known.underWay.add(running);
+    try {
+      return await running;
+    } finally {
+      known.underWay.delete(running);
+    }
+  };
+
+  const mark = (before: Counted | null, effect: string): Pick<Counted, 'effects' | 'by'> => ({
+    effects: [...(before?.effects ?? []), effect],
+    by: `${effect}@${(before === null ? 0 : revOf(before)) + 1}`,
+  });
+
+  const present = (before: DeviceDocument | null): Counted => {
+    if (before === null) throw new RegistryError('forbidden');
+    return before as Counted;
+  };
+
+  return {
+    name,
+    host,
+    connection,
+    feed,
+    node,
+    cache,
+    devices,
+    async login(session) {
+      node.check();
+      if ((await tokens.fresh(session)) === null) throw new RegistryError('unauthenticated');
+      sessions.set(session, { alive: true, underWay: new Set() });
+      // Between the look and the entry the end may have passed by.
+      if ((await tokens.fresh(session)) === null) void strip(session);
+    },
+    update: (session, uuid, request, effect, expectedRev) =>
+      inSession(session, async (alive) => {
+        const step: Step<DeviceDocument> = (before) => {
+          alive();
+          const document = present(before);
+          if (!document.open) throw new RegistryError('forbidden');
+          return { next: { ...document, ...mark(document, effect) }, shown: true };
+        };
+        return revOf((await devices.revise(uuid, request, step, { expectedRev })).document);
+      }),
+    create: (session, uuid, request, effect) =>
+      inSession(session, async () =>
+        revOf(await devices.insert({ _id: uuid, uuid, ...mark(null, effect), open: true } as Counted, request)),
+      ),
+    read: (session, uuid) =>
+      inSession(session, async () => {
+        const document = await devices.find(uuid);
+        node.check();
+        return document === null ? -1 : revOf(document);
+      }),
+    async admit(uuid, open) {
+      await devices.revise(uuid, null, (before) => {
+        const document = present(before);
+        return document.open === open ? null : { next: { ...document, open }, shown: false };
+      });
+    },
+    remove: (session, uuid, request, effect) =>
+      inSession(session, async (alive) => {
+        const { document } = await devices.revise(uuid, request, (before) => {
+          alive();
+          const present_ = present(before);
+          const _rollcall = { ...present_._rollcall!, gone: { at: feed.time(), by: session } };
+          return { next: { ...present_, ...mark(present_, effect), _rollcall }, shown: true };
+        });
+        return revOf(document);
+      }),
+    async revoke(session, request) {
+      node.check();
+      const end: Step<TokenDocument> = (before) => {
+        if (before === null) return null;
+        return { next: { ...before, _rollcall: { ...before._rollcall!, gone: { at: feed.time(), by: session } } }, shown: true };
+      };
+      await endForGood(breaks.noBarrier ? { barrier: async () => undefined } : node, async () => {
+        try {
+          return (await tokens.revise(session, request, end)).outcome !== 'unchanged';
+        } catch (error) {
+          if (error instanceof RegistryError && error.code === 'not-found') return false;
+          throw error;
+        }
+      });
+    },
+  };
+};
