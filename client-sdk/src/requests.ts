@@ -4,7 +4,8 @@ import { isFailure, RegistryError } from './contract/errors.ts';
 import { toError } from './failure.ts';
 import type { CallOptions } from './options.ts';
 import { after, onAbort, timeLimit } from './options.ts';
-import { RequestIds } from './request-ids.ts';
+import type { Request } from './request-ids.ts';
+import { RequestIds, tooOld } from './request-ids.ts';
 import { snapshot } from './snapshot.ts';
 
 /** What requests need from the client around them. */
@@ -31,10 +32,9 @@ interface Call {
   readonly options: CallOptions;
   readonly resolve: (result: unknown) => void;
   readonly reject: (error: RegistryError) => void;
-  /** Taken at the first sending, unless the caller brought a reqId. */
-  counter: number | undefined;
-  sent: number;
-  firstSentAt: number;
+  /** Known at the first sending, unless the caller brought a reqId. */
+  request: Request | undefined;
+  /** Why it has to be sent again. */
   lastError: RegistryError | undefined;
   stopRetry: () => void;
   stop: () => void;
@@ -62,7 +62,7 @@ const reserved: ReadonlySet<string> = new Set([
 export class Requests {
   readonly #line: Line;
   readonly #settings: RequestSettings;
-  readonly #ids = new RequestIds();
+  readonly #ids: RequestIds;
   readonly #waiting: Call[] = [];
   readonly #open = new Map<number, Call>();
   #closed: RegistryError | undefined;
@@ -70,6 +70,7 @@ export class Requests {
   constructor(line: Line, settings: RequestSettings) {
     this.#line = line;
     this.#settings = settings;
+    this.#ids = new RequestIds(settings.repeatMs);
   }
 
   reqId(): string {
@@ -82,44 +83,28 @@ export class Requests {
     const { timeoutMs = this.#settings.callTimeoutMs, signal, reqId } = options;
     const limitMs = timeLimit(timeoutMs);
     const copy = snapshot(input);
-    const counter = reqId === undefined ? undefined : this.#ids.counterOf(reqId);
-    if (counter !== undefined && this.#has(counter)) throw new RegistryError('conflict', 'A call with this reqId is under way');
+    const request = reqId === undefined ? undefined : this.#ids.find(reqId);
+    if (request && this.#has(request)) throw new RegistryError('conflict', 'A call with this reqId is under way');
     return new Promise((resolve, reject) => {
       const stopListening = onAbort(signal, (error) => this.#fail(call, error));
-      const stopTimer = after(limitMs, () =>
-        this.#fail(call, new RegistryError('timeout', undefined, { cause: call.lastError })),
-      );
-      const call: Call = {
-        event,
-        input: copy,
-        options,
-        resolve,
-        reject,
-        counter,
-        sent: 0,
-        firstSentAt: 0,
-        lastError: undefined,
-        stopRetry: () => {},
-        stop: () => {
-          stopListening();
-          stopTimer();
-          call.stopRetry();
-        },
+      const late = (): RegistryError => new RegistryError('timeout', undefined, { cause: call.lastError });
+      const stopTimer = after(limitMs, () => this.#fail(call, late()));
+      const stop = (): void => {
+        stopListening();
+        stopTimer();
+        call.stopRetry();
       };
+      const stopRetry = (): void => {};
+      const call: Call = { event, input: copy, options, resolve, reject, request, lastError: undefined, stopRetry, stop };
       this.#accept(call);
     });
   }
 
   /** The connection is `ready`: sends the open calls again, then those that waited. */
   resume(): void {
-    for (const [counter, call] of [...this.#open].sort(([one], [other]) => one - other)) {
+    for (const [, call] of [...this.#open].sort(([one], [other]) => one - other)) {
       call.stopRetry();
-      if (performance.now() - call.firstSentAt <= this.#settings.repeatMs) this.#send(call, counter);
-      else
-        this.#fail(
-          call,
-          new RegistryError('disconnected', 'The connection was lost, and it is too late to send this call again'),
-        );
+      this.#repeat(call);
     }
     this.#drain();
   }
@@ -140,47 +125,54 @@ export class Requests {
     this.#line.dropped(dropped.event, error);
   }
 
+  /** Sends what waits, in order, as far as it may be sent now. */
   #drain(): void {
     while (this.#line.isReady()) {
       const call = this.#waiting[0];
-      if (!call || !this.#ids.mayBeSent(call.counter ?? this.#ids.next, this.#open.keys())) return;
+      if (!call) return;
+      if (call.request && this.#ids.isTooOld(call.request)) return this.#fail(call, tooOld());
+      if (!this.#ids.mayBeSent(call.request, this.#open.keys())) return;
       this.#waiting.shift();
-      call.firstSentAt = performance.now();
-      call.counter ??= this.#ids.allocate();
-      this.#open.set(call.counter, call);
-      this.#send(call, call.counter);
+      call.request ??= this.#ids.allocate();
+      this.#open.set(call.request.counter, call);
+      this.#send(call, call.request);
     }
   }
 
-  #send(call: Call, counter: number): void {
+  #repeat(call: Call): void {
+    const { request } = call;
+    if (!request || this.#ids.isTooOld(request)) this.#fail(call, tooOld());
+    else if (this.#line.isReady()) this.#send(call, request);
+  }
+
+  #send(call: Call, request: Request): void {
     const { event, input, options } = call;
-    const again = this.#ids.sending(counter, call.sent);
-    const sending = ++call.sent;
+    const { counter, sendings } = request;
+    const again = this.#ids.sending(request);
     const callOptions = {
-      reqId: this.#ids.text(counter),
+      reqId: this.#ids.text(request),
       ...(again > 0 && { again }),
       ...(options.rev !== undefined && { rev: options.rev }),
       ...(options.as !== undefined && { as: options.as }),
     };
     this.#line.send(event, input, callOptions, (result) => {
-      if (call.sent === sending && this.#open.get(counter) === call) this.#answered(call, counter, result);
+      if (sendings.count === again + 1 && this.#open.get(counter) === call) this.#answered(call, again, result);
     });
   }
 
-  #answered(call: Call, counter: number, result: unknown): void {
-    if (!isFailure(result)) {
+  #answered(call: Call, again: number, result: unknown): void {
+    const error = isFailure(result) ? toError(result) : undefined;
+    if (error?.code === 'unavailable') {
+      call.lastError = error;
+      call.stopRetry = after(pause(again, this.#settings.backoff), () => this.#repeat(call));
+    } else if (error) {
+      this.#fail(call, error);
+    } else {
       this.#end(call);
       this.#line.succeeded(call.event, result);
       call.resolve(result);
       this.#drain();
-      return;
     }
-    const error = toError(result);
-    if (error.code !== 'unavailable') return this.#fail(call, error);
-    call.lastError = error;
-    call.stopRetry = after(pause(call.sent - 1, this.#settings.backoff), () => {
-      if (this.#line.isReady()) this.#send(call, counter);
-    });
   }
 
   #fail(call: Call, error: RegistryError): void {
@@ -191,12 +183,12 @@ export class Requests {
 
   #end(call: Call): void {
     call.stop();
-    const at = this.#waiting.indexOf(call);
-    if (at >= 0) this.#waiting.splice(at, 1);
-    else if (call.counter !== undefined) this.#open.delete(call.counter);
+    const { request } = call;
+    if (request && this.#open.get(request.counter) === call) this.#open.delete(request.counter);
+    else if (this.#waiting.includes(call)) this.#waiting.splice(this.#waiting.indexOf(call), 1);
   }
 
-  #has(counter: number): boolean {
-    return this.#open.has(counter) || this.#waiting.some((call) => call.counter === counter);
+  #has({ counter }: Request): boolean {
+    return this.#open.has(counter) || this.#waiting.some(({ request }) => request?.counter === counter);
   }
 }

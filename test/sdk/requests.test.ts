@@ -189,7 +189,7 @@ describe('a call whose answer was lost', () => {
     const sentAt = performance.now();
     await until(() => performance.now() - sentAt > 2);
     the.stub.cut();
-    expect(await refusalCode(call)).to.equal('disconnected');
+    expect(await refusalCode(call)).to.equal('outcome-unknown');
     expect(the.stub.calls).to.have.length(1);
   });
 
@@ -240,6 +240,27 @@ describe('client.reqId', () => {
     await client.update({}, { reqId: young });
     await client.whoami();
     expect(await refusalCode(client.update({}, { reqId: old }))).to.equal('outcome-unknown');
+  });
+
+  it('is refused as outcome-unknown when it was first sent too long ago', async () => {
+    const client = await the.open(lamp, { repeatMs: 1 });
+    const reqId = client.reqId();
+    await client.update({}, { reqId });
+    const sentAt = performance.now();
+    await until(() => performance.now() - sentAt > 2);
+    expect(await refusalCode(client.update({}, { reqId }))).to.equal('outcome-unknown');
+  });
+
+  it('does not hold up other calls when it has grown too old while it waited', async () => {
+    const client = await the.open();
+    const reqId = client.reqId();
+    the.stub.cut();
+    await until(() => client.state === 'reconnecting');
+    const before = Array.from({ length: 40 }, (_, n) => client.update({ n }));
+    const old = refusalCode(client.update({}, { reqId }));
+    const behind = client.update({ n: 40 });
+    await Promise.all([...before, behind]);
+    expect(await old).to.equal('outcome-unknown');
   });
 });
 
