@@ -7,7 +7,7 @@ import { chromiumPath, servePage, startChromium } from './support/page.ts';
 import type { Session } from './support/session.ts';
 import { session } from './support/session.ts';
 import { silence } from './support/stub.ts';
-import { until } from './support/until.ts';
+import { until } from '../support/until.ts';
 
 /** The client as the page's script has put it there. */
 declare const rollcall: typeof client;

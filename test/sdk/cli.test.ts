@@ -3,7 +3,7 @@ import { command, startCommand } from './support/cli.ts';
 import type { Session } from './support/session.ts';
 import { session } from './support/session.ts';
 import { failure } from './support/stub.ts';
-import { until } from './support/until.ts';
+import { until } from '../support/until.ts';
 
 describe('rollcall', function () {
   this.timeout(20_000);

@@ -5,7 +5,7 @@ import { expect } from 'chai';
 import type { Session } from './support/session.ts';
 import { lamp, quick, refusal, refusalCode, session } from './support/session.ts';
 import { silence, startStub } from './support/stub.ts';
-import { until } from './support/until.ts';
+import { until } from '../support/until.ts';
 
 const notReady = (status: number) => ({ event: 'notReady', body: { api: 'connect', status } }) as const;
 

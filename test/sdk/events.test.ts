@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import type { Session } from './support/session.ts';
 import { session } from './support/session.ts';
-import { until } from './support/until.ts';
+import { until } from '../support/until.ts';
 
 const revision = (rev: number, uuid = 'lamp') => ({ uuid, meshblu: { rev } });
 

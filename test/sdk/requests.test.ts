@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import type { Session } from './support/session.ts';
 import { lamp, refusal, refusalCode, session } from './support/session.ts';
 import { failure, silence } from './support/stub.ts';
-import { until } from './support/until.ts';
+import { until } from '../support/until.ts';
 
 describe('a call of the client', () => {
   let the: Session;
