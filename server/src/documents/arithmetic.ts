@@ -1,0 +1,74 @@
+import { Decimal128, Double, Int32, Long } from 'mongodb';
+import { addDecimals, type Decimal, multiplyDecimals, shortDecimal } from './decimal.ts';
+import { type BsonType, typeOf, types } from './types.ts';
+import { decimalOf, doubleOf, longOf } from './values.ts';
+
+export type Operation = 'add' | 'multiply';
+
+/**
+ * Sum or product of two numbers with MongoDB's type rules: the wider type wins (int, long, double, decimal), and an int that
+ * overflows becomes a long. Undefined if a long overflows.
+ */
+export function calculate(operation: Operation, a: unknown, b: unknown): unknown {
+  const left = typeOf(a);
+  const right = typeOf(b);
+  if (left === types.decimal || right === types.decimal) return decimals(operation, toDecimal(a, left), toDecimal(b, right));
+  if (left === types.double || right === types.double) return doubles(operation, toDouble(a, left), toDouble(b, right));
+  return integers(operation, toBigint(a, left), toBigint(b, right), left === types.int && right === types.int);
+}
+
+function decimals(operation: Operation, a: Decimal, b: Decimal): Decimal128 {
+  return operation === 'add' ? addDecimals(a, b) : multiplyDecimals(a, b);
+}
+
+function toDecimal(value: unknown, type: BsonType): Decimal {
+  return type === types.double ? shortDecimal(doubleOf(value)) : decimalOf(value, type);
+}
+
+function doubles(operation: Operation, a: number, b: number): Double {
+  return new Double(operation === 'add' ? a + b : a * b);
+}
+
+function toDouble(value: unknown, type: BsonType): number {
+  return type === types.long ? Number(longOf(value)) : doubleOf(value);
+}
+
+function integers(operation: Operation, a: bigint, b: bigint, short: boolean): Int32 | Long | undefined {
+  const result = operation === 'add' ? a + b : a * b;
+  if (short && BigInt.asIntN(32, result) === result) return new Int32(Number(result));
+  return BigInt.asIntN(64, result) === result ? Long.fromBigInt(result) : undefined;
+}
+
+/** Value of an int or long. */
+export function toBigint(value: unknown, type: BsonType): bigint {
+  return type === types.long ? longOf(value) : BigInt(doubleOf(value));
+}
+
+export type BitOperation = 'and' | 'or' | 'xor';
+
+/** Bitwise result of two whole numbers: an int if both are ints, else a long. */
+export function combineBits(operation: BitOperation, a: unknown, b: unknown): Int32 | Long {
+  const left = typeOf(a);
+  const right = typeOf(b);
+  const x = toBigint(a, left);
+  const y = toBigint(b, right);
+  const bits = operation === 'and' ? x & y : operation === 'or' ? x | y : x ^ y;
+  return left === types.int && right === types.int ? new Int32(Number(bits)) : Long.fromBigInt(bits);
+}
+
+/** Whether two values are the same in type and every bit, as opposed to equal in order. */
+export function isSameNumber(a: unknown, b: unknown): boolean {
+  const type = typeOf(a);
+  if (type !== typeOf(b)) return false;
+  if (type === types.decimal) return Buffer.compare((a as Decimal128).bytes, (b as Decimal128).bytes) === 0;
+  return type === types.long ? longOf(a) === longOf(b) : Object.is(doubleOf(a), doubleOf(b));
+}
+
+/** A number as plain JavaScript where the other side of a calculation was plain and nothing is lost: an int or a double. */
+export function likeBefore(result: unknown, ...operands: readonly unknown[]): unknown {
+  const type = typeOf(result);
+  const plain = operands.every((operand) => typeof operand === 'number');
+  if (!plain || (type !== types.int && type !== types.double)) return result;
+  const value = doubleOf(result);
+  return typeOf(value) === type ? value : result;
+}
