@@ -6,7 +6,7 @@ import { onBothStores } from '../support/registries.ts';
 import { until } from '../support/until.ts';
 import { command } from './support/cli.ts';
 import { startProxy } from './support/proxy.ts';
-import { quick, refusalCode } from './support/session.ts';
+import { loss, quick, refusalCode } from './support/session.ts';
 
 onBothStores('the client with a registry', ({ start, again }) => {
   let registry: Registry;
@@ -102,9 +102,10 @@ onBothStores('the client with a registry', ({ start, again }) => {
   it('goes on with its new token after resetToken, and the old one is dead', async () => {
     const device = await open();
     const old = device.credentials;
+    const lost = loss(device);
     const { token } = await device.resetToken({ uuid: old.uuid });
     expect(device.credentials).to.deep.equal({ uuid: old.uuid, token });
-    await until(() => device.state === 'reconnecting');
+    await lost;
     expect(await device.whoami()).to.include({ uuid: old.uuid });
     expect(await refusalCode(open(old))).to.equal('unauthenticated');
   });
@@ -120,8 +121,9 @@ onBothStores('the client with a registry', ({ start, again }) => {
   it('waits for a registry that is started again, with the calls made in the meantime', async () => {
     const own = await start();
     const device = await open({}, { url: own.url });
+    const lost = loss(device);
     await own.close();
-    await until(() => device.state === 'reconnecting');
+    await lost;
     const call = device.update({ name: 'hall' });
     const restarted = await again({ port: Number(new URL(own.url).port) });
     expect(await call).to.include({ status: 200 });

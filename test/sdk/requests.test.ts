@@ -89,8 +89,7 @@ describe('a call of the client', () => {
   it('carries the input as it was when the call was made', async () => {
     const client = await the.open();
     const input = { name: 'hall' };
-    the.stub.cut();
-    await until(() => client.state === 'reconnecting');
+    await the.lose(client);
     const call = client.update(input);
     input.name = 'attic';
     await call;
@@ -169,8 +168,7 @@ describe('a call whose answer was lost', () => {
     the.stub.answer = ({ connection, input }) => (connection === 0 ? silence : input);
     const first = [client.update({ n: 1 }), client.update({ n: 2 })];
     await until(() => the.stub.calls.length === 2);
-    the.stub.cut();
-    await until(() => client.state === 'reconnecting');
+    await the.lose(client);
     await Promise.all([...first, client.update({ n: 3 })]);
     expect(the.stub.calls.map(({ input, options: { again } }) => [input['n'], again])).to.deep.equal([
       [1, undefined],
@@ -254,8 +252,7 @@ describe('client.reqId', () => {
   it('does not hold up other calls when it has grown too old while it waited', async () => {
     const client = await the.open();
     const reqId = client.reqId();
-    the.stub.cut();
-    await until(() => client.state === 'reconnecting');
+    await the.lose(client);
     const before = Array.from({ length: 40 }, (_, n) => client.update({ n }));
     const old = refusalCode(client.update({}, { reqId }));
     const behind = client.update({ n: 40 });
@@ -298,8 +295,7 @@ describe('the offline queue', () => {
 
   it('keeps calls in order until there is a connection', async () => {
     const client = await the.open();
-    the.stub.cut();
-    await until(() => client.state === 'reconnecting');
+    await the.lose(client);
     await Promise.all([1, 2, 3].map((n) => client.update({ n })));
     expect(the.stub.calls.map(({ input }) => input['n'])).to.deep.equal([1, 2, 3]);
   });
@@ -308,8 +304,7 @@ describe('the offline queue', () => {
     const client = await the.open(lamp, { queueLimit: 2, backoff: { minMs: 200, maxMs: 200 } });
     const dropped: unknown[] = [];
     client.on('dropped', (event, error) => dropped.push([event, error.code]));
-    the.stub.cut();
-    await until(() => client.state === 'reconnecting');
+    await the.lose(client);
     const kept = client.update({ n: 1 });
     const message = client.call('message', { devices: ['fan'] });
     const alsoKept = client.update({ n: 2 });

@@ -13,8 +13,20 @@ export const quick = { backoff: { minMs: 5, maxMs: 20 } } as const;
 export interface Session {
   readonly stub: Stub;
   readonly open: (login?: Login, options?: ConnectOptions) => Promise<Client>;
+  /** Cuts every connection, and waits until this client has noticed. */
+  readonly lose: (client: Client) => Promise<void>;
   readonly close: () => Promise<void>;
 }
+
+/** Waits until a client has lost its connection. Has to be called before that can happen: it may be back in no time. */
+export const loss = (client: Client): Promise<void> =>
+  new Promise((resolve) => {
+    const stop = client.on('state', (state) => {
+      if (state !== 'reconnecting') return;
+      stop();
+      resolve();
+    });
+  });
 
 /** A stub, and clients that are closed together with it. */
 export const session = async (): Promise<Session> => {
@@ -29,7 +41,12 @@ export const session = async (): Promise<Session> => {
     for (const client of clients) client.close();
     await stub.close();
   };
-  return { stub, open, close };
+  const lose = (client: Client): Promise<void> => {
+    const lost = loss(client);
+    stub.cut();
+    return lost;
+  };
+  return { stub, open, lose, close };
 };
 
 /** The error that a call is rejected with. */
