@@ -25,11 +25,6 @@ export function promote(bytes: Uint8Array, promotion: Promotion): Document {
   return BSON.deserialize(bytes, promotion);
 }
 
-/** A caller's filter, update or document as the server would see it, sharing nothing with the caller's objects. */
-export function received(document: Document, ignoreUndefined = false): Document {
-  return decode(encode(document, ignoreUndefined));
-}
-
 export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
   return Buffer.compare(a, b) === 0;
 }

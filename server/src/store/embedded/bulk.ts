@@ -1,5 +1,5 @@
 import { MongoInvalidArgumentError, MongoServerError, type Document } from 'mongodb';
-import { received } from './bson.ts';
+import { received } from './received.ts';
 import { replacementChange, updateChange } from './changes.ts';
 import { incoming } from './documents-in.ts';
 import type { Engine } from './engine.ts';
@@ -83,9 +83,9 @@ function insertion(engine: Engine, name: string, body: Document): Step {
 
 function removal(engine: Engine, name: string, body: Document, kind: string): Step {
   checkOptions(`${kind} of a bulk`, body, ['filter']);
-  const selection = selectionOf(received(body['filter'] as Document), [], 0, kind === 'deleteOne' ? 1 : Infinity);
+  const filter = received(body['filter'] as Document);
   return function* () {
-    const { count } = yield* remove(engine, name, selection);
+    const { count } = yield* remove(engine, name, selectionOf(filter, [], 0, kind === 'deleteOne' ? 1 : Infinity));
     return (outcome) => {
       outcome.deletedCount += count;
     };
@@ -99,12 +99,13 @@ function changing(engine: Engine, name: string, body: Document, kind: string): S
     body,
     replaces ? ['filter', 'replacement', 'upsert'] : ['filter', 'update', 'upsert', 'arrayFilters'],
   );
-  const selection = selectionOf(received(body['filter'] as Document), [], 0, kind === 'updateMany' ? Infinity : 1);
+  const filter = received(body['filter'] as Document);
   const how = replaces
     ? replacementChange(body['replacement'] as Document)
     : updateChange(body['update'] as Document, body['arrayFilters'] as Document[] | undefined, engine.now);
   return function* () {
-    const { matched, modified, upsertedId } = yield* change(engine, name, selection, how, body['upsert'] === true);
+    const selection = selectionOf(filter, [], 0, kind === 'updateMany' ? Infinity : 1);
+    const { matched, modified, upsertedId } = yield* change(engine, name, selection, how(), body['upsert'] === true);
     return (outcome, at) => {
       outcome.matchedCount += matched;
       outcome.modifiedCount += modified;

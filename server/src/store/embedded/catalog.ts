@@ -17,6 +17,8 @@ export interface IndexDefinition {
 export interface Index extends IndexDefinition {
   readonly id: number;
   readonly parts: readonly KeyPart[];
+  /** The top-level fields that decide about a document's entries. */
+  readonly roots: readonly string[];
   /** Whether a document belongs into the index at all (`partialFilterExpression`). */
   readonly covers: (document: Document) => boolean;
   /** Set for ever once a document had more than one entry: such an index gives no order and only one bound of a range. */
@@ -128,7 +130,19 @@ function loaded({ id, definition, multikey, ready }: IndexRow): Index {
 
 function built(id: number, definition: IndexDefinition, multikey: boolean, ready: boolean): Index {
   const parts = Object.entries(definition.key).map(([path, direction]): KeyPart => [path, Number(direction) < 0 ? -1 : 1]);
-  return { ...definition, id, parts, covers: covering(definition.partialFilterExpression), multikey, ready };
+  const roots = rootsOf([...parts.map(([path]) => path), ...pathsIn(definition.partialFilterExpression ?? {})]);
+  return { ...definition, id, parts, roots, covers: covering(definition.partialFilterExpression), multikey, ready };
+}
+
+function rootsOf(paths: string[]): string[] {
+  return [...new Set(paths.map((path) => path.split('.', 1)[0] as string))];
+}
+
+/** Paths of a partial index's expression, which has no operators over documents but `$and`. */
+function pathsIn(expression: Document): string[] {
+  return Object.entries(expression).flatMap(([path, condition]) =>
+    path === '$and' ? (condition as Document[]).flatMap(pathsIn) : [path],
+  );
 }
 
 function covering(expression: Document | undefined): (document: Document) => boolean {

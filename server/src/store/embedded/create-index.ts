@@ -1,5 +1,6 @@
 import type { Document } from 'mongodb';
-import { decode, encode, equalBytes, received } from './bson.ts';
+import { decode, encode, equalBytes } from './bson.ts';
+import { received } from './received.ts';
 import type { Index, IndexDefinition, Stored } from './catalog.ts';
 import type { Engine } from './engine.ts';
 import { refused, serverError } from './errors.ts';

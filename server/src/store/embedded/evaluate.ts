@@ -1,3 +1,4 @@
+import type { Document } from 'mongodb';
 import * as language from '../../documents/index.ts';
 import { serverError } from './errors.ts';
 
@@ -16,6 +17,10 @@ function asServer<A extends unknown[], R>(evaluate: (...input: A) => R): (...inp
 export type { Match } from '../../documents/index.ts';
 export const compileFilter = asServer(language.compileFilter);
 export const compileProjection = asServer(language.compileProjection);
-export const applyUpdate = asServer(language.applyUpdate);
 export const upsertSeed = asServer(language.upsertSeed);
 export const encodeKey = asServer(language.encodeKey);
+
+/** Compiles an update; what it refuses is thrown alike when it is compiled and when it is applied. */
+export function compileUpdate(update: Document, arrayFilters: readonly Document[] = []): language.Update {
+  return asServer(asServer(language.compileUpdate)(update, arrayFilters));
+}

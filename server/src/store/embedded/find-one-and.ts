@@ -1,13 +1,14 @@
 import type { Document, WithId } from 'mongodb';
 import { compileProjection } from './evaluate.ts';
 import type { Collection } from '../port.ts';
-import { promote, received } from './bson.ts';
-import { replacementChange, updateChange } from './changes.ts';
+import { promote } from './bson.ts';
+import { received } from './received.ts';
+import { replacementChange, updateChange, type Change } from './changes.ts';
 import type { Engine } from './engine.ts';
 import { orderOf } from './find.ts';
 import { checkOptions, promotionOf } from './options.ts';
 import { selectionOf } from './reader.ts';
-import { change, remove, type Change } from './writer.ts';
+import { change, remove } from './writer.ts';
 
 type FindOneAnd<T extends Document> = Pick<Collection<T>, 'findOneAndUpdate' | 'findOneAndReplace' | 'findOneAndDelete'>;
 
@@ -15,9 +16,9 @@ const changing = ['upsert', 'arrayFilters', 'returnDocument', 'projection', 'sor
 
 /** The three operations that change a document and answer with it, as it was before unless asked otherwise. */
 export function findOneAnd<T extends Document>(engine: Engine, name: string): FindOneAnd<T> {
-  async function changed(filter: Document, how: Change, options: Document): Promise<WithId<T> | null> {
+  async function changed(filter: Document, how: () => Change, options: Document): Promise<WithId<T> | null> {
     const selection = selectionOf(received(filter), orderOf(options['sort'] as Document | undefined), 0, 1);
-    const { before, after } = await engine.turns.write(change(engine, name, selection, how, options['upsert'] === true));
+    const { before, after } = await engine.turns.write(change(engine, name, selection, how(), options['upsert'] === true));
     return result(options['returnDocument'] === 'after' ? after : before, options);
   }
 

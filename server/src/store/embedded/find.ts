@@ -1,6 +1,7 @@
 import type { Document } from 'mongodb';
 import { compileProjection } from './evaluate.ts';
-import { promote, received } from './bson.ts';
+import { promote } from './bson.ts';
+import { received } from './received.ts';
 import { cursor, type CursorShape, type EmbeddedCursor } from './cursor.ts';
 import type { Engine } from './engine.ts';
 import { serverError } from './errors.ts';

@@ -37,7 +37,7 @@ export interface Journal {
   before(time: Timestamp): number;
   token(seq: number): { _data: string };
   position(token: unknown): number;
-  /** Removes what is over the limits; at most some hundred events at once, to be called in a turn. */
+  /** Removes what is over the limits, some of it at a time; to be called in a turn. */
   prune(): void;
   /** Takes over what was committed, or forgets what was not. */
   committed(): void;
@@ -60,6 +60,7 @@ export function journal(sqlite: Sqlite, sql: (text: string) => Statement, now: (
   const id = storeId(sqlite);
   let state = read();
   let durable = state;
+  let nextAgeCheck = 0;
 
   /** `first` is the oldest event kept, `last` the newest; `size` counts the bytes between. */
   function read(): { first: number; last: number; at: number; size: number } {
@@ -69,6 +70,26 @@ export function journal(sqlite: Sqlite, sql: (text: string) => Statement, now: (
     const pruned = sqlite.prepare("SELECT value FROM facts WHERE name = 'pruned'").get() as { value: Uint8Array } | undefined;
     const before = pruned === undefined ? 0 : Number(Buffer.from(pruned.value).toString());
     return { first: row.first ?? before + 1, last: row.last ?? before, at: row.at ?? 0, size: row.size };
+  }
+
+  /** Number of the newest event that is older than a time; 0 if there is none among the oldest. */
+  function newestBefore(time: number): number {
+    const row = sql('SELECT max(seq) AS seq FROM (SELECT seq, at FROM journal ORDER BY seq LIMIT ?) WHERE at < ?').get(
+      mostAtOnce,
+      time,
+    );
+    return (row as { seq: number | null }).seq ?? 0;
+  }
+
+  /** Forgets events up to a number. */
+  function remove(upTo: number): void {
+    if (upTo < state.first) return;
+    const sum = sql('SELECT ifnull(sum(length(key) + ifnull(length(body), 0)), 0) AS size FROM journal WHERE seq <= ?').get(upTo);
+    sql('DELETE FROM journal WHERE seq <= ?').run(upTo);
+    state = { ...state, first: upTo + 1, size: state.size - (sum as { size: number }).size };
+    // An empty journal cannot tell by its rows how far it went.
+    if (state.first <= state.last) return;
+    sql("INSERT OR REPLACE INTO facts (name, value) VALUES ('pruned', ?)").run(Buffer.from(String(upTo)));
   }
 
   return {
@@ -99,23 +120,13 @@ export function journal(sqlite: Sqlite, sql: (text: string) => Statement, now: (
       return Number.parseInt(data.slice(0, 16), 16);
     },
     prune() {
-      const tooMany = state.last - state.first + 1 - events;
-      const old = now() - ageMs;
-      for (let count = 0; count < 500 && state.first <= state.last; count += 1) {
-        const row = sql('SELECT at, length(key) + ifnull(length(body), 0) AS size FROM journal WHERE seq = ?').get(
-          state.first,
-        ) as {
-          at: number;
-          size: number;
-        };
-        if (count >= tooMany && row.at >= old && state.size <= bytes) break;
-        sql('DELETE FROM journal WHERE seq = ?').run(state.first);
-        state = { ...state, first: state.first + 1, size: state.size - row.size };
-      }
-      // An empty journal cannot tell by its rows how far it went.
-      if (state.first > state.last && state.first !== durable.first) {
-        sql("INSERT OR REPLACE INTO facts (name, value) VALUES ('pruned', ?)").run(Buffer.from(String(state.first - 1)));
-      }
+      const kept = state.last - state.first + 1;
+      const time = now();
+      const tooMany = kept - events >= slack || state.size > bytes;
+      if (!tooMany && time < nextAgeCheck) return;
+      if (time >= nextAgeCheck) nextAgeCheck = time + ageCheckMs;
+      const upTo = Math.max(state.last - events, newestBefore(time - ageMs), state.size > bytes ? state.first + slack : 0);
+      remove(Math.min(upTo, state.last, state.first + mostAtOnce));
     },
     committed() {
       durable = state;
@@ -126,6 +137,11 @@ export function journal(sqlite: Sqlite, sql: (text: string) => Statement, now: (
     },
   };
 }
+
+/** So many events over the limit are removed together. */
+const slack = 128;
+const mostAtOnce = 1000;
+const ageCheckMs = 1000;
 
 /** A random name of this store, part of its tokens, so that another store's token is never taken for one of ours. */
 function storeId(sqlite: Sqlite): string {

@@ -5,6 +5,7 @@ import { describeUpdate } from './describe-update.ts';
 import { duplicateKey } from './errors.ts';
 import { entriesOf, type Entries, type Entry, textOf } from './index-keys.ts';
 import { keyBytes, type Journal } from './journal.ts';
+import { same } from './same.ts';
 import type { Statement } from './sqlite.ts';
 
 /** One stored document: its row number and its bytes. */
@@ -71,8 +72,9 @@ export function rows({ sql, catalog, journal, database }: RowParts): Rows {
       stored.indexes.forEach((index, at) => add(index, lists[at] as Entry[], r));
       journal.append(stored.id, 'insert', keyBytes(document['_id']), bytes);
     },
-    replace(stored, { r, d }, before, bytes, after, change) {
-      const changes = stored.indexes.map((index) => {
+    replace(stored, { r }, before, bytes, after, change) {
+      const touched = stored.indexes.filter((index) => !untouched(index, before, after));
+      const changes = touched.map((index) => {
         const old = entries(index, before).list;
         const next = checked(stored, index, r, after);
         return { index, gone: without(old, next), added: without(next, old) };
@@ -82,7 +84,7 @@ export function rows({ sql, catalog, journal, database }: RowParts): Rows {
         drop(index, gone, r);
         add(index, added, r);
       }
-      const body = change === 'replace' ? bytes : describeUpdate(d, bytes);
+      const body = change === 'replace' ? bytes : describeUpdate(before, after);
       journal.append(stored.id, change, keyBytes(after['_id']), body);
     },
     remove(stored, { r }, document) {
@@ -97,15 +99,15 @@ export function rows({ sql, catalog, journal, database }: RowParts): Rows {
   };
 }
 
+/** None of the top-level fields that the index looks into has changed, so its entries have not. */
+function untouched({ roots }: Index, before: Document, after: Document): boolean {
+  return roots.every((root) => same(before[root], after[root]));
+}
+
 const none: Entries = { list: [], multikey: false, absent: true };
 
 /** Those entries of `list` whose key is not in `other`. Lists are short, or an array's length. */
 function without(list: Entry[], other: Entry[]): Entry[] {
-  if (list.length === 1 && other.length === 1) return same(list[0] as Entry, other[0] as Entry) ? [] : list;
   const keys = new Set(other.map(({ key }) => textOf(key)));
   return list.filter(({ key }) => !keys.has(textOf(key)));
-}
-
-function same(a: Entry, b: Entry): boolean {
-  return Buffer.compare(a.key, b.key) === 0;
 }

@@ -1,6 +1,7 @@
 import type { Document } from 'mongodb';
 import type { UpdateResult } from '../port.ts';
-import { encode, promote, received } from './bson.ts';
+import { encode, promote } from './bson.ts';
+import { received } from './received.ts';
 import { replacementChange, updateChange } from './changes.ts';
 import type { Engine } from './engine.ts';
 import { checkOptions } from './options.ts';
@@ -19,7 +20,7 @@ export async function updating(
   checkOptions(limit === 1 ? 'updateOne' : 'updateMany', options, ['upsert', 'arrayFilters']);
   const how = updateChange(update, options['arrayFilters'] as Document[] | undefined, engine.now);
   const selection = selectionOf(received(filter), [], 0, limit);
-  return resultOf(engine, await engine.turns.write(change(engine, name, selection, how, options['upsert'] === true)));
+  return resultOf(engine, await engine.turns.write(change(engine, name, selection, how(), options['upsert'] === true)));
 }
 
 export async function replacing(
@@ -32,7 +33,7 @@ export async function replacing(
   checkOptions('replaceOne', options, ['upsert']);
   const how = replacementChange(next);
   const selection = selectionOf(received(filter), [], 0, 1);
-  return resultOf(engine, await engine.turns.write(change(engine, name, selection, how, options['upsert'] === true)));
+  return resultOf(engine, await engine.turns.write(change(engine, name, selection, how(), options['upsert'] === true)));
 }
 
 /** `deleteOne` (limit 1) and `deleteMany` (no limit). */

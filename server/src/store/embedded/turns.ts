@@ -33,6 +33,8 @@ const budgetMs = 20;
 
 /** Group commit: all writes of one turn of the event loop in one transaction, answered after its commit, or all refused. */
 export function turns(sqlite: Sqlite, hooks: Hooks): Turns {
+  const begin = sqlite.prepare('BEGIN IMMEDIATE');
+  const commit = sqlite.prepare('COMMIT');
   let queue: Pending[] = [];
   let scheduled = false;
   let closed = false;
@@ -50,7 +52,7 @@ export function turns(sqlite: Sqlite, hooks: Hooks): Turns {
     queue = [];
     let next = 0;
     try {
-      sqlite.exec('BEGIN IMMEDIATE');
+      begin.run();
       const end = performance.now() + budgetMs;
       while (next < waiting.length && performance.now() < end) {
         const pending = waiting[next] as Pending;
@@ -60,7 +62,7 @@ export function turns(sqlite: Sqlite, hooks: Hooks): Turns {
         else outcomes.push(outcome);
       }
       hooks.beforeCommit();
-      sqlite.exec('COMMIT');
+      commit.run();
     } catch (error) {
       undo(waiting.slice(0, next), error);
       queue.push(...waiting.slice(next));

@@ -1,19 +1,11 @@
-import { MongoServerError, ObjectId, type Document } from 'mongodb';
-import { decode, encode, equalBytes } from './bson.ts';
+import { MongoServerError, ObjectId } from 'mongodb';
+import { decode, equalBytes } from './bson.ts';
 import type { Stored } from './catalog.ts';
 import { storable, type Incoming } from './documents-in.ts';
 import type { Engine } from './engine.ts';
-import { serverError } from './errors.ts';
+import type { Change } from './changes.ts';
 import type { Found, Selection } from './reader.ts';
 import type { Work } from './turns.ts';
-
-/** What becomes of a matching document: the next one as a pure function of the present one. */
-export interface Change {
-  kind: 'replace' | 'update';
-  apply(before: Document, selection: Selection): Document;
-  /** The document that an upsert inserts, made of the filter. `_id` may be missing. */
-  seed(filter: Document): Document;
-}
 
 export interface Written {
   matched: number;
@@ -66,19 +58,16 @@ function changeRow(
   written: Written,
 ): void {
   const before = document ?? decode(row.d);
-  const next = storable(how.apply(before, selection));
-  refuseOtherId(before, next.document);
+  const after = how.apply(before, selection.filter);
   written.matched += 1;
   written.before = row.d;
-  written.after = next.bytes;
+  written.after = row.d;
+  if (after === before) return;
+  const next = storable(after);
   if (equalBytes(next.bytes, row.d)) return;
+  written.after = next.bytes;
   engine.rows.replace(stored, row, before, next.bytes, next.document, how.kind);
   written.modified += 1;
-}
-
-function refuseOtherId(before: Document, after: Document): void {
-  if (equalBytes(encode({ _id: before['_id'] }), encode({ _id: after['_id'] }))) return;
-  throw serverError(66, "After applying the update, the (immutable) field '_id' was found to have been altered");
 }
 
 function upsertOne(engine: Engine, name: string, { filter }: Selection, how: Change, written: Written): void {
