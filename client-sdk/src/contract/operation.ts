@@ -36,17 +36,21 @@ export type Access<Field extends string = string> =
   | { readonly whitelist: Whitelist; readonly target: Field }
   | { readonly whitelist: Whitelist; readonly search: true };
 
-
 /** What a row declares. Listeners, routes, client methods, documents and table-driven tests follow from it. */
-export interface Row<In extends TSchema = TSchema, Out extends TSchema = TSchema> {
+export interface Row<
+  In extends TSchema = TSchema,
+  Out extends TSchema = TSchema,
+  A extends Access = Access,
+  M extends boolean = boolean,
+> {
   readonly kind: 'operation';
   readonly summary: string;
   readonly http: readonly string[];
-  readonly access: Access;
+  readonly access: A;
   /** May the input carry `uuid` and `token` of a device, to be called as that device? (Meshblu reference, section 1.8; default false.) */
   readonly credentials?: boolean;
   /** Does a success change something? Such calls carry a `reqId` and take effect once. */
-  readonly mutates: boolean;
+  readonly mutates: M;
   readonly input: In;
   readonly output: Out;
   /** Failures beyond those that any call can meet. */
@@ -58,9 +62,14 @@ export interface Row<In extends TSchema = TSchema, Out extends TSchema = TSchema
  *
  * `http` holds routes as `'METHOD /path/:parameter'`; the first is ours or Meshblu's newest, the others are older forms of it.
  */
-export const operation = <In extends TSchema, Out extends TSchema>(
-  row: Omit<Row<In, Out>, 'kind' | 'access'> & { access: Access<keyof Static<In> & string> },
-): Row<In, Out> => ({ kind: 'operation', ...row });
+export const operation = <
+  In extends TSchema,
+  Out extends TSchema,
+  const A extends Access<keyof Static<In> & string>,
+  const M extends boolean,
+>(
+  row: Omit<Row<In, Out, A, M>, 'kind'>,
+): Row<In, Out, A, M> => ({ kind: 'operation', ...row });
 
 /** The argument of a row. */
 export type Input<R extends Row> = Static<R['input']>;

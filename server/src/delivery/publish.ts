@@ -1,45 +1,42 @@
 import type { Connections } from '../connections.ts';
 import { outgoing } from '../domain/outgoing.ts';
-import { isProperties } from '../domain/properties.ts';
 import type { Presence } from '../presence.ts';
 import type { DeviceDocument, TokenDocument } from '../store/collections.ts';
-import { innerId } from '../tokens.ts';
+import { hasInnerToken, innerId } from '../tokens.ts';
 import type { Change } from './feed.ts';
 
 /** Turns changes of the feed into what connections are told: `config`, `unregistered`, and the end of credentials. */
-export const openPublisher = (connections: Connections, presence: Presence): ((change: Change) => void) => {
-  const device = (document: DeviceDocument, change: Change): void => {
+export const openPublisher = (connections: Connections, presence: Presence): ((change: Change) => Promise<void> | undefined) => {
+  const device = (document: DeviceDocument, change: Change): Promise<void> | undefined => {
     const { uuid, _rollcall: hidden } = document;
     if (hidden?.gone !== undefined) {
-      connections.end({ device: uuid }, undefined, { event: 'unregistered', data: outgoing(document) });
-      return;
+      return connections.end({ device: uuid }, { event: 'unregistered', data: outgoing(document) });
     }
     presence.check(document);
-    endInnerTokens(document);
-    if (change.type === 'insert' || hidden === undefined || hidden.shown !== hidden.rev) return;
+    const ended = endInnerTokens(document);
+    if (change.type === 'insert' || hidden === undefined || hidden.shown !== hidden.rev) return ended;
     for (const connection of connections.of(uuid)) {
       connection.deliver('config', outgoing(document), { id: `${uuid}:${hidden.rev}`, cursor: change.cursor });
     }
+    return ended;
   };
 
   /** Tokens inside the device end when they are no longer there. */
-  const endInnerTokens = (document: DeviceDocument): void => {
-    for (const { actor } of connections.of(document.uuid)) {
-      if (actor.credentialId !== innerId(document.uuid, actor.hash)) continue;
-      const meshblu = document['meshblu'];
-      const tokens = isProperties(meshblu) ? meshblu['tokens'] : undefined;
-      if (!isProperties(tokens) || !Object.hasOwn(tokens, actor.hash))
-        connections.end({ uuid: actor.uuid, credential: actor.credentialId });
-    }
+  const endInnerTokens = (document: DeviceDocument): Promise<void> | undefined => {
+    const ended = [...connections.of(document.uuid)]
+      .map(({ actor }) => actor)
+      .filter(({ credentialId, hash }) => credentialId === innerId(document.uuid, hash) && !hasInnerToken(document, hash));
+    if (ended.length === 0) return undefined;
+    return Promise.all(ended.map(({ uuid, credentialId }) => connections.end({ uuid, credential: credentialId }))).then(
+      () => undefined,
+    );
   };
 
   return (change) => {
-    if (change.collection === 'devices' && change.document !== null) device(change.document as DeviceDocument, change);
-    if (change.collection !== 'tokens') return;
-    if (change.type === 'delete') connections.endCredential(String(change.id));
-    else if (change.type === 'replace' && change.document !== null) {
-      const { uuid, _id, hashedToken } = change.document as TokenDocument;
-      connections.end({ uuid, credential: String(_id), unless: hashedToken });
-    }
+    if (change.document !== null && change.collection === 'devices') return device(change.document as DeviceDocument, change);
+    if (change.collection !== 'tokens' || change.type !== 'replace' || change.document === null) return undefined;
+    const { uuid, _id, hashedToken, _rollcall: hidden } = change.document as TokenDocument;
+    const credential = String(_id);
+    return connections.end(hidden?.gone === undefined ? { uuid, credential, unless: hashedToken } : { uuid, credential });
   };
 };

@@ -1,4 +1,4 @@
-import { Decimal128, Double, Int32, Long } from 'mongodb';
+import { type Decimal128, Double, Int32, Long } from 'mongodb';
 import { addDecimals, type Decimal, multiplyDecimals, shortDecimal } from './decimal.ts';
 import { type BsonType, typeOf, types } from './types.ts';
 import { decimalOf, doubleOf, longOf } from './values.ts';

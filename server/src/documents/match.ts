@@ -151,9 +151,9 @@ function not(of: Condition): Condition {
 
 function listOf(name: string, argument: unknown): readonly unknown[] {
   if (!Array.isArray(argument)) throw new DocumentError(codes.badValue, `${name} needs an array`);
-  const nested = argument.find((value: unknown) => isDocument(value) && firstName(value).startsWith('$'));
-  if (nested !== undefined) throw new DocumentError(codes.badValue, `cannot nest $ under ${name}`);
-  return argument;
+  if (argument.some((value: unknown) => isDocument(value) && firstName(value).startsWith('$')))
+    throw new DocumentError(codes.badValue, `cannot nest $ under ${name}`);
+  return argument as unknown[];
 }
 
 function parseNot(argument: unknown, depth: number): Condition {

@@ -104,12 +104,12 @@ function addToSet(argument: unknown): Modifier {
     if (current !== undefined && !Array.isArray(current)) {
       throw new DocumentError(codes.badValue, `Cannot apply $addToSet to non-array field of type ${typeName(current)}`);
     }
-    const present: readonly unknown[] = current ?? [];
+    const present = (current ?? []) as unknown[];
     const added: unknown[] = [];
     for (const value of values) {
       if (![...present, ...added].some((other) => equalValues(other, value))) added.push(stored(value));
     }
-    return added.length === 0 && current !== undefined ? current : [...present, ...added];
+    return added.length === 0 && current !== undefined ? present : [...present, ...added];
   });
 }
 
@@ -121,7 +121,7 @@ function each(argument: unknown): readonly unknown[] | undefined {
   if (!Array.isArray(values)) throw new DocumentError(codes.typeMismatch, '$each in $addToSet must be an array');
   if (others.length > 0)
     throw new DocumentError(codes.badValue, `Found unexpected fields after $each in $addToSet: ${others.join()}`);
-  return values;
+  return values as unknown[];
 }
 
 function pop(argument: unknown): Modifier {

@@ -1,4 +1,4 @@
-import { Decimal128 } from 'mongodb';
+import type { Decimal128 } from 'mongodb';
 import { parseDecimal } from './decimal.ts';
 import { codes, DocumentError, UnsupportedOperator } from './errors.ts';
 import { encodeKey } from './key.ts';

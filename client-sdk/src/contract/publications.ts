@@ -1,0 +1,42 @@
+import type { TSchema } from 'typebox';
+import Type from 'typebox';
+import { Device, Uuid } from './models.ts';
+
+/** An event that the server sends by itself. */
+export interface Publication<P extends TSchema = TSchema> {
+  readonly event: string;
+  readonly summary: string;
+  readonly payload: P;
+}
+
+const publication = <const E extends string, P extends TSchema>(event: E, summary: string, payload: P) => ({
+  event,
+  summary,
+  payload,
+});
+
+const NotReady = Type.Object({
+  api: Type.Literal('connect'),
+  status: Type.Integer(),
+  uuid: Type.Optional(Type.Unknown()),
+  token: Type.Optional(Type.Unknown()),
+  error: Type.Optional(Type.Object({ message: Type.String(), code: Type.Integer() })),
+});
+
+/** What the server sends by itself (Meshblu reference, section 2.2). */
+export const publications = {
+  identify: publication('identify', 'The server asks who is there; the answer is `identity`.', Type.Null()),
+  ready: publication(
+    'ready',
+    'The connection is that device from now on.',
+    Type.Object({ api: Type.Literal('connect'), status: Type.Literal(201), uuid: Uuid, token: Type.String() }),
+  ),
+  notReady: publication('notReady', 'The connection is no device, or no longer.', NotReady),
+  ratelimited: publication(
+    'ratelimited',
+    'Too many calls; the connection is closed.',
+    Type.Object({ code: Type.Integer(), message: Type.String() }),
+  ),
+  config: publication('config', 'The own document after a change.', Device),
+  unregistered: publication('unregistered', 'The own device was removed; its last document.', Device),
+} as const;

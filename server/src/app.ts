@@ -1,0 +1,182 @@
+import { randomBytes } from 'node:crypto';
+import type { AddressInfo } from 'node:net';
+import { pino } from 'pino';
+import { authenticateWith } from './authenticate.ts';
+import { systemClock } from './clock.ts';
+import { loadConfig, type Config } from './config.ts';
+import { openConnections, type Connection } from './connections.ts';
+import { openPublisher } from './delivery/publish.ts';
+import { openFeed } from './delivery/feed.ts';
+import { derivedIds } from './derived-ids.ts';
+import { openCache } from './documents-cache.ts';
+import { openDoor } from './door.ts';
+import { failuresTo } from './failures.ts';
+import type { Ending, Services } from './implement.ts';
+import { openKeys } from './keys.ts';
+import { openLimits } from './limits.ts';
+import { openTokenLoader } from './loader.ts';
+import { openMetrics } from './metrics.ts';
+import { openNode, openSoleNode } from './node.ts';
+import { pagesOf } from './pages.ts';
+import { openPipeline } from './pipeline.ts';
+import { openPresence } from './presence.ts';
+import { operations } from './registry.ts';
+import { openSecrets } from './secrets.ts';
+import { slowHash } from './slow-hash.ts';
+import { openSweeper } from './sweeper.ts';
+import { ensureIndexes } from './store/indexes.ts';
+import { openStore } from './store/open.ts';
+import { keptFeedId } from './store/feed-id.ts';
+import { openTokens } from './tokens.ts';
+import { openHttp } from './transports/http.ts';
+import { drop, openEngines } from './transports/socket/engines.ts';
+import { serveSockets } from './transports/socket/socket.ts';
+
+/** A registry that runs in this process. */
+export interface Registry {
+  /** `http://HOST:PORT`, where HTTP and Socket.IO are served. */
+  readonly url: string;
+  /** Tells clients, writes what is left, and closes everything, within 10 s. */
+  close(): Promise<void>;
+}
+
+/** Names the fields of a log line whose values are never written. */
+const redacted = ['token', 'secret', 'authorization', 'cookie', 'password', 'pepper'];
+
+/**
+ * Starts a registry. Any number of them may run in one process, each with its own data folder (`:memory:` keeps nothing).
+ *
+ * Options are the settings of `config.ts` under their own names; what is missing has its default.
+ */
+export const createRegistry = async (options: Partial<Config> = {}): Promise<Registry> => {
+  const config: Config = { ...loadConfig({}), ...options };
+  const paths = redacted.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]);
+  const log = pino({ level: config.logLevel, redact: { paths, censor: '[redacted]' } }, pino.destination({ fd: 2, sync: true }));
+  const closers: (() => unknown)[] = [];
+  const close = async (): Promise<void> => {
+    for (const closer of closers.splice(0).reverse()) {
+      try {
+        await closer();
+      } catch (error) {
+        log.error({ err: error }, 'a part of the registry did not close well');
+      }
+    }
+  };
+  try {
+    return { url: await start(config, log, closers), close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+};
+
+/** Opens everything in the order in which it depends on each other; what it opens it leaves to be closed in the opposite order. */
+const start = async (config: Config, log: pino.Logger, closers: (() => unknown)[]): Promise<string> => {
+  const clock = systemClock;
+  const { now } = clock;
+  const secrets = await openSecrets(config);
+  const { store, alone, ping, close: closeStore } = await openStore(config);
+  closers.push(closeStore);
+  await ensureIndexes(store);
+  const keys = await openKeys(store, secrets);
+  const windowSecret = await keys.key('request-window');
+  const idKey = await keys.key('derived-ids');
+
+  const feed = openFeed({
+    store,
+    id: await keptFeedId(store, () => randomBytes(12).toString('base64url')),
+    clock,
+    log,
+    heartbeats: !alone,
+  });
+  closers.push(() => feed.close());
+  const cache = openCache({ feed, collections: { devices: 'uuid', tokens: '_id' }, log });
+  closers.push(() => cache.close());
+  const node = alone ? openSoleNode({ feed, clock, log }) : openNode({ store, feed, clock, log });
+  closers.push(() => node.close());
+  await node.ready;
+
+  const doors = { store, feed, node, cache, clock, windowSecret };
+  const devices = openDoor({ ...doors, collection: 'devices', key: 'uuid' });
+  const rootRows = openDoor({ ...doors, collection: 'tokens', key: '_id' });
+  const ids = derivedIds(idKey);
+  const tokens = openTokens({
+    store,
+    devices,
+    rootRows,
+    findToken: openTokenLoader(store),
+    slowHash: slowHash(),
+    ids,
+    pepper: secrets.pepper,
+    key: windowSecret,
+    now,
+  });
+  const authenticate = authenticateWith(devices, tokens);
+  const services: Services = { store, devices, tokens, ids, now, config };
+  const toRegistryError = failuresTo(log);
+  const report = (error: unknown): void => void toRegistryError(error);
+  const available = (): void => node.check();
+
+  const connections = openConnections();
+  const presence = openPresence({ store, devices, node: node.id, now, report });
+  const publish = openPublisher(connections, presence);
+  const sweeper = openSweeper({ store, connections, tokens, clock, report });
+  closers.push(() => sweeper.close());
+  closers.push(node.carry({ change: publish, resync: () => sweeper.checkConnections() }));
+  closers.push(node.onState((state) => state === 'lost' && connections.endAll()));
+  await presence.reap(node.lives);
+
+  const metrics = openMetrics({ connections, cache });
+  const dispatch = metrics.measured(
+    openPipeline({ services, authenticate, limits: openLimits(config.callsPerMinute, now), available }),
+  );
+  const carryOutEndings = async (ends: readonly Ending[], asking?: Connection): Promise<boolean> => {
+    if (ends.length === 0) return false;
+    const mine = ends.map((ending) => connections.endOthers(ending, asking)).includes(true);
+    await node.barrier();
+    return mine;
+  };
+
+  const engines = openEngines({ origins: config.origins, legacy: config.legacy });
+  const register = operations.get('register');
+  const stopSockets = serveSockets(engines.legacy === null ? [engines.io] : [engines.io, engines.legacy], {
+    operations,
+    connections,
+    authenticate,
+    presence,
+    dispatch,
+    carryOutEndings,
+    async autoRegister(
+      { uuid: _uuid, token: _token, auto_set_online: _online, sdk: _sdk, cursor: _cursor, protocol: _protocol, ...properties },
+      from,
+    ) {
+      if (!config.openRegistration || register === undefined) return undefined;
+      const { output } = await dispatch(register, { actor: null, from, input: properties });
+      return output as { uuid: string; token: string };
+    },
+    available,
+    toRegistryError,
+    report,
+    drop,
+    now,
+  });
+  const http = await openHttp({
+    operations,
+    engines,
+    authenticate,
+    origins: config.origins,
+    dispatch,
+    carryOutEndings: (ends) => carryOutEndings(ends),
+    toRegistryError,
+    pages: pagesOf({ operations, metrics, ping, isServing: () => node.state === 'serving' && feed.open }),
+  });
+  closers.push(async () => {
+    stopSockets();
+    await engines.close();
+    await http.close();
+    await presence.close();
+  });
+  await http.listen({ host: config.host, port: config.port });
+  const { port } = http.server.address() as AddressInfo;
+  return `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`;
+};

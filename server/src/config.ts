@@ -1,0 +1,145 @@
+/** One setting: where it comes from, what it means, and how its text is read. */
+interface Setting<T> {
+  readonly variable: string;
+  /** Used where the variable is not set; `undefined` means that there is none. */
+  readonly fallback: T;
+  readonly meaning: string;
+  /** Reads the text, or throws an Error that says what it should be. */
+  readonly read: (text: string) => T;
+}
+
+const setting = <T>(variable: string, fallback: T, meaning: string, read: (text: string) => T): Setting<T> => ({
+  variable,
+  fallback,
+  meaning,
+  read,
+});
+
+const wrong = (should: string): never => {
+  throw new Error(should);
+};
+
+const text = (value: string): string => value;
+
+const whole =
+  (least: number, most: number) =>
+  (value: string): number => {
+    const number = /^\d+$/.test(value) ? Number(value) : Number.NaN;
+    return number >= least && number <= most ? number : wrong(`a whole number from ${least} to ${most}`);
+  };
+
+const truth = (value: string): boolean => (value === 'true' ? true : value === 'false' ? false : wrong('true or false'));
+
+const origins = (value: string): readonly string[] =>
+  value
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '')
+    .map((part) => {
+      if (!URL.canParse(part) || new URL(part).origin !== part)
+        wrong('exact origins such as https://example.org, comma separated');
+      return part;
+    });
+
+const mongodbUrl = (value: string): string =>
+  /^mongodb(\+srv)?:\/\//.test(value) ? value : wrong('a URL that begins with mongodb://');
+
+const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
+/** How much is logged (pino). */
+export type LogLevel = (typeof logLevels)[number];
+
+const logLevel = (value: string): LogLevel =>
+  logLevels.find((level) => level === value) ?? wrong(`one of ${logLevels.join(', ')}`);
+
+const port = whole(0, 65_535);
+const none: string | undefined = undefined;
+const noPort: number | undefined = undefined;
+
+/** Every setting of the registry. `.env.example` and the README's table are written from this. */
+export const settings = {
+  host: setting('ROLLCALL_HOST', '127.0.0.1', 'Address to listen on for HTTP and Socket.IO.', text),
+  port: setting('ROLLCALL_PORT', 3000, 'Port for HTTP and Socket.IO. 0 picks a free one.', port),
+  dataDir: setting(
+    'ROLLCALL_DATA_DIR',
+    './data',
+    'Folder of the embedded store, the keys and the first password. Mode 0700, used by one process.',
+    text,
+  ),
+  mongodbUrl: setting('ROLLCALL_MONGODB_URL', none, 'A MongoDB replica set to use instead of the embedded store.', mongodbUrl),
+  pepper: setting(
+    'ROLLCALL_PEPPER',
+    none,
+    'Hashing of tokens and passwords, nothing else. Made on first start in the data folder; an existing Meshblu database needs its own one.',
+    text,
+  ),
+  secret: setting(
+    'ROLLCALL_SECRET',
+    none,
+    "Seals the registry's other keys. Made on first start in the data folder; the same on every node.",
+    text,
+  ),
+  adminPassword: setting(
+    'ROLLCALL_ADMIN_PASSWORD',
+    none,
+    'Password of the user admin. Made on first start, printed once, kept in a 0600 file until changed.',
+    text,
+  ),
+  openRegistration: setting('ROLLCALL_OPEN_REGISTRATION', true, 'May devices register without credentials?', truth),
+  legacy: setting(
+    'ROLLCALL_LEGACY',
+    false,
+    'Serve Engine.IO 3 clients (socket.io-client 1.x and 2.x, all published Meshblu clients).',
+    truth,
+  ),
+  mqttPort: setting('ROLLCALL_MQTT_PORT', noPort, 'Port for MQTT over TCP. Not set: none.', port),
+  mqttsPort: setting('ROLLCALL_MQTTS_PORT', noPort, 'Port for MQTT over TLS. Not set: none.', port),
+  origins: setting(
+    'ROLLCALL_ORIGINS',
+    [] as readonly string[],
+    'Exact browser origins allowed beside the same one, comma separated.',
+    origins,
+  ),
+  logLevel: setting('ROLLCALL_LOG_LEVEL', 'info' as LogLevel, `How much is logged: ${logLevels.join(', ')}.`, logLevel),
+  callsPerMinute: setting(
+    'ROLLCALL_CALLS_PER_MINUTE',
+    1200,
+    'Calls that one device may make in a clock minute. 0: no limit.',
+    whole(0, 100_000_000),
+  ),
+} as const;
+
+/** The settings of one registry. */
+export type Config = { readonly [K in keyof typeof settings]: (typeof settings)[K] extends Setting<infer T> ? T : never };
+
+/** Thrown with every bad setting at once, one line each. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+}
+
+/**
+ * Reads the settings from environment variables. Empty ones count as not set; an unknown `ROLLCALL_…` name is refused, as it is
+ * most likely a misspelt one.
+ */
+export const loadConfig = (environment: Readonly<Record<string, string | undefined>>): Config => {
+  const problems: string[] = [];
+  const known = new Set<string>(Object.values(settings).map(({ variable }) => variable));
+  for (const variable of Object.keys(environment)) {
+    if (variable.startsWith('ROLLCALL_') && !known.has(variable) && !clientVariables.has(variable))
+      problems.push(`${variable}: there is no such setting`);
+  }
+  const entries = Object.entries(settings).map(([name, row]: [string, Setting<unknown>]) => {
+    const given = environment[row.variable];
+    if (given === undefined || given === '') return [name, row.fallback] as const;
+    try {
+      return [name, row.read(given)] as const;
+    } catch (error) {
+      problems.push(`${row.variable}: must be ${error instanceof Error ? error.message : 'another value'}`);
+      return [name, row.fallback] as const;
+    }
+  });
+  if (problems.length > 0) throw new ConfigError(problems.join('\n'));
+  return Object.fromEntries(entries) as Config;
+};
+
+/** Read by the command line tool, not by the registry. */
+const clientVariables = new Set(['ROLLCALL_URL', 'ROLLCALL_UUID', 'ROLLCALL_TOKEN']);

@@ -1,0 +1,131 @@
+import { whitelistNames, type Access, type Whitelist } from '@rollcall/client/contract';
+import type { Filter } from 'mongodb';
+import type { DeviceDocument } from '../store/collections.ts';
+
+/** Who asks. `as`: the document of the device he acts for, null if there is none (Meshblu reference, section 4.5). */
+export interface Subject {
+  readonly uuid: string;
+  readonly as?: { readonly uuid: string; readonly document: DeviceDocument | null };
+}
+
+/** Allowed or not. Missing and not permitted are one and the same. */
+export type Decision = { readonly allowed: true } | { readonly allowed: false; readonly code: 'forbidden' | 'unauthenticated' };
+
+const allowed: Decision = { allowed: true };
+const forbidden: Decision = { allowed: false, code: 'forbidden' };
+const unauthenticated: Decision = { allowed: false, code: 'unauthenticated' };
+
+type Properties = Readonly<Record<string, unknown>>;
+
+/** What of a version 1 device counts as which version 2 list (Meshblu reference, section 4.3). Nothing leads to broadcast.as. */
+const versionOneLists: Readonly<Record<Whitelist, readonly string[]>> = {
+  'discover.view': ['discoverWhitelist', 'owner'],
+  'discover.as': ['discoverAsWhitelist', 'owner'],
+  'configure.update': ['configureWhitelist', 'owner'],
+  'configure.as': ['configureAsWhitelist', 'owner'],
+  'configure.sent': ['discoverWhitelist', 'owner'],
+  'configure.received': ['owner'],
+  'message.from': ['sendWhitelist', 'owner'],
+  'message.as': ['sendAsWhitelist', 'owner'],
+  'message.sent': ['configureWhitelist', 'owner'],
+  'message.received': ['configureWhitelist', 'receiveAsWhitelist', 'owner'],
+  'broadcast.sent': ['receiveWhitelist', 'owner'],
+  'broadcast.received': ['configureWhitelist', 'receiveAsWhitelist', 'owner'],
+  'broadcast.as': [],
+};
+
+const paths = Object.fromEntries(whitelistNames.map((name) => [name, name.split('.')])) as unknown as Readonly<
+  Record<Whitelist, readonly [string, string]>
+>;
+
+/** Which list of a row names whom for acting as somebody else. */
+const actingLists: Readonly<Record<string, Whitelist>> = {
+  discover: 'discover.as',
+  configure: 'configure.as',
+  message: 'message.as',
+  broadcast: 'broadcast.as',
+};
+
+const propertiesOf = (value: unknown): Properties | undefined =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Properties) : undefined;
+
+/** Version 2 applies only if `meshblu.version` is exactly that; then the old lists and `owner` mean nothing (section 4.1). */
+export const isVersionTwo = (document: Properties): boolean => propertiesOf(document['meshblu'])?.['version'] === '2.0.0';
+
+const namesEntry = (list: unknown, uuid: string): boolean => {
+  if (!Array.isArray(list)) return false;
+  for (const entry of list as readonly unknown[]) {
+    const listed = propertiesOf(entry)?.['uuid'];
+    if (listed === uuid || listed === '*') return true;
+  }
+  return false;
+};
+
+/** A version 1 list is a list of texts; a text alone is a list of one (Meshblu reference, section 4.2). */
+const namesText = (list: unknown, uuid: string): boolean =>
+  Array.isArray(list) ? list.includes(uuid) || list.includes('*') : list === uuid || list === '*';
+
+/** Does this list of this document name this device, or everybody? The one place where an id is compared with a list. */
+export const grants = (document: DeviceDocument, list: Whitelist, uuid: string): boolean => {
+  const [group, name] = paths[list];
+  const whitelists = propertiesOf(propertiesOf(document['meshblu'])?.['whitelists']);
+  if (namesEntry(propertiesOf(whitelists?.[group])?.[name], uuid)) return true;
+  if (isVersionTwo(document)) return false;
+  return versionOneLists[list].some((property) =>
+    property === 'owner' ? document['owner'] === uuid : namesText(document[property], uuid),
+  );
+};
+
+/** May this device do to that document what the list is for? A device may do anything to itself. */
+const mayActOn = (uuid: string, list: Whitelist, target: DeviceDocument | null): boolean =>
+  target !== null && (target.uuid === uuid || grants(target, list, uuid));
+
+/** The device on whose behalf a call is made. */
+export const effective = (subject: Subject): string => subject.as?.uuid ?? subject.uuid;
+
+/**
+ * May the subject act as the device it names? Acting as oneself is not acting as somebody else.
+ *
+ * Whoever acts for X may not act *on* X: the rule that a device may do anything to itself would open every device (section 4.5).
+ */
+const mayActAs = (subject: Subject, list: Whitelist, targetUuid: string | undefined): boolean => {
+  const { as } = subject;
+  if (as === undefined || as.uuid === subject.uuid) return true;
+  if (as.document === null || as.uuid === targetUuid) return false;
+  const acting = actingLists[paths[list][0]];
+  return acting !== undefined && grants(as.document, acting, subject.uuid);
+};
+
+/**
+ * The one policy: may `subject` do what a row with this access does to `target`?
+ *
+ * `target` is the document that the input names, null if there is none; it is looked at only if the row names a target.
+ */
+export const decide = (subject: Subject | null, access: Access, target: DeviceDocument | null): Decision => {
+  if ('public' in access) return allowed;
+  if (subject === null) return unauthenticated;
+  if ('self' in access) return subject.as === undefined || subject.as.uuid === subject.uuid ? allowed : forbidden;
+  if ('search' in access) return mayActAs(subject, access.whitelist, undefined) ? allowed : forbidden;
+  const permitted = mayActAs(subject, access.whitelist, target?.uuid) && mayActOn(effective(subject), access.whitelist, target);
+  return permitted ? allowed : forbidden;
+};
+
+/** Of what was found: may this device see it? The rule of `decide`, for search hits. */
+export const sees = (uuid: string, list: Whitelist, found: DeviceDocument): boolean => mayActOn(uuid, list, found);
+
+/**
+ * The same rule as a store filter: everything that `sees` allows matches it.
+ *
+ * On documents with lists of another form than Meshblu's it may match more than `sees` allows; what is found is asked again.
+ */
+export const visible = (uuid: string, list: Whitelist): Filter<DeviceDocument> => {
+  const names = { $in: [uuid, '*'] };
+  const old = versionOneLists[list].map((property) => ({ [property]: property === 'owner' ? uuid : names }));
+  return {
+    $or: [
+      { uuid },
+      { [`meshblu.whitelists.${list}.uuid`]: names },
+      ...old.map((grant) => ({ ...grant, 'meshblu.version': { $ne: '2.0.0' } })),
+    ],
+  };
+};

@@ -1,0 +1,173 @@
+import { createHash } from 'node:crypto';
+import { RegistryError } from '@rollcall/client/contract';
+import { equalValues } from '../documents/index.ts';
+import type { Revision } from '../door.ts';
+import type { DeviceDocument } from '../store/collections.ts';
+import { isVersionTwo } from './access.ts';
+import { outgoing } from './outgoing.ts';
+import { isProperties } from './properties.ts';
+import { storedKey, storedValue } from './stored-value.ts';
+
+/** The largest visible document, as UTF-8 JSON, in bytes. */
+const maxBytes = 64 * 1024;
+
+/** What only the server writes under `meshblu` (Meshblu reference, section 3.1), and `rev`, which is made on the way out. */
+const serversOwn = ['hash', 'createdAt', 'updatedAt', 'updatedBy', 'tokens'] as const;
+
+type Properties = Record<string, unknown>;
+
+/** Presence is a boolean, however it was given. */
+const asBoolean = (value: unknown): boolean => value !== 'false' && Boolean(value);
+
+/** Opaque; another one after each change. */
+const hashOf = (uuid: string, at: Date): string =>
+  createHash('sha256')
+    .update(uuid + at.toISOString())
+    .digest('base64');
+
+const withNames = (list: unknown, uuid: string): unknown[] => {
+  const names: unknown[] = Array.isArray(list) ? list : list === undefined || list === null ? [] : [list];
+  return names.includes(uuid) || names.includes('*') ? names : [...names, uuid];
+};
+
+const visibleBytes = (document: DeviceDocument): number => Buffer.byteLength(JSON.stringify(outgoing(document)));
+
+/** Refuses a document that became larger than the limit; one that was larger before may only shrink. */
+const checkSize = (after: DeviceDocument, before: DeviceDocument | null): void => {
+  const bytes = visibleBytes(after);
+  if (bytes <= maxBytes || (before !== null && bytes < visibleBytes(before))) return;
+  throw new RegistryError('too-large', `The document is larger than ${maxBytes} bytes`);
+};
+
+/** The `meshblu` object of a changed document, with the server's own properties as they were. */
+const keepServersOwn = (changed: unknown, before: unknown): Properties => {
+  const kept = isProperties(changed) ? { ...changed } : {};
+  delete kept['rev'];
+  const own = isProperties(before) ? before : {};
+  for (const name of serversOwn) {
+    if (own[name] === undefined) delete kept[name];
+    else kept[name] = own[name];
+  }
+  return kept;
+};
+
+/** The lists that a new version 1 device gets where it has none (Meshblu reference, section 3.2, core). */
+const defaultLists = (properties: Properties): Properties => {
+  const { owner } = properties;
+  const everybody = ['*'];
+  const lists =
+    typeof owner === 'string'
+      ? {
+          discoverWhitelist: withNames(properties['discoverWhitelist'], owner),
+          configureWhitelist: withNames(properties['configureWhitelist'], owner),
+        }
+      : {
+          discoverWhitelist: properties['discoverWhitelist'] ?? everybody,
+          configureWhitelist: properties['configureWhitelist'] ?? everybody,
+        };
+  return {
+    ...lists,
+    sendWhitelist: properties['sendWhitelist'] ?? everybody,
+    receiveWhitelist: properties['receiveWhitelist'] ?? everybody,
+  };
+};
+
+/** The document of a new device with these properties (Meshblu reference, sections 2.3 and 3.2). */
+export const newDevice = (properties: Properties, uuid: string, now: Date): DeviceDocument => {
+  const own: Properties = {};
+  for (const [key, value] of Object.entries(properties)) {
+    if (key === 'uuid' || key === 'token' || key === '_id' || key === 'socketid') continue;
+    if (key === '_rollcall') refuseReserved('/_rollcall');
+    own[storedKey(key, `/${key}`)] = storedValue(value, `/${key}`);
+  }
+  const meshblu = { ...keepServersOwn(own['meshblu'], undefined), createdAt: now, hash: hashOf(uuid, now) };
+  const document: DeviceDocument = {
+    _id: uuid,
+    uuid,
+    ...own,
+    online: asBoolean(own['online'] ?? false),
+    ...(isVersionTwo(own) ? {} : defaultLists(own)),
+    meshblu,
+  };
+  checkSize(document, null);
+  return document;
+};
+
+const refuseReserved = (path: string): never => {
+  throw new RegistryError('invalid-input', undefined, {
+    details: [{ path, rule: 'reserved', message: 'only the server writes this property' }],
+  });
+};
+
+/**
+ * The next revision of a document, or null if nothing changed.
+ *
+ * `compute` makes the changed document of the one before; what only the server writes is then put back as it was, and
+ * `meshblu.updatedAt`, `updatedBy` and `hash` are renewed (Meshblu reference, section 2.5).
+ */
+export const change = (
+  before: DeviceDocument,
+  compute: (before: DeviceDocument) => Properties,
+  by: string,
+  now: Date,
+): Revision<DeviceDocument> | null => {
+  const computed = compute(before);
+  const after: Properties = { ...computed, uuid: before.uuid };
+  for (const key of ['_id', 'token', 'socketid', '_rollcall']) {
+    if (before[key] === undefined) delete after[key];
+    else after[key] = before[key];
+  }
+  if ('online' in after) after['online'] = asBoolean(after['online']);
+  if ('meshblu' in after || 'meshblu' in before) after['meshblu'] = keepServersOwn(after['meshblu'], before['meshblu']);
+  if (equalValues(after, normalised(before))) return null;
+  const meshblu = {
+    ...(after['meshblu'] as Properties | undefined),
+    updatedAt: now,
+    updatedBy: by,
+    hash: hashOf(before.uuid, now),
+  };
+  const next = { ...after, _id: before._id, uuid: before.uuid, meshblu } as DeviceDocument;
+  checkSize(next, before);
+  return { next, shown: true };
+};
+
+/** The document before, in the form in which it is compared. */
+const normalised = (before: DeviceDocument): Properties => {
+  const same: Properties = { ...before };
+  if ('online' in same) same['online'] = asBoolean(same['online']);
+  if ('meshblu' in same) same['meshblu'] = keepServersOwn(same['meshblu'], same['meshblu']);
+  return same;
+};
+
+/** What `claimdevice` sets: the caller as owner, and in the lists that let him see and configure (Meshblu reference, section 2.11). */
+export const claimed = (before: DeviceDocument, by: string): Properties => {
+  const lists = {
+    owner: by,
+    discoverWhitelist: withNames(before['discoverWhitelist'], by),
+    configureWhitelist: withNames(before['configureWhitelist'], by),
+  };
+  if (!isVersionTwo(before)) return { ...before, ...lists };
+  const meshblu = before['meshblu'] as Properties;
+  const whitelists = isProperties(meshblu['whitelists']) ? meshblu['whitelists'] : {};
+  return {
+    ...before,
+    ...lists,
+    meshblu: {
+      ...meshblu,
+      whitelists: withEntry(withEntry(whitelists, 'discover', 'view', by), 'configure', 'update', by),
+    },
+  };
+};
+
+const withEntry = (whitelists: Properties, group: string, name: string, uuid: string): Properties => {
+  const lists = isProperties(whitelists[group]) ? whitelists[group] : {};
+  const entries: unknown[] = Array.isArray(lists[name]) ? lists[name] : [];
+  const listed = entries.some((entry) => isProperties(entry) && (entry['uuid'] === uuid || entry['uuid'] === '*'));
+  return listed ? whitelists : { ...whitelists, [group]: { ...lists, [name]: [...entries, { uuid }] } };
+};
+
+/** The document of a device that was unregistered: missing to everybody, kept for its last event (decisions, section 6). */
+export const gone = (before: DeviceDocument, by: string, now: number): Revision<DeviceDocument> => ({
+  next: { ...before, _rollcall: { rev: 0, shown: 0, ...before._rollcall, gone: { at: now, by } } },
+  shown: true,
+});

@@ -1,0 +1,121 @@
+import { RegistryError } from '@rollcall/client/contract';
+import { isProperties } from './properties.ts';
+
+/** A client's query after it was read: a MongoDB filter of allowed operators on allowed paths. */
+export type Query = Readonly<Record<string, unknown>>;
+
+const maxDepth = 8;
+const maxConditions = 64;
+const maxValues = 100;
+
+const comparisons = new Set(['$eq', '$ne', '$gt', '$gte', '$lt', '$lte']);
+const lists = new Set(['$in', '$nin', '$all']);
+const combinations = new Set(['$and', '$or', '$nor']);
+const times = new Set(['meshblu.createdAt', 'meshblu.updatedAt']);
+
+/** What a query may not test: it would be an oracle for secrets (Meshblu reference, section 2.8), or is ours. */
+const hidden = /^(token|_id|socketid|_rollcall|meshblu\.tokens)(\.|$)/;
+
+const refuse = (path: string, rule: string, message: string): never => {
+  throw new RegistryError('invalid-input', message, { details: [{ path, rule, message }] });
+};
+
+/** Reads a client's query; what it does not understand it refuses by name. Meshblu reference, section 2.8; reliability, section 5. */
+export const readQuery = (raw: Readonly<Record<string, unknown>>): Query => {
+  let conditions = 0;
+
+  const value = (given: unknown, at: string, depth: number): unknown => {
+    if (depth > maxDepth) return refuse(at, 'maxDepth', `nested deeper than ${maxDepth} levels`);
+    if (Array.isArray(given)) {
+      if (given.length > maxValues) return refuse(at, 'maxItems', `more than ${maxValues} values`);
+      return given.map((entry, index) => value(entry, `${at}/${index}`, depth + 1));
+    }
+    if (!isProperties(given)) return given;
+    return Object.fromEntries(
+      Object.entries(given).map(([key, inner]) => {
+        if (key.startsWith('$')) return refuse(`${at}/${key}`, 'operator', `${key} is not an operator of queries here`);
+        return [key, value(inner, `${at}/${key}`, depth + 1)];
+      }),
+    );
+  };
+
+  const compared = (path: string, operator: string, given: unknown, at: string, depth: number): unknown => {
+    if (path === 'meshblu') return refuse(at, 'reserved', 'only what is inside meshblu can be compared');
+    if (path === 'online') return typeof given === 'string' ? given === 'true' : given;
+    if (times.has(path) && typeof given === 'string') {
+      const time = new Date(given);
+      if (!Number.isNaN(time.getTime())) return time;
+    }
+    if (operator === '$in' || operator === '$nin') {
+      const entries = Array.isArray(given) ? given : refuse(at, 'type', `${operator} takes a list`);
+      return value(entries, at, depth);
+    }
+    return value(given, at, depth);
+  };
+
+  const operator = (path: string, name: string, given: unknown, at: string, depth: number): unknown => {
+    if (comparisons.has(name) || lists.has(name)) {
+      if (lists.has(name) && !Array.isArray(given)) return refuse(at, 'type', `${name} takes a list`);
+      return compared(path, name, given, at, depth);
+    }
+    switch (name) {
+      case '$exists':
+        return given === 'false' ? false : Boolean(given);
+      case '$size':
+        return typeof given === 'number' && Number.isInteger(given) && given >= 0
+          ? given
+          : refuse(at, 'type', '$size takes a whole number');
+      case '$not':
+        return isProperties(given) && Object.keys(given).every((key) => key.startsWith('$'))
+          ? condition(path, given, at, depth + 1)
+          : refuse(at, 'type', '$not takes operators');
+      case '$elemMatch': {
+        if (!isProperties(given)) return refuse(at, 'type', '$elemMatch takes an object');
+        if (path === 'meshblu') return refuse(at, 'reserved', 'only what is inside meshblu can be compared');
+        const plain = Object.keys(given).some((key) => key.startsWith('$') && !combinations.has(key));
+        return plain ? condition(path, given, at, depth + 1) : filter(given, at, depth + 1, `${path}.`);
+      }
+      default:
+        return refuse(at, 'operator', `${name} is not an operator of queries here`);
+    }
+  };
+
+  const condition = (path: string, given: unknown, at: string, depth: number): unknown => {
+    if (depth > maxDepth) return refuse(at, 'maxDepth', `nested deeper than ${maxDepth} levels`);
+    conditions += 1;
+    if (conditions > maxConditions) return refuse(at, 'maxConditions', `more than ${maxConditions} conditions`);
+    if (!isProperties(given) || !Object.keys(given).some((key) => key.startsWith('$'))) {
+      return given === '' || given === 'null' ? { $exists: false } : compared(path, '$eq', given, at, depth);
+    }
+    return Object.fromEntries(
+      Object.entries(given).map(([name, inner]) => [name, operator(path, name, inner, `${at}/${name}`, depth)]),
+    );
+  };
+
+  const filter = (given: Readonly<Record<string, unknown>>, at: string, depth: number, inside = ''): Record<string, unknown> => {
+    if (depth > maxDepth) return refuse(at, 'maxDepth', `nested deeper than ${maxDepth} levels`);
+    const out: Record<string, unknown> = {};
+    for (const [key, inner] of Object.entries(given)) {
+      const here = `${at}/${key}`;
+      if (combinations.has(key)) {
+        const branches: readonly unknown[] =
+          Array.isArray(inner) && inner.length > 0 ? inner : refuse(here, 'type', `${key} takes a list of queries`);
+        out[key] = branches.map((branch, index) =>
+          isProperties(branch)
+            ? filter(branch, `${here}/${index}`, depth + 1, inside)
+            : refuse(here, 'type', `${key} takes a list of queries`),
+        );
+      } else if (key.startsWith('$')) {
+        refuse(here, 'operator', `${key} is not an operator of queries here`);
+      } else {
+        const path = inside + key;
+        if (hidden.test(path) || key === '' || key.includes('\0'))
+          refuse(here, 'reserved', 'this property cannot be searched for');
+        out[path === 'meshblu.rev' ? '_rollcall.shown' : key] = condition(path, inner, here, depth);
+      }
+    }
+    return out;
+  };
+
+  return filter(raw, '', 1);
+};

@@ -1,0 +1,91 @@
+import type * as contract from '@rollcall/client/contract';
+import type { Input, Output, Row } from '@rollcall/client/contract';
+import type { DeviceDocument } from './store/collections.ts';
+import type { Config } from './config.ts';
+import type { Documents, RequestId, Revised, Revision } from './door.ts';
+import type { Store } from './store/port.ts';
+import type { Tokens } from './tokens.ts';
+import type { DerivedIds } from './derived-ids.ts';
+
+/** Who calls: a device, and the credential that it proved itself with (the `_id` of a token row, or a name for one that has no row). */
+export interface Actor {
+  readonly uuid: string;
+  readonly credentialId: string;
+  /** The hash of the secret that was shown: a root token's row keeps its id when its secret is replaced. */
+  readonly hash: string;
+}
+
+/** What a handler may use. It knows no transport and emits nothing. */
+export interface Services {
+  readonly store: Store;
+  readonly devices: Documents<DeviceDocument>;
+  readonly tokens: Tokens;
+  readonly ids: DerivedIds;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+  readonly config: Pick<Config, 'openRegistration'>;
+}
+
+/**
+ * Connections that lose their identity when a call has taken effect: all of a device, or those that hang on one credential of it
+ * (`unless`: not those that showed the secret with this hash).
+ */
+export type Ending =
+  { readonly device: string } | { readonly uuid: string; readonly credential: string; readonly unless?: string };
+
+/** What a handler returns: the answer, and whose connections end with it. */
+export interface Handled<T> {
+  readonly output: T;
+  readonly ends?: readonly Ending[];
+}
+
+/** What every handler gets beside its input. */
+interface AnyCall extends Services {
+  /** The number of the call, for what it creates; null if the caller gave none. */
+  readonly request: RequestId | null;
+}
+
+/** A call of an identified caller. */
+interface KnownCall extends AnyCall {
+  readonly actor: Actor;
+  /** The device on whose behalf the call is made: the actor's, or the one named by `as`. */
+  readonly subject: string;
+}
+
+/** A call that names a document. */
+interface TargetedCall extends KnownCall {
+  readonly target: string;
+  /** Decides on a fresh read; for what gives lasting power without writing the target. Fails with `forbidden`. */
+  permitted(): Promise<DeviceDocument>;
+}
+
+/** A call that changes the document it names: the one door, with this call's decision inside. */
+interface RevisingCall extends TargetedCall {
+  revise(compute: (before: DeviceDocument) => Revision<DeviceDocument> | null): Promise<Revised<DeviceDocument>>;
+}
+
+/** A call that reads the document it names: it was loaded and decided on. */
+interface ReadingCall extends TargetedCall {
+  readonly document: DeviceDocument;
+}
+
+type CallOf<R extends Row> = R['access'] extends { readonly public: true }
+  ? AnyCall & { readonly actor: Actor | null }
+  : R['access'] extends { readonly target: string }
+    ? R['mutates'] extends true
+      ? RevisingCall
+      : ReadingCall
+    : KnownCall;
+
+/** What carries out one row. */
+export type Handler<R extends Row> = (input: Input<R>, call: CallOf<R>) => Promise<Handled<Output<R>>> | Handled<Output<R>>;
+
+type Rows<M> = { readonly [K in keyof M as M[K] extends Row ? K : never]: M[K] extends Row ? Handler<M[K]> : never };
+type Areas = {
+  readonly [A in keyof typeof contract as (typeof contract)[A] extends Readonly<Record<string, Row>> ? A : never]: Rows<
+    (typeof contract)[A]
+  >;
+};
+
+/** Every row of the contract has exactly one handler, of the row's types. */
+export type Implementation = Areas;

@@ -1,0 +1,68 @@
+import { createCipheriv, createDecipheriv, createHash, createHmac, hkdfSync, randomBytes } from 'node:crypto';
+import type { Secrets } from './secrets.ts';
+import { isDuplicateKey } from './store/duplicate-key.ts';
+import type { Store } from './store/port.ts';
+
+/** The registry's own keys: random, made at first need, sealed in the collection `keys` (decisions, section 5). */
+export interface Keys {
+  /** The key of this name: 32 bytes, the same on every node. */
+  key(name: string): Promise<Buffer>;
+}
+
+/** A node with another pepper or secret than its registry's does not start. */
+export class WrongSecretError extends Error {
+  override readonly name = 'WrongSecretError';
+}
+
+const algorithm = 'aes-256-gcm';
+
+const seal = (key: Buffer, plain: Buffer, name: string): string => {
+  const nonce = randomBytes(12);
+  const cipher = createCipheriv(algorithm, key, nonce).setAAD(Buffer.from(name));
+  const sealed = Buffer.concat([cipher.update(plain), cipher.final()]);
+  return Buffer.concat([nonce, cipher.getAuthTag(), sealed]).toString('base64');
+};
+
+const unseal = (key: Buffer, sealed: string, name: string): Buffer => {
+  const bytes = Buffer.from(sealed, 'base64');
+  const decipher = createDecipheriv(algorithm, key, bytes.subarray(0, 12)).setAAD(Buffer.from(name));
+  decipher.setAuthTag(bytes.subarray(12, 28));
+  return Buffer.concat([decipher.update(bytes.subarray(28)), decipher.final()]);
+};
+
+const checkValue = (what: string, text: string): string =>
+  createHmac('sha256', text).update(`rollcall check of the ${what}`).digest('base64');
+
+/** Opens the keys of a store, and holds pepper and secret to its check values: the first node's are the registry's. */
+export const openKeys = async (store: Store, { pepper, secret }: Secrets): Promise<Keys> => {
+  const rows = store.collection('keys');
+  const sealing = Buffer.from(hkdfSync('sha256', createHash('sha256').update(secret).digest(), '', 'rollcall key sealing', 32));
+
+  const first = async (row: { _id: string; sealed?: string; check?: string }) => {
+    const present = await rows.findOne({ _id: row._id });
+    if (present !== null) return present;
+    try {
+      await rows.insertOne(row);
+      return row;
+    } catch (error) {
+      if (!isDuplicateKey(error)) throw error;
+      return (await rows.findOne({ _id: row._id })) ?? row;
+    }
+  };
+
+  for (const [what, text, variable] of [
+    ['pepper', pepper, 'ROLLCALL_PEPPER'],
+    ['secret', secret, 'ROLLCALL_SECRET'],
+  ] as const) {
+    const check = checkValue(what, text);
+    const row = await first({ _id: `check:${what}`, check });
+    if (row.check !== check) throw new WrongSecretError(`${variable} is not the one that this registry was started with`);
+  }
+
+  return {
+    async key(name) {
+      const row = await first({ _id: name, sealed: seal(sealing, randomBytes(32), name) });
+      return unseal(sealing, row.sealed ?? '', name);
+    },
+  };
+};

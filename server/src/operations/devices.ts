@@ -1,0 +1,89 @@
+import { RegistryError } from '@rollcall/client/contract';
+import { sees, visible } from '../domain/access.ts';
+import { change, claimed, gone, newDevice } from '../domain/device.ts';
+import { outgoing, type Outgoing } from '../domain/outgoing.ts';
+import { readQuery } from '../domain/query.ts';
+import { setting } from '../domain/update-language.ts';
+import { applyUpdate } from '../documents/index.ts';
+import type { Implementation, Services } from '../implement.ts';
+
+type Rows = Pick<
+  Implementation['meshblu'],
+  | 'register'
+  | 'whoami'
+  | 'device'
+  | 'devices'
+  | 'mydevices'
+  | 'localdevices'
+  | 'unclaimeddevices'
+  | 'update'
+  | 'claimdevice'
+  | 'unregister'
+>;
+
+/** The most devices that one search gives (Meshblu reference, section 2.8). */
+const maxFound = 1000;
+const searchMs = 2000;
+
+/** Devices that match, of those that `subject` may see: newest first, then by uuid. What the store found is asked again. */
+const search = async ({ store }: Services, subject: string, query: Readonly<Record<string, unknown>>): Promise<Outgoing[]> => {
+  const filter = { $and: [readQuery(query), visible(subject, 'discover.view'), { '_rollcall.gone': { $exists: false } }] };
+  const cursor = store
+    .collection('devices')
+    .find(filter, { maxTimeMS: searchMs, promoteLongs: false })
+    .sort({ 'meshblu.createdAt': -1, uuid: 1 })
+    .limit(maxFound);
+  const found: Outgoing[] = [];
+  for await (const document of cursor) if (sees(subject, 'discover.view', document)) found.push(outgoing(document));
+  return found;
+};
+
+export const devices: Rows = {
+  async register(properties, { devices, tokens, ids, config, actor, request, now }) {
+    if (!config.openRegistration && actor === null) throw new RegistryError('forbidden');
+    const uuid = ids.uuid('register', request);
+    const document = newDevice(properties, uuid, new Date(now()));
+    const { token } = await tokens.issueRoot(uuid, request);
+    const stored = await devices.insert(document, request ?? undefined);
+    return { output: { ...outgoing(stored), token } };
+  },
+
+  async whoami(_input, { devices, actor }) {
+    const own = (await devices.find(actor.uuid)) ?? (await devices.fresh(actor.uuid));
+    if (own === null) throw new RegistryError('unauthenticated');
+    return { output: outgoing(own) };
+  },
+
+  device: (_input, { document }) => ({ output: { device: outgoing(document) } }),
+
+  async devices(query, call) {
+    return { output: { devices: await search(call, call.subject, query) } };
+  },
+
+  async mydevices(query, call) {
+    const { uuid: _subject, ...rest } = query;
+    return { output: { devices: await search(call, call.subject, { ...rest, owner: call.subject }) } };
+  },
+
+  localdevices: () => ({ output: { devices: [] } }),
+
+  unclaimeddevices: () => ({ output: { devices: [] } }),
+
+  async update(changes, { target, subject, revise, now }) {
+    const update = setting(changes);
+    const at = new Date(now());
+    await revise((before) => change(before, (document) => applyUpdate(document, update, { now: at }), subject, at));
+    return { output: { uuid: target, status: 200 } };
+  },
+
+  async claimdevice(_input, { target, subject, revise, now }) {
+    await revise((before) => change(before, (document) => claimed(document, subject), subject, new Date(now())));
+    return { output: { uuid: target, status: 200 } };
+  },
+
+  async unregister(_input, { target, subject, revise, now, tokens }) {
+    await revise((before) => gone(before, subject, now()));
+    await tokens.removeAll(target);
+    return { output: { uuid: target }, ends: [{ device: target }] };
+  },
+};

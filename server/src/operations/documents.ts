@@ -1,0 +1,28 @@
+import { RegistryError } from '@rollcall/client/contract';
+import { applyUpdate } from '../documents/index.ts';
+import { change } from '../domain/device.ts';
+import { outgoing } from '../domain/outgoing.ts';
+import { operating } from '../domain/update-language.ts';
+import type { Implementation } from '../implement.ts';
+
+export const documents: Implementation['documents'] = {
+  async update({ update }, { revise, subject, now }) {
+    const operators = operating(update);
+    const at = new Date(now());
+    const { document } = await revise((before) =>
+      change(
+        before,
+        (given) => {
+          try {
+            return applyUpdate(given, operators, { now: at });
+          } catch (error) {
+            throw new RegistryError('invalid-input', error instanceof Error ? error.message : undefined, { cause: error });
+          }
+        },
+        subject,
+        at,
+      ),
+    );
+    return { output: { document: outgoing(document) } };
+  },
+};

@@ -1,0 +1,11 @@
+import type { Implementation } from '../implement.ts';
+import { devices } from './devices.ts';
+import { documents } from './documents.ts';
+import { identity } from './identity.ts';
+import { tokens } from './tokens.ts';
+
+/** What carries out each row of the contract. A row without a handler does not compile. */
+export const handlers: Implementation = {
+  meshblu: { ...identity, ...devices, ...tokens },
+  documents,
+};

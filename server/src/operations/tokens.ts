@@ -1,0 +1,70 @@
+import { RegistryError } from '@rollcall/client/contract';
+import { isProperties } from '../domain/properties.ts';
+import { readQuery } from '../domain/query.ts';
+import { storedValue } from '../domain/stored-value.ts';
+import type { Implementation } from '../implement.ts';
+import { outgoingToken } from '../domain/outgoing-token.ts';
+
+type Rows = Pick<
+  Implementation['meshblu'],
+  'generateAndStoreToken' | 'revokeToken' | 'revokeTokenByQuery' | 'resetToken' | 'searchTokens'
+>;
+
+const maxMetadataBytes = 4096;
+
+const metadataOf = (given: Readonly<Record<string, unknown>>): Record<string, unknown> => {
+  const { uuid: _uuid, token: _token, createdAt: _createdAt, ...metadata } = given;
+  if (Buffer.byteLength(JSON.stringify(metadata)) > maxMetadataBytes) {
+    throw new RegistryError('too-large', `The metadata of a token are larger than ${maxMetadataBytes} bytes`);
+  }
+  const stored = storedValue(metadata, '');
+  return isProperties(stored) ? stored : {};
+};
+
+/** A query over metadata: conditions on keys, no combinations of them. */
+const metadataQuery = ({ uuid: _uuid, token: _token, ...query }: Readonly<Record<string, unknown>>): Record<string, unknown> => {
+  for (const key of Object.keys(query)) {
+    if (key.startsWith('$')) {
+      throw new RegistryError('invalid-input', undefined, {
+        details: [{ path: `/${key}`, rule: 'operator', message: `${key} is not an operator of queries here` }],
+      });
+    }
+  }
+  return readQuery(query);
+};
+
+export const tokens: Rows = {
+  async generateAndStoreToken(input, { target, permitted, tokens, request }) {
+    const metadata = metadataOf(input);
+    await permitted();
+    const { token, createdAt } = await tokens.issue(target, metadata, request);
+    return { output: { ...metadata, uuid: target, token, createdAt: createdAt.toISOString() } };
+  },
+
+  async revokeToken({ token }, { target, permitted, tokens }) {
+    await permitted();
+    return { output: { uuid: target }, ends: await tokens.revoke(target, token) };
+  },
+
+  async revokeTokenByQuery(input, { target, permitted, tokens }) {
+    const query = metadataQuery(input);
+    if (Object.keys(query).length === 0) {
+      throw new RegistryError('invalid-input', undefined, {
+        details: [{ path: '', rule: 'minProperties', message: 'an empty query would end every token' }],
+      });
+    }
+    await permitted();
+    return { output: { uuid: target }, ends: await tokens.revokeMatching(target, query) };
+  },
+
+  async resetToken(_input, { target, permitted, tokens, request }) {
+    await permitted();
+    const { token, ended } = await tokens.resetRoot(target, request);
+    return { output: { uuid: target, token, device: { uuid: target, token } }, ends: ended };
+  },
+
+  async searchTokens(input, { target, tokens }) {
+    const found = await tokens.search(target, metadataQuery(input));
+    return { output: { tokens: found.map(outgoingToken) } };
+  },
+};

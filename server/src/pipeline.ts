@@ -1,0 +1,125 @@
+import { RegistryError } from '@rollcall/client/contract';
+import type { Access } from '@rollcall/client/contract';
+import type { Authenticate } from './authenticate.ts';
+import { decide, type Subject } from './domain/access.ts';
+import { isProperties } from './domain/properties.ts';
+import type { RequestId } from './door.ts';
+import type { Actor, Handled, Services } from './implement.ts';
+import type { Limits } from './limits.ts';
+import type { Operation } from './registry.ts';
+import type { DeviceDocument } from './store/collections.ts';
+
+/** One call as a transport hands it over. */
+export interface Call {
+  readonly actor: Actor | null;
+  /** Whose limit the call counts against: the device's uuid, or a name for a connection without one. */
+  readonly from: string;
+  readonly input: unknown;
+  /** `<client instance>:<counter>` and the number of the sending, if the caller gave them. */
+  readonly request?: Pick<RequestId, 'instance' | 'counter' | 'again'>;
+  /** The visible revision that the caller expects. */
+  readonly expectedRev?: number;
+  /** The device that the caller acts for. */
+  readonly as?: string;
+}
+
+/** What the pipeline works with. */
+export interface Pipeline {
+  readonly services: Services;
+  readonly authenticate: Authenticate;
+  readonly limits: Limits;
+  /** Fails with `unavailable` while this node may not answer (decisions, section 11). */
+  readonly available: () => void;
+}
+
+type Dispatch = (operation: Operation, call: Call) => Promise<Handled<unknown>>;
+
+/** The steps of every call, in their order: limit, parse, load, decide, handle. */
+export const openPipeline = ({ services, authenticate, limits, available }: Pipeline): Dispatch => {
+  const { devices } = services;
+
+  const subjectOf = async (actor: Actor, as: string | undefined, fresh: boolean): Promise<Subject> => {
+    if (as === undefined || as === actor.uuid) return { uuid: actor.uuid };
+    return { uuid: actor.uuid, as: { uuid: as, document: await (fresh ? devices.fresh(as) : devices.find(as)) } };
+  };
+
+  /** Loads the target and decides. A refusal is decided again on a fresh read before it counts. */
+  const permit = async (
+    actor: Actor,
+    as: string | undefined,
+    access: Access,
+    target: string,
+    fresh = false,
+  ): Promise<DeviceDocument> => {
+    const document = await (fresh ? devices.fresh(target) : devices.find(target));
+    const decision = decide(await subjectOf(actor, as, fresh), access, document);
+    if (decision.allowed && document !== null) return document;
+    if (!fresh) return permit(actor, as, access, target, true);
+    throw new RegistryError('forbidden');
+  };
+
+  const permitWithoutTarget = async (
+    actor: Actor | null,
+    as: string | undefined,
+    access: Access,
+    fresh = false,
+  ): Promise<void> => {
+    const decision = decide(actor === null ? null : await subjectOf(actor, as, fresh), access, null);
+    if (decision.allowed) return;
+    if (actor !== null && as !== undefined && !fresh) return permitWithoutTarget(actor, as, access, true);
+    throw new RegistryError(decision.code);
+  };
+
+  /** The decision of a change, on exactly the document that is replaced. */
+  const decideWith =
+    (subject: Subject, access: Access, compute: (before: DeviceDocument) => ReturnType<typeof Object>) =>
+    (before: DeviceDocument | null) => {
+      if (before === null || !decide(subject, access, before).allowed) throw new RegistryError('forbidden');
+      return compute(before);
+    };
+
+  return async (operation, call) => {
+    available();
+    limits.spend(call.from);
+    const { row, access } = operation;
+    const { actor, input } = await actingWith(operation, call);
+    const problems = operation.problems(input);
+    if (problems.length > 0) throw new RegistryError('invalid-input', undefined, { details: problems });
+
+    const { as } = call;
+    const request = actor !== null && call.request !== undefined ? { ...call.request, actor: actor.uuid } : null;
+    const common = { ...services, actor, request };
+    if (actor === null || !('target' in access)) {
+      await permitWithoutTarget(actor, as, access);
+      return operation.handle(input, actor === null ? common : ({ ...common, subject: as ?? actor.uuid } as typeof common));
+    }
+
+    const named = (input as Readonly<Record<string, unknown>>)[access.target];
+    const subject = as ?? actor.uuid;
+    const target = typeof named === 'string' ? named : subject;
+    const targeted = { ...common, subject, target, permitted: () => permit(actor, as, access, target, true) };
+    if (!row.mutates)
+      return operation.handle(input, { ...targeted, document: await permit(actor, as, access, target) } as typeof common);
+    const acting = await subjectOf(actor, as, true);
+    const revise = (compute: Parameters<typeof decideWith>[2]) =>
+      devices.revise(
+        target,
+        request,
+        decideWith(acting, access, compute),
+        call.expectedRev === undefined ? {} : { expectedRev: call.expectedRev },
+      );
+    return operation.handle(input, { ...targeted, revise } as typeof common);
+  };
+
+  /** Credentials inside a call make it the call of that device; `token` is taken out (Meshblu reference, section 1.8). */
+  async function actingWith(operation: Operation, call: Call): Promise<{ actor: Actor | null; input: unknown }> {
+    const { actor, input } = call;
+    if (operation.row.credentials !== true || !isProperties(input) || typeof input['token'] !== 'string') return { actor, input };
+    if (typeof input['uuid'] !== 'string') return { actor, input };
+    if (actor === null) throw new RegistryError('unauthenticated');
+    const { token, ...rest } = input;
+    const acting = await authenticate({ uuid: input['uuid'], token });
+    if (acting === null) throw new RegistryError('forbidden');
+    return { actor: acting, input: rest };
+  }
+};

@@ -1,0 +1,58 @@
+import * as contract from '@rollcall/client/contract';
+import type { Access, ErrorDetail, Row } from '@rollcall/client/contract';
+import Compile from 'typebox/compile';
+import type { Actor, Handled, Implementation, Services } from './implement.ts';
+import { handlers } from './operations/index.ts';
+
+/** One operation: its row, what carries it out, and its compiled input check. */
+export interface Operation {
+  /** The event's name: `register`, `documents:update`. */
+  readonly name: string;
+  readonly row: Row;
+  readonly access: Access;
+  readonly handle: (
+    input: unknown,
+    call: Services & { readonly actor: Actor | null },
+  ) => Promise<Handled<unknown>> | Handled<unknown>;
+  /** What is wrong with an input; empty if nothing is. */
+  readonly problems: (input: unknown) => readonly ErrorDetail[];
+}
+
+type AnyHandler = Operation['handle'];
+
+const isRow = (value: unknown): value is Row =>
+  typeof value === 'object' && value !== null && 'kind' in value && value.kind === 'operation';
+
+const operationOf = (name: string, row: Row, handle: AnyHandler): Operation => {
+  const checker = Compile(row.input);
+  return {
+    name,
+    row,
+    access: row.access,
+    handle,
+    problems: (input) =>
+      checker.Check(input)
+        ? []
+        : checker
+            .Errors(input)
+            .slice(0, 16)
+            .map(({ instancePath, keyword, message }) => ({ path: instancePath, rule: keyword, message })),
+  };
+};
+
+const join = (implementation: Implementation): ReadonlyMap<string, Operation> => {
+  const operations = new Map<string, Operation>();
+  for (const [area, rows] of Object.entries(contract)) {
+    if (typeof rows !== 'object' || rows === null) continue;
+    for (const [verb, row] of Object.entries(rows as Readonly<Record<string, unknown>>)) {
+      if (!isRow(row)) continue;
+      const name = area === 'meshblu' ? verb : `${area}:${verb}`;
+      const handle = (implementation as unknown as Readonly<Record<string, Readonly<Record<string, AnyHandler>>>>)[area]?.[verb];
+      if (handle !== undefined) operations.set(name, operationOf(name, row, handle));
+    }
+  }
+  return operations;
+};
+
+/** Every operation by its event's name: the one table that transports, documents and tests go through. */
+export const operations: ReadonlyMap<string, Operation> = join(handlers);

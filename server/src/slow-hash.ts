@@ -1,0 +1,38 @@
+import { availableParallelism } from 'node:os';
+import { RegistryError } from '@rollcall/client/contract';
+import bcrypt from 'bcrypt';
+
+/** Work with the slow hash, at most one at a time per core: queued hashes would starve file system and DNS, which share their threads. */
+export interface SlowHash {
+  /** Is `secret` the one that was hashed? Fails with `busy` when too many wait. A malformed hash is false. */
+  compare(secret: string, hash: string): Promise<boolean>;
+}
+
+const maxWaiting = 256;
+
+/** Bounded bcrypt (decisions, section 5). */
+export const slowHash = (): SlowHash => {
+  const free = Math.max(1, availableParallelism());
+  const waiting: (() => void)[] = [];
+  let running = 0;
+
+  const turn = async <T>(work: () => Promise<T>): Promise<T> => {
+    if (running >= free) {
+      if (waiting.length >= maxWaiting) throw new RegistryError('busy');
+      await new Promise<void>((resolve) => waiting.push(resolve));
+    } else {
+      running += 1;
+    }
+    try {
+      return await work();
+    } finally {
+      const next = waiting.shift();
+      if (next) next();
+      else running -= 1;
+    }
+  };
+
+  return {
+    compare: (secret, hash) => turn(() => bcrypt.compare(secret, hash)),
+  };
+};

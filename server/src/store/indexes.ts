@@ -1,0 +1,43 @@
+import type { Store } from './port.ts';
+
+/** An existing database has a uuid twice: the registry does not start until somebody has decided which one is right. */
+export class DuplicateDevicesError extends Error {
+  override readonly name = 'DuplicateDevicesError';
+}
+
+const versionOneLists = ['discoverWhitelist', 'configureWhitelist', 'sendWhitelist', 'receiveWhitelist'];
+
+/** The uuids that more than one document has, at most ten of them. */
+const doubledUuids = async (store: Store): Promise<string[]> => {
+  const seen = new Set<string>();
+  const doubled = new Set<string>();
+  for await (const { uuid } of store.collection('devices').find({}, { projection: { uuid: 1 } })) {
+    if (seen.has(uuid)) doubled.add(uuid);
+    else seen.add(uuid);
+    if (doubled.size === 10) break;
+  }
+  return [...doubled];
+};
+
+/** Makes the indexes that the registry's reads and promises rest on (Meshblu reference, section 3.3; domain model, section 3). */
+export const ensureIndexes = async (store: Store): Promise<void> => {
+  const devices = store.collection('devices');
+  try {
+    await devices.createIndex({ uuid: 1 }, { unique: true, name: 'rollcall_uuid' });
+  } catch (error) {
+    const doubled = await doubledUuids(store);
+    if (doubled.length === 0) throw error;
+    throw new DuplicateDevicesError(`More than one device document has the uuid ${doubled.join(', ')}`, { cause: error });
+  }
+  await devices.createIndex({ owner: 1 });
+  await devices.createIndex({ type: 1, owner: 1 });
+  for (const list of versionOneLists) await devices.createIndex({ [list]: 1 });
+  await devices.createIndex({ 'meshblu.whitelists.discover.view.uuid': 1 });
+  await devices.createIndex({ 'meshblu.createdAt': -1, uuid: 1 });
+  await devices.createIndex({ '_rollcall.presence.nodes': 1 }, { sparse: true });
+  await devices.createIndex({ '_rollcall.gone.at': 1 }, { sparse: true });
+  await store.collection('tokens').createIndex({ uuid: 1, hashedToken: 1 });
+  await store.collection('tokens').createIndex({ '_rollcall.gone.at': 1 }, { sparse: true });
+  await store.collection('subscriptions').createIndex({ subscriberUuid: 1 });
+  await store.collection('subscriptions').createIndex({ emitterUuid: 1, type: 1 });
+};

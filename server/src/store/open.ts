@@ -1,0 +1,35 @@
+import { join } from 'node:path';
+import { openEmbedded } from './embedded/index.ts';
+import { openMongo } from './mongo.ts';
+import type { Store } from './port.ts';
+
+/** A store that is open, and whether this process has it alone. */
+export interface OpenStore {
+  readonly store: Store;
+  /** True on the embedded store: there is one process, and no other node. */
+  readonly alone: boolean;
+  /** Fails if the store cannot be reached. */
+  ping(): Promise<unknown>;
+  close(): Promise<void>;
+}
+
+/** Opens MongoDB if there is a URL, else the embedded store in the data folder (`:memory:` keeps nothing). */
+export const openStore = async (options: {
+  readonly mongodbUrl: string | undefined;
+  readonly dataDir: string;
+}): Promise<OpenStore> => {
+  if (options.mongodbUrl !== undefined) {
+    const { db, close } = await openMongo(options.mongodbUrl);
+    return opened(db, false, close);
+  }
+  const path = options.dataDir === ':memory:' ? ':memory:' : join(options.dataDir, 'rollcall.db');
+  const { db, close } = await openEmbedded(path);
+  return opened(db, true, close);
+};
+
+const opened = (store: Store, alone: boolean, close: () => Promise<void>): OpenStore => ({
+  store,
+  alone,
+  ping: () => store.collection('keys').findOne({ _id: 'feed' }),
+  close,
+});

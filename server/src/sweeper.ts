@@ -1,0 +1,87 @@
+import type { Clock } from './clock.ts';
+import type { Connection, Connections } from './connections.ts';
+import type { Store } from './store/port.ts';
+import type { Tokens } from './tokens.ts';
+
+/** Work that goes on beside the calls: a second look at every connection's credential, and what unregistering leaves behind. */
+export interface Sweeper {
+  /** Ends every connection whose credential is no more. */
+  checkConnections(): Promise<void>;
+  close(): Promise<void>;
+}
+
+const everyMs = 5_000;
+const batch = 500;
+/** How long an unregistered device stays where it was (decisions, section 6). */
+const goneMs = 3_600_000;
+
+export const openSweeper = (options: {
+  readonly store: Store;
+  readonly connections: Connections;
+  readonly tokens: Tokens;
+  readonly clock: Clock;
+  readonly report: (error: unknown) => void;
+}): Sweeper => {
+  const { store, connections, tokens, clock, report } = options;
+  let closed = false;
+
+  const checkConnections = async (): Promise<void> => {
+    const all: readonly Connection[] = [...connections.all()];
+    for (let at = 0; at < all.length && !closed; at += batch) {
+      const some = all.slice(at, at + batch);
+      const live = await tokens.live(some.map(({ actor }) => actor));
+      for (const connection of some) if (!live.has(connection.actor)) await connection.end();
+    }
+  };
+
+  /** Moves devices that are long gone to `deleted-devices`, and removes what a crash left of them. */
+  const moveGone = async (): Promise<void> => {
+    const devices = store.collection('devices');
+    const before = clock.now() - goneMs;
+    for await (const document of devices.find({ '_rollcall.gone.at': { $lt: before } }, { promoteLongs: false }).limit(batch)) {
+      const { _rollcall: _hidden, ...left } = document;
+      await store
+        .collection('deleted-devices')
+        .replaceOne({ _id: document._id }, { ...left, uuid: document.uuid }, { upsert: true });
+      await tokens.removeAll(document.uuid);
+      await store
+        .collection('subscriptions')
+        .deleteMany({ $or: [{ subscriberUuid: document.uuid }, { emitterUuid: document.uuid }] });
+      await devices.deleteOne({ _id: document._id });
+    }
+  };
+
+  /** Deletes token rows that are long gone. Each is shown gone once more, so that nobody takes its deletion for a foreign one. */
+  const dropGoneTokens = async (): Promise<void> => {
+    const rows = store.collection('tokens');
+    const before = clock.now() - goneMs;
+    for await (const row of rows.find({ '_rollcall.gone.at': { $lt: before }, root: { $ne: true } }).limit(batch)) {
+      await rows.replaceOne({ _id: row._id }, row);
+      await rows.deleteOne({ _id: row._id });
+    }
+  };
+
+  let running: Promise<void> = Promise.resolve();
+  let cancel = (): void => undefined;
+  const later = (): void => {
+    cancel = clock.after(everyMs, () => {
+      running = checkConnections()
+        .then(moveGone)
+        .then(dropGoneTokens)
+        .catch(report)
+        .then(() => {
+          if (!closed) later();
+        });
+    });
+  };
+  later();
+
+  return {
+    checkConnections,
+    async close() {
+      closed = true;
+      cancel();
+      await running;
+    },
+  };
+};

@@ -1,0 +1,290 @@
+import { createHash, createHmac } from 'node:crypto';
+import { RegistryError } from '@rollcall/client/contract';
+import type { DerivedIds } from './derived-ids.ts';
+import type { Documents, RequestId } from './door.ts';
+import { isProperties } from './domain/properties.ts';
+import type { Actor, Ending } from './implement.ts';
+import type { SlowHash } from './slow-hash.ts';
+import type { DeviceDocument, TokenDocument } from './store/collections.ts';
+import { isDuplicateKey } from './store/duplicate-key.ts';
+import type { Store } from './store/port.ts';
+
+/** Meshblu's hash of a token: base64 of SHA-256 over token, uuid and pepper, joined as UTF-8 (reference, section 5.3). */
+export const tokenHash = (token: string, uuid: string, pepper: string): string =>
+  createHash('sha256')
+    .update(token + uuid + pepper, 'utf8')
+    .digest('base64');
+
+/** The `_id` of the one row that holds a device's root token (decisions, section 5). */
+export const rootId = (uuid: string): string => `root:${uuid}`;
+
+/** A token's plain text and when it was made. */
+export interface Issued {
+  readonly token: string;
+  readonly createdAt: Date;
+}
+
+/** The tokens of devices, in Meshblu's collections and shape. */
+export interface Tokens {
+  /** The actor that this token makes of whoever shows it, null if it is none of this device. Asks nothing about the device itself. */
+  verify(device: DeviceDocument, token: string): Promise<Actor | null>;
+  /** Those of these actors whose device and credential are still there. */
+  live(actors: readonly Actor[]): Promise<ReadonlySet<Actor>>;
+  /** Writes the root token of a device that is about to be inserted. */
+  issueRoot(uuid: string, request: RequestId | null): Promise<Issued>;
+  /** Makes a session token with these metadata. */
+  issue(uuid: string, metadata: Readonly<Record<string, unknown>>, request: RequestId | null): Promise<Issued>;
+  /** Replaces the root token; answers the new one and the credentials that ended. */
+  resetRoot(uuid: string, request: RequestId | null): Promise<{ readonly token: string; readonly ended: readonly Ending[] }>;
+  /** Removes one session token; answers the credentials that ended. */
+  revoke(uuid: string, token: string): Promise<readonly Ending[]>;
+  /** Removes the session tokens whose metadata match; answers the credentials that ended. */
+  revokeMatching(uuid: string, metadata: Readonly<Record<string, unknown>>): Promise<readonly Ending[]>;
+  /** The tokens whose metadata match, newest first, at most 1000. */
+  search(uuid: string, metadata: Readonly<Record<string, unknown>>): Promise<readonly TokenDocument[]>;
+  /** Removes every token of a device that is no more. */
+  removeAll(uuid: string): Promise<void>;
+}
+
+/** The session tokens that older servers kept inside the device (reference, section 5.3). */
+const innerTokens = (device: DeviceDocument): Readonly<Record<string, unknown>> => {
+  const meshblu = device['meshblu'];
+  const tokens = isProperties(meshblu) ? meshblu['tokens'] : undefined;
+  return isProperties(tokens) ? tokens : {};
+};
+
+/** Has this device a session token with this hash inside? */
+export const hasInnerToken = (device: DeviceDocument, hash: string): boolean => Object.hasOwn(innerTokens(device), hash);
+
+/** Rows that are not gone. */
+const present = { '_rollcall.gone': { $exists: false } };
+
+const without = <T extends object>(from: T, key: string): T =>
+  Object.fromEntries(Object.entries(from).filter(([name]) => name !== key)) as T;
+
+/** The name of a credential that lies inside the device document. */
+export const innerId = (uuid: string, hash: string): string => `inner:${uuid}:${hash}`;
+
+const endingOf = ({ uuid, _id }: TokenDocument): Ending => ({ uuid, credential: String(_id) });
+
+/** Opens the tokens of a store. `key`: 32 secret bytes that hide which request a secret was made for. */
+export const openTokens = (options: {
+  readonly store: Store;
+  readonly devices: Documents<DeviceDocument>;
+  readonly rootRows: Documents<TokenDocument>;
+  readonly findToken: (uuid: string, hashedToken: string) => Promise<TokenDocument | null>;
+  readonly slowHash: SlowHash;
+  readonly ids: DerivedIds;
+  readonly pepper: string;
+  readonly key: Buffer;
+  readonly now: () => number;
+}): Tokens => {
+  const { store, devices, rootRows, slowHash, ids, pepper, now } = options;
+  const rows = store.collection('tokens');
+  const hash = (uuid: string, token: string): string => tokenHash(token, uuid, pepper);
+  const isLive = (row: TokenDocument): boolean =>
+    row.expiresOn === undefined || row.expiresOn === null || row.expiresOn.getTime() > now();
+
+  const requestKey = ({ actor, instance, counter }: RequestId): string =>
+    createHmac('sha256', options.key)
+      .update(JSON.stringify([actor, instance, counter]))
+      .digest('base64url');
+
+  const secretFor = (request: RequestId | null) =>
+    request === null ? {} : { secretFor: { request: requestKey(request), sending: request.again } };
+
+  /** Inserts a row that hands out a secret. A repeat puts a fresh secret in the place of its first one; a lower sending never replaces a higher. */
+  const insertSecret = async (row: TokenDocument, request: RequestId | null): Promise<void> => {
+    const document = { ...row, _rollcall: { rev: 1, shown: 1, ...secretFor(request) } };
+    try {
+      await rows.insertOne(document);
+    } catch (error) {
+      if (!isDuplicateKey(error) || request === null) throw error;
+      const { matchedCount } = await rows.replaceOne(
+        {
+          _id: row._id,
+          '_rollcall.secretFor.request': requestKey(request),
+          '_rollcall.secretFor.sending': { $lt: request.again },
+        },
+        document,
+      );
+      if (matchedCount === 0) throw new RegistryError('outcome-unknown');
+    }
+  };
+
+  /** Moves an old bcrypt root token to the fast hash: from now on the row alone logs in. */
+  const moveRoot = async (device: DeviceDocument, token: string): Promise<boolean> => {
+    const row: TokenDocument = {
+      _id: rootId(device.uuid),
+      uuid: device.uuid,
+      hashedToken: hash(device.uuid, token),
+      metadata: {},
+      root: true,
+    };
+    try {
+      await insertSecret(row, null);
+    } catch (error) {
+      if (!isDuplicateKey(error)) throw error;
+      const moved = await rootRows.fresh(rootId(device.uuid));
+      if (moved?.hashedToken !== row.hashedToken) return false;
+    }
+    await dropInner(device.uuid, (before) => (before['token'] === undefined ? null : without(before, 'token')));
+    return true;
+  };
+
+  /** A change of the device's hidden secrets: it makes no event. */
+  const dropInner = async (uuid: string, compute: (before: DeviceDocument) => DeviceDocument | null): Promise<void> => {
+    await devices.revise(uuid, null, (before) => {
+      const next = before === null ? null : compute(before);
+      return next === null ? null : { next, shown: false };
+    });
+  };
+
+  const dropInnerTokens = (uuid: string, hashes: ReadonlySet<string>): Promise<void> =>
+    dropInner(uuid, (before) => {
+      const tokens = innerTokens(before);
+      const kept = Object.fromEntries(Object.entries(tokens).filter(([hashed]) => !hashes.has(hashed)));
+      if (Object.keys(kept).length === Object.keys(tokens).length) return null;
+      return { ...before, meshblu: { ...(before['meshblu'] as object), tokens: kept } };
+    });
+
+  /** Rows go as devices do: replaced by themselves with `gone`, so that the feed carries whose they were; the sweeper deletes them. */
+  const remove = async (found: readonly TokenDocument[], by: string): Promise<void> => {
+    if (found.length === 0) return;
+    const gone = { at: now(), by };
+    await rows.bulkWrite(
+      found.map((row) => {
+        const hidden = row._rollcall ?? { rev: 0, shown: 0 };
+        const replacement = { ...row, _rollcall: { ...hidden, rev: hidden.rev + 1, shown: hidden.rev + 1, gone } };
+        return { replaceOne: { filter: { _id: row._id, ...present }, replacement } };
+      }),
+    );
+  };
+
+  const matching = (uuid: string, metadata: Readonly<Record<string, unknown>>) => ({
+    uuid,
+    ...Object.fromEntries(Object.entries(metadata).map(([key, value]) => [`metadata.${key}`, value])),
+  });
+
+  return {
+    async verify(device, token) {
+      const { uuid } = device;
+      const hashed = hash(uuid, token);
+      const actor = (credentialId: string): Actor => ({ uuid, credentialId, hash: hashed });
+      const row = await options.findToken(uuid, hashed);
+      if (row !== null && row.root !== true) return isLive(row) ? actor(String(row._id)) : null;
+      const root = rootId(uuid);
+      if (row !== null && row._id === root) return isLive(row) ? actor(root) : null;
+      if (hasInnerToken(device, hashed)) return actor(innerId(uuid, hashed));
+      const slow = device['token'];
+      if (row === null && typeof slow !== 'string') return null;
+      // Once the row of the root token exists, even gone, nothing older logs in (decisions, section 5).
+      if ((await rows.findOne({ _id: root })) !== null) return null;
+      if (row !== null) return isLive(row) ? actor(String(row._id)) : null;
+      if (typeof slow !== 'string' || !(await slowHash.compare(token, slow))) return null;
+      return (await moveRoot(device, token)) ? actor(root) : null;
+    },
+
+    async live(actors) {
+      const uuids = [...new Set(actors.map(({ uuid }) => uuid))];
+      const nameOf = (uuid: string, hashed: string): string => `${uuid}\0${hashed}`;
+      const listed = new Set<string>();
+      for await (const row of rows.find({ uuid: { $in: uuids }, hashedToken: { $in: actors.map((actor) => actor.hash) } })) {
+        if (isLive(row) && row._rollcall?.gone === undefined) listed.add(nameOf(row.uuid, row.hashedToken));
+      }
+      const known = new Map<string, DeviceDocument>();
+      const there = store.collection('devices').find({ uuid: { $in: uuids }, '_rollcall.gone': { $exists: false } });
+      for await (const device of there) known.set(device.uuid, device);
+      return new Set(
+        actors.filter((actor) => {
+          const device = known.get(actor.uuid);
+          return device !== undefined && (listed.has(nameOf(actor.uuid, actor.hash)) || hasInnerToken(device, actor.hash));
+        }),
+      );
+    },
+
+    async issueRoot(uuid, request) {
+      const token = ids.token();
+      const createdAt = new Date(now());
+      await insertSecret(
+        { _id: rootId(uuid), uuid, hashedToken: hash(uuid, token), metadata: { createdAt }, root: true },
+        request,
+      );
+      return { token, createdAt };
+    },
+
+    async issue(uuid, metadata, request) {
+      const token = ids.token();
+      const createdAt = new Date(now());
+      const _id = ids.uuid('generateAndStoreToken', request);
+      await insertSecret({ _id, uuid, hashedToken: hash(uuid, token), metadata: { ...metadata, createdAt } }, request);
+      return { token, createdAt };
+    },
+
+    async resetRoot(uuid, request) {
+      const token = ids.token();
+      const root = rootId(uuid);
+      const hashedToken = hash(uuid, token);
+      const fresh: TokenDocument = { _id: root, uuid, hashedToken, metadata: { createdAt: new Date(now()) }, root: true };
+      const replaced = (before: TokenDocument): TokenDocument => ({
+        ...fresh,
+        _rollcall: { rev: 0, shown: 0, ...before._rollcall, ...secretFor(request) },
+      });
+      const reset = async (): Promise<void> => {
+        const { document, outcome } = await rootRows.revise(root, request, (before) =>
+          before === null ? null : { next: replaced(before), shown: true },
+        );
+        if (outcome !== 'repeated') return;
+        const earlier = document._rollcall?.secretFor;
+        if (request === null || earlier?.request !== requestKey(request) || earlier.sending >= request.again)
+          throw new RegistryError('outcome-unknown');
+        await rootRows.revise(root, null, (before) => {
+          const by = before?._rollcall?.secretFor;
+          if (before === null || by?.request !== earlier.request || by.sending >= request.again)
+            throw new RegistryError('outcome-unknown');
+          return { next: replaced(before), shown: true };
+        });
+      };
+      if ((await rootRows.fresh(root)) === null) {
+        try {
+          await insertSecret(fresh, request);
+        } catch (error) {
+          if (!isDuplicateKey(error)) throw error;
+          await reset();
+        }
+      } else {
+        await reset();
+      }
+      const others = await rows.find({ uuid, root: true, _id: { $ne: root }, ...present }).toArray();
+      await remove(others, uuid);
+      await dropInner(uuid, (before) => (before['token'] === undefined ? null : without(before, 'token')));
+      return { token, ended: [{ uuid, credential: root, unless: hashedToken }, ...others.map((row) => endingOf(row))] };
+    },
+
+    async revoke(uuid, token) {
+      const hashed = hash(uuid, token);
+      const found = await rows.find({ uuid, hashedToken: hashed, root: { $ne: true }, ...present }).toArray();
+      await remove(found, uuid);
+      await dropInnerTokens(uuid, new Set([hashed]));
+      return [...found.map((row) => endingOf(row)), { uuid, credential: innerId(uuid, hashed) }];
+    },
+
+    async revokeMatching(uuid, metadata) {
+      const found = await rows.find({ ...matching(uuid, metadata), root: { $ne: true }, ...present }).toArray();
+      await remove(found, uuid);
+      await dropInnerTokens(uuid, new Set(found.map(({ hashedToken }) => hashedToken)));
+      return found.flatMap((row) => [endingOf(row), { uuid, credential: innerId(uuid, row.hashedToken) }]);
+    },
+
+    search: (uuid, metadata) =>
+      rows
+        .find({ ...matching(uuid, metadata), ...present })
+        .sort({ 'metadata.createdAt': -1, _id: 1 })
+        .limit(1000)
+        .toArray(),
+
+    async removeAll(uuid) {
+      await remove(await rows.find({ uuid, ...present }).toArray(), uuid);
+    },
+  };
+};

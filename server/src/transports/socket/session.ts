@@ -1,0 +1,246 @@
+import { RegistryError } from '@rollcall/client/contract';
+import type { Socket } from 'socket.io';
+import type { Connection, Told } from '../../connections.ts';
+import { isProperties } from '../../domain/properties.ts';
+import type { Actor } from '../../implement.ts';
+import type { Call } from '../../pipeline.ts';
+import type { Operation } from '../../registry.ts';
+import * as meshblu from '../dialects/meshblu-socket.ts';
+import { readOptions } from './call-options.ts';
+import { Rejected } from './packet.ts';
+import type { SocketKit } from './socket.ts';
+
+type Acknowledge = (...answer: unknown[]) => void;
+
+/** Calls of one socket that may wait for their turn; one more is `busy`. */
+const maxWaiting = 64;
+/** How long an ended socket is still answered, with `Unauthorized`, before it is closed. */
+const farewellMs = 500;
+
+/**
+ * One connected socket: who it is, and its calls, which are carried out one after the other.
+ *
+ * A socket of our client identifies itself in the handshake; others by the event `identity` (Meshblu reference, section 1.3).
+ */
+export class Session {
+  readonly socket: Socket;
+  readonly #kit: SocketKit;
+  readonly #ours: boolean;
+  #actor: Actor | null = null;
+  #token: unknown;
+  #connection: Connection | undefined;
+  #leave: (() => void) | undefined;
+  #offline: (() => void) | undefined;
+  #ended = false;
+  /** What the socket is told when the call that is under way has been answered. */
+  #farewell: (() => void) | undefined;
+  #answering = false;
+  /** The call in the pipeline, as long as it may still write. */
+  #work: Promise<unknown> | undefined;
+  #waiting = 0;
+  #turn: Promise<unknown> = Promise.resolve();
+  /** When the socket last did something without being identified, in milliseconds since 1970. */
+  idleSince: number;
+
+  constructor(socket: Socket, kit: SocketKit) {
+    this.socket = socket;
+    this.#kit = kit;
+    this.idleSince = kit.now();
+    const { auth } = socket.handshake;
+    this.#ours = isProperties(auth) && auth['sdk'] !== undefined;
+    socket.handshake.auth = {};
+    socket.onAny((event: string, ...values: unknown[]) => this.#receive(event, values));
+    socket.on('disconnect', () => this.#forget());
+    if (this.#ours) this.#enqueue(() => this.#identify(auth));
+    else socket.emit('identify');
+  }
+
+  /** Has it proved who it is? */
+  get identified(): boolean {
+    return this.#actor !== null;
+  }
+
+  #receive(event: string, values: unknown[]): void {
+    const last = values.at(-1);
+    const acknowledge = typeof last === 'function' ? (values.pop() as Acknowledge) : undefined;
+    this.idleSince = this.#kit.now();
+    if (event === 'identity') {
+      this.#enqueue(() => this.#identify(values[0]));
+      return;
+    }
+    let answered = false;
+    const answer = (...what: readonly unknown[]): void => {
+      if (answered || acknowledge === undefined) return;
+      answered = true;
+      acknowledge(...what);
+    };
+    if (this.#waiting >= maxWaiting) {
+      answer(...this.#failure(event, values, new RegistryError('busy')));
+      return;
+    }
+    this.#enqueue(() => this.#carryOut(event, values, answer));
+  }
+
+  #enqueue(work: () => Promise<void>): void {
+    this.#waiting += 1;
+    this.#turn = this.#turn.then(work).then(
+      () => {
+        this.#waiting -= 1;
+      },
+      (error: unknown) => {
+        this.#waiting -= 1;
+        this.#kit.report(error);
+      },
+    );
+  }
+
+  async #carryOut(event: string, values: readonly unknown[], answer: (...what: readonly unknown[]) => void): Promise<void> {
+    const actor = this.#actor;
+    const connection = this.#connection;
+    this.#answering = true;
+    try {
+      const { operation, call, answers } = this.#read(event, values);
+      const work = this.#kit.dispatch(operation, call);
+      this.#work = work;
+      const { output, ends = [] } = await work.finally(() => {
+        this.#work = undefined;
+      });
+      const endsMe = await this.#kit.carryOutEndings(ends, connection);
+      answer(...answers(output));
+      if (endsMe) void this.end();
+    } catch (error) {
+      const failure = this.#kit.toRegistryError(error);
+      answer(...this.#failure(event, values, failure));
+      if (failure.code === 'rate') this.#overLimit(actor);
+    } finally {
+      this.#answering = false;
+      this.#farewell?.();
+    }
+  }
+
+  /** The operation, the call, and how a success is answered. */
+  #read(
+    event: string,
+    values: readonly unknown[],
+  ): { operation: Operation; call: Call; answers: (output: unknown) => readonly unknown[] } {
+    const [argument, given] = values;
+    if (argument instanceof Rejected) throw new RegistryError('invalid-input', undefined, { details: argument.details });
+    if (values.length > 2) throw wrongArguments('maxItems', 'an event takes one argument, call options and an acknowledgement');
+    const plain = values.length < 2 && !event.includes(':');
+    const translated = plain ? meshblu.translate(event, argument) : { event, input: argument ?? {} };
+    const operation = this.#kit.operations.get(translated.event);
+    if (operation === undefined) throw new RegistryError(meshblu.isSwallowed(event) ? 'not-found' : 'unknown-event');
+    const actor = this.#actor;
+    const call: Call = {
+      actor,
+      from: actor?.uuid ?? this.socket.id,
+      input: translated.input,
+      ...(given !== undefined && readOptions(given)),
+      ...('as' in translated && translated.as !== undefined && { as: translated.as }),
+    };
+    return { operation, call, answers: (output) => (plain ? meshblu.succeed(event, argument, output) : [output]) };
+  }
+
+  #failure(event: string, values: readonly unknown[], error: RegistryError): readonly unknown[] {
+    if (values.length >= 2 || event.includes(':') || this.#ours) return [error.toFailure()];
+    return meshblu.fail(event, values[0], error, this.#actor?.uuid);
+  }
+
+  async #identify(given: unknown): Promise<void> {
+    const shown = isProperties(given) ? given : {};
+    const { uuid, token } = shown;
+    const echo = { ...(uuid !== undefined && { uuid }), ...(token !== undefined && { token }) };
+    if (this.#ended) return;
+    try {
+      this.#kit.available();
+      const made = uuid === undefined && token === undefined ? await this.#kit.autoRegister(shown, this.socket.id) : undefined;
+      const credentials = made ?? { uuid, token };
+      const actor = await this.#become(credentials);
+      if (actor === null) {
+        this.socket.emit('notReady', { api: 'connect', status: 401, ...echo });
+        return;
+      }
+      this.#token = credentials.token;
+      this.socket.emit('ready', { api: 'connect', status: 201, uuid: actor.uuid, token: credentials.token });
+      if (shown['auto_set_online'] !== false) this.#offline = this.#kit.presence.hold(actor.uuid);
+    } catch (error) {
+      const { status, code, message } = this.#kit.toRegistryError(error);
+      this.socket.emit('notReady', {
+        api: 'connect',
+        status: code === 'forbidden' ? 401 : status,
+        ...echo,
+        error: { message, code: status },
+      });
+    }
+  }
+
+  /** Takes on an identity: joins first, and asks again if a credential ended meanwhile. */
+  async #become(credentials: { readonly uuid: unknown; readonly token: unknown }): Promise<Actor | null> {
+    const { connections, authenticate } = this.#kit;
+    for (;;) {
+      const before = connections.endings;
+      const actor = await authenticate(credentials);
+      if (connections.endings !== before) continue;
+      if (actor === null || !this.socket.connected) return null;
+      this.#forget();
+      this.#actor = actor;
+      this.#connection = {
+        actor,
+        end: (told) => this.end(told),
+        deliver: (event, data, extras) => this.#deliver(event, data, extras),
+      };
+      this.#leave = connections.add(this.#connection);
+      return actor;
+    }
+  }
+
+  #deliver(event: string, data: unknown, extras: Readonly<Record<string, unknown>>): void {
+    if (this.#ours) this.socket.emit(event, data, extras);
+    else this.socket.emit(event, data);
+  }
+
+  #forget(): void {
+    this.#actor = null;
+    this.#connection = undefined;
+    this.#leave?.();
+    this.#leave = undefined;
+    this.#offline?.();
+    this.#offline = undefined;
+  }
+
+  /**
+   * Strips the socket of its identity at once; it is told when the call under way is answered, and closed after half a second.
+   *
+   * Resolves when nothing that the socket asked for can be written any more.
+   */
+  end(told?: Told): Promise<unknown> | undefined {
+    const actor = this.#actor;
+    if (actor === null || this.#ended) return this.#work?.catch(() => undefined);
+    this.#ended = true;
+    this.#forget();
+    const tell = (): void => {
+      this.#farewell = undefined;
+      if (told !== undefined) this.socket.emit(told.event, told.data);
+      this.socket.emit('notReady', { api: 'connect', status: 401, uuid: actor.uuid, token: this.#token });
+      setTimeout(() => this.#kit.drop(this.socket), farewellMs).unref();
+    };
+    if (this.#answering) this.#farewell = tell;
+    else tell();
+    return this.#work?.catch(() => undefined);
+  }
+
+  #overLimit(actor: Actor | null): void {
+    const message = 'Too Many Requests';
+    this.socket.emit('ratelimited', { code: 429, message });
+    this.socket.emit('notReady', {
+      ...(actor !== null && { uuid: actor.uuid, token: this.#token }),
+      api: 'connect',
+      status: 429,
+      error: { message, code: 429 },
+    });
+    this.#kit.drop(this.socket);
+  }
+}
+
+const wrongArguments = (rule: string, message: string): RegistryError =>
+  new RegistryError('invalid-input', undefined, { details: [{ path: '', rule, message }] });

@@ -1,0 +1,59 @@
+import type { RegistryError } from '@rollcall/client/contract';
+import type { Server, Socket } from 'socket.io';
+import type { Authenticate } from '../../authenticate.ts';
+import type { Connection, Connections } from '../../connections.ts';
+import type { Ending, Handled } from '../../implement.ts';
+import type { Call } from '../../pipeline.ts';
+import type { Presence } from '../../presence.ts';
+import type { Operation } from '../../registry.ts';
+import { Session } from './session.ts';
+
+/** What a session needs of the registry. */
+export interface SocketKit {
+  readonly operations: ReadonlyMap<string, Operation>;
+  readonly connections: Connections;
+  readonly authenticate: Authenticate;
+  readonly presence: Presence;
+  dispatch(operation: Operation, call: Call): Promise<Handled<unknown>>;
+  /** Carries out what a call has ended, everywhere; true if the asking connection is among it. */
+  carryOutEndings(ends: readonly Ending[], asking: Connection | undefined): Promise<boolean>;
+  /** Makes a device for a socket that came without credentials; undefined if registration is closed. */
+  autoRegister(
+    shown: Readonly<Record<string, unknown>>,
+    from: string,
+  ): Promise<{ readonly uuid: string; readonly token: string } | undefined>;
+  /** Fails with `unavailable` while this node may not answer. */
+  available(): void;
+  /** What went wrong, as an error of the table; unexpected ones are logged. */
+  toRegistryError(error: unknown): RegistryError;
+  report(error: unknown): void;
+  /** Closes a socket and its transport. */
+  drop(socket: Socket): void;
+  now(): number;
+}
+
+/** A socket that stays without identity and makes no call is closed after this long (decisions, section 4). */
+const unidentifiedMs = 60_000;
+const sweepMs = 5_000;
+
+/** Serves the sockets of these Socket.IO servers; the function returned stops it. */
+export const serveSockets = (servers: readonly Server[], kit: SocketKit): (() => void) => {
+  const unidentified = new Set<Session>();
+
+  const open = (socket: Socket): void => {
+    const session = new Session(socket, kit);
+    unidentified.add(session);
+    socket.on('disconnect', () => unidentified.delete(session));
+  };
+  for (const server of servers) server.on('connection', open);
+
+  const sweep = setInterval(() => {
+    const before = kit.now() - unidentifiedMs;
+    for (const session of unidentified) {
+      if (session.identified) unidentified.delete(session);
+      else if (session.idleSince < before) kit.drop(session.socket);
+    }
+  }, sweepMs);
+  sweep.unref();
+  return () => clearInterval(sweep);
+};

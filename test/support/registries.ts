@@ -1,0 +1,118 @@
+import { randomUUID } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createRegistry, type Config, type Registry } from '@rollcall/server';
+import { openEmbedded, type Store } from '@rollcall/server/store';
+import { MongoClient } from 'mongodb';
+import { mongodUri } from './mongod.ts';
+
+/** Registries for tests of one store; whatever was opened is closed after each suite. */
+export interface Registries {
+  /** Starts a registry. `seed` gets the store before it starts, as an existing database. */
+  start(options?: Partial<Config>, seed?: (store: Store) => Promise<void>): Promise<Registry>;
+  /** Starts one more node, or the same one again, on what the newest `start` used. */
+  again(options?: Partial<Config>): Promise<Registry>;
+  /** Opens the store of the newest registry; on the embedded one it has to be closed before. */
+  inspect<T>(look: (store: Store) => Promise<T>): Promise<T>;
+}
+
+const quiet: Partial<Config> = {
+  port: 0,
+  logLevel: 'error',
+  callsPerMinute: 0,
+  pepper: 'im-a-pepper',
+  secret: 'a secret of the tests',
+};
+
+interface Place {
+  readonly settings: Partial<Config>;
+  use<T>(work: (store: Store) => Promise<T>): Promise<T>;
+  remove(): Promise<void>;
+}
+
+const embedded = async (): Promise<Place> => {
+  const dataDir = await mkdtemp(join(tmpdir(), 'rollcall-test-'));
+  return {
+    settings: { dataDir },
+    async use(work) {
+      const { db, close } = await openEmbedded(join(dataDir, 'rollcall.db'));
+      try {
+        return await work(db);
+      } finally {
+        await close();
+      }
+    },
+    remove: () => rm(dataDir, { recursive: true, force: true }),
+  };
+};
+
+const mongodb = (uri: string): Place => {
+  const url = new URL(uri);
+  const name = `rollcall_${randomUUID().slice(0, 8)}`;
+  url.pathname = `/${name}`;
+  const use: Place['use'] = async (work) => {
+    const client = await MongoClient.connect(String(url));
+    try {
+      return await work(client.db(name));
+    } finally {
+      await client.close();
+    }
+  };
+  return {
+    settings: { mongodbUrl: String(url), dataDir: ':memory:' },
+    use,
+    async remove() {
+      const client = await MongoClient.connect(String(url));
+      await client.db(name).dropDatabase();
+      await client.close();
+    },
+  };
+};
+
+/** The same suite on the embedded store and on MongoDB; pending with the reason where there is no MongoDB. */
+export const onBothStores = (title: string, suite: (registries: Registries) => void): void => {
+  for (const kind of ['the embedded store', 'MongoDB'] as const) {
+    describe(`${title}, on ${kind}`, function () {
+      this.timeout(30_000);
+      const opened: Registry[] = [];
+      const places: Place[] = [];
+      let uri = '';
+
+      before(async function () {
+        if (kind !== 'MongoDB') return;
+        const found = await mongodUri();
+        if ('skip' in found) {
+          this.test!.title = `skipped: ${found.skip}`;
+          this.skip();
+        } else uri = found.uri;
+      });
+
+      after(async () => {
+        for (const registry of opened.splice(0).reverse()) await registry.close();
+        for (const place of places.splice(0)) await place.remove();
+      });
+
+      const newest = (): Place => {
+        const place = places.at(-1);
+        if (place === undefined) throw new Error('no registry was started');
+        return place;
+      };
+      const run = async (options: Partial<Config>): Promise<Registry> => {
+        const registry = await createRegistry({ ...quiet, ...newest().settings, ...options });
+        opened.push(registry);
+        return registry;
+      };
+      suite({
+        async start(options = {}, seed) {
+          const place = kind === 'MongoDB' ? mongodb(uri) : await embedded();
+          places.push(place);
+          if (seed !== undefined) await place.use(seed);
+          return run(options);
+        },
+        again: (options = {}) => run(options),
+        inspect: (look) => newest().use(look),
+      });
+    });
+  }
+};
