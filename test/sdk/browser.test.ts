@@ -1,5 +1,6 @@
 import { gzipSync } from 'node:zlib';
 import type * as client from '@rollcall/client';
+import { createRegistry } from '@rollcall/server';
 import { expect } from 'chai';
 import type { Browser, Page } from 'playwright-core';
 import { bundle } from './support/bundle.ts';
@@ -84,6 +85,30 @@ describe(`the client in a page${reason}`, function () {
     the.stub.send('config', { uuid: 'lamp' }, {});
     expect(await result).to.deep.equal({ status: { name: 'hall' }, heard: 'lamp' });
     expect(the.stub.calls[1]!.options.again).to.equal(1);
+  });
+
+  it('works with a registry that allows the origin of the page, and with no other', async () => {
+    const options = { port: 0, dataDir: ':memory:', logLevel: 'silent' } as const;
+    const [open, closed] = [await createRegistry({ ...options, origins: [site.url] }), await createRegistry(options)];
+    try {
+      const seen = await page.evaluate(
+        async ([here, there]) => {
+          const device = await rollcall.connect(here, {});
+          await device.update({ name: 'hall' });
+          const { name } = await device.whoami();
+          const code = await rollcall.connect(there, {}, { timeoutMs: 300 }).then(
+            () => 'connected',
+            (error: client.RegistryError) => error.code,
+          );
+          device.close();
+          return { name, code };
+        },
+        [open.url, closed.url] as const,
+      );
+      expect(seen).to.deep.equal({ name: 'hall', code: 'timeout' });
+    } finally {
+      await Promise.all([open.close(), closed.close()]);
+    }
   });
 
   it('can be looked at in the console, awaited and serialised', async () => {

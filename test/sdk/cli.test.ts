@@ -108,6 +108,16 @@ describe('rollcall', function () {
     expect((await command(['listen', 'mesage'], as)).stderr).to.match(/Did you mean message\?/);
   });
 
+  it('serve runs a registry, says where, and ends well when told to', async () => {
+    const variables = { ROLLCALL_PORT: '0', ROLLCALL_DATA_DIR: ':memory:' };
+    const { process: child, printed, ended } = startCommand(['serve'], variables);
+    await until(() => printed().stdout.includes('\n'), 15_000);
+    const [, url = ''] = /^rollcall ready (http:\S+)$/m.exec(printed().stdout) ?? [];
+    expect(await command(['call', 'status', '--url', url])).to.include({ code: 0, stdout: '{"meshblu":"online"}\n' });
+    child.kill('SIGTERM');
+    expect(await ended).to.have.property('code', 0);
+  });
+
   it('token makes a session token for its own device, with a tag', async () => {
     the.stub.answer = ({ input }) => ({ ...input, token: 'fresh', createdAt: '2030-01-01T00:00:00.000Z' });
     const { code, stdout } = await command(['token', '--tag', 'phone'], as);

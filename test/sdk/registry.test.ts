@@ -86,6 +86,25 @@ onBothStores('the client with a registry', ({ start, again }) => {
     proxy.close();
   });
 
+  it('makes each of many requests once though answers are lost again and again', async () => {
+    const proxy = await startProxy(registry.url);
+    const device = await open({}, { url: proxy.url });
+    const { uuid } = device.credentials;
+    const watcher = await open(device.credentials);
+    const count = async (): Promise<number> => Number((await watcher.whoami())['count'] ?? 0);
+    const calls = Array.from({ length: 150 }, () => device.documents.update({ uuid, update: { $inc: { count: 1 } } }));
+    for (const reached of [5, 30, 70, 110]) {
+      await until(async () => (await count()) >= reached);
+      proxy.muteServer();
+      await count();
+      proxy.cut();
+    }
+    await Promise.all(calls);
+    expect(await count()).to.equal(150);
+    device.close();
+    proxy.close();
+  });
+
   it('makes, lists, uses and ends session tokens; who used one is told and closed', async () => {
     const device = await open();
     const { uuid } = device.credentials;
