@@ -1,0 +1,133 @@
+import { randomInt } from 'node:crypto';
+import { parseArgs } from 'node:util';
+import { BSON, MongoClient, type Collection, type Document } from 'mongodb';
+import { mongodUri } from '../support/mongod.ts';
+import { index, operation, type Operation } from './operations.ts';
+import { random } from './random.ts';
+import { type Difference, openPair, step } from './scenario.ts';
+import { shrink } from './shrink.ts';
+
+/**
+ * Runs random operations on the embedded store and on a real mongod and compares every answer and all stored documents:
+ * `node test/dist/fuzz/main.js --seed N --ops N`. Ends with 1 and the smallest sequence found if they differ.
+ */
+const { values: flags } = parseArgs({
+  options: {
+    seed: { type: 'string' },
+    ops: { type: 'string', default: '20000' },
+    lanes: { type: 'string', default: '12' },
+    all: { type: 'boolean', default: false },
+  },
+});
+const seed = flags.seed === undefined ? randomInt(2 ** 31) : Number(flags.seed);
+const total = Number(flags.ops);
+const lanes = Number(flags.lanes);
+
+/** Operations in one sequence, which begins with an empty collection. */
+const sequenceLength = 60;
+
+interface Counts {
+  agreed: number;
+  failed: number;
+  skipped: number;
+  refused: Map<string, number>;
+}
+
+interface Found {
+  operations: Operation[];
+  difference: Difference;
+  seed: number;
+}
+
+async function sequence(real: Collection, sequenceSeed: number, counts: Counts): Promise<Found | undefined> {
+  const choices = random(sequenceSeed);
+  const { pair, close } = await openPair(real);
+  const operations: Operation[] = [];
+  let documents: Document[] = [];
+  try {
+    const indexes = choices.weighted([
+      [5, 0],
+      [3, 1],
+      [2, 2],
+    ] as const);
+    for (let at = 0; at < sequenceLength; at += 1) {
+      const next: Operation =
+        at < indexes
+          ? { kind: 'createIndex', ...index({ random: choices, documents }) }
+          : operation({ random: choices, documents });
+      const outcome = await step(pair, next);
+      if (outcome.kind === 'skipped') counts.skipped += 1;
+      if (outcome.kind === 'refused') {
+        counts.refused.set(outcome.why, (counts.refused.get(outcome.why) ?? 0) + 1);
+        if (outcome.why === 'in a batch') return undefined;
+      }
+      if (outcome.kind === 'different')
+        return { operations: [...operations, next], difference: outcome.difference, seed: sequenceSeed };
+      if (outcome.kind !== 'agreed') continue;
+      counts.agreed += 1;
+      if (outcome.failed) counts.failed += 1;
+      operations.push(next);
+      documents = outcome.documents;
+    }
+    return undefined;
+  } finally {
+    await close();
+  }
+}
+
+async function lane(
+  database: { collection(name: string): Collection },
+  number: number,
+  counts: Counts,
+  found: Found[],
+): Promise<void> {
+  const real = database.collection(`lane${number}`);
+  for (let round = 0; counts.agreed < total && (found.length === 0 || flags.all); round += 1) {
+    const difference = await sequence(real, (seed * 1_000_003 + number * 100_003 + round) >>> 0, counts);
+    if (difference !== undefined) found.push(difference);
+  }
+}
+
+async function main(uri: string): Promise<number> {
+  const client = await MongoClient.connect(uri, { writeConcern: { w: 1, journal: false }, maxPoolSize: lanes });
+  const database = client.db(`fuzz${process.pid}`);
+  const counts: Counts = { agreed: 0, failed: 0, skipped: 0, refused: new Map() };
+  const found: Found[] = [];
+  const start = performance.now();
+  try {
+    await Promise.all(Array.from({ length: lanes }, (_, number) => lane(database, number, counts, found)));
+    report(counts, (performance.now() - start) / 1000);
+    const differences = flags.all ? found : found.slice(0, 1);
+    for (const one of differences) {
+      const smallest = await shrink(one.operations, one.difference, database.collection('shrink'));
+      print(smallest.operations, smallest.difference, one.seed);
+    }
+    return found.length === 0 ? 0 : 1;
+  } finally {
+    await database.dropDatabase();
+    await client.close();
+  }
+}
+
+function report({ agreed, failed, skipped, refused }: Counts, seconds: number): void {
+  const refusals = [...refused.values()].reduce((sum, count) => sum + count, 0);
+  console.log(
+    `${agreed} operations agreed in ${seconds.toFixed(1)} s (${failed} of them errors on both sides), ${skipped} skipped, ${refusals} refused by name`,
+  );
+  for (const [why, count] of [...refused].sort(([, a], [, b]) => b - a)) console.log(`  refused ${count} times: ${why}`);
+}
+
+function print(operations: readonly Operation[], { what, embedded, real }: Difference, sequenceSeed: number): void {
+  console.log(`\nDIFFERENT (sequence ${sequenceSeed}): ${what} of the last operation`);
+  for (const one of operations) console.log(`  ${BSON.EJSON.stringify(one, { relaxed: false })}`);
+  console.log(`embedded: ${embedded}\nmongod:   ${real}`);
+}
+
+console.log(`seed ${seed}`);
+const server = await mongodUri();
+if ('skip' in server) {
+  console.error(`cannot compare: ${server.skip}`);
+  process.exitCode = 2;
+} else {
+  process.exitCode = await main(server.uri);
+}
