@@ -1,0 +1,91 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { startReplicaSet } from '../test/dist/support/mongod.js';
+import type { Bench, Measure, Result, Scale } from './measure.ts';
+import { p1 } from './measures/p1.ts';
+import { p2 } from './measures/p2.ts';
+import { p3 } from './measures/p3.ts';
+import { p5 } from './measures/p5.ts';
+import { p7 } from './measures/p7.ts';
+import { p8 } from './measures/p8.ts';
+import { startLoad } from './processes.ts';
+import { keep, table } from './report.ts';
+
+const measures: Readonly<Record<string, Measure>> = { P1: p1, P2: p2, P3: p3, P5: p5, P7: p7, P8: p8 };
+
+const full: Scale = {
+  rounds: 5,
+  ms: 4000,
+  warmUpMs: 1500,
+  many: 1_000_000,
+  searched: 100_000,
+  readYourWrites: 10_000,
+  connections: 3000,
+  idleSockets: 5000,
+};
+const quick: Scale = {
+  rounds: 1,
+  ms: 500,
+  warmUpMs: 300,
+  many: 10_000,
+  searched: 4000,
+  readYourWrites: 500,
+  connections: 300,
+  idleSockets: 300,
+};
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    quick: { type: 'boolean', default: false },
+    small: { type: 'boolean', default: false },
+    profile: { type: 'string' },
+  },
+});
+const unknown = positionals.filter((id) => measures[id] === undefined);
+if (unknown.length > 0) throw new Error(`no such measure: ${unknown.join(', ')}; there are ${Object.keys(measures).join(', ')}`);
+
+const closers: (() => Promise<unknown>)[] = [];
+let replicaSet: ReturnType<typeof startReplicaSet> | undefined;
+let databases = 0;
+const say = (text: string): void => void process.stdout.write(`${text}\n`);
+
+const bench: Bench = {
+  scale: { ...(values.quick ? quick : full), ...(values.small && { many: 100_000 }) },
+  load: startLoad(),
+  folder: values.profile,
+  async temporary() {
+    const folder = await mkdtemp(join(tmpdir(), 'rollcall-bench-'));
+    closers.push(() => rm(folder, { recursive: true, force: true }));
+    return folder;
+  },
+  async database() {
+    replicaSet ??= startReplicaSet(1, ['--wiredTigerCacheSizeGB', '1']);
+    const started = await replicaSet;
+    if ('skip' in started) throw new Error(`MongoDB is needed: ${started.skip}`);
+    const url = new URL(started.uri);
+    url.pathname = `/bench_${databases++}`;
+    return String(url);
+  },
+  say,
+};
+
+const results: Result[] = [];
+try {
+  for (const [id, measure] of Object.entries(measures)) {
+    if (positionals.length > 0 && !positionals.includes(id)) continue;
+    say(`${id} …`);
+    const taken = await measure(bench);
+    say(table(taken));
+    results.push(...taken);
+  }
+  if (values.quick || values.small || values.profile !== undefined) say('A short or profiled run: its figures are not kept.');
+  else await keep(results);
+} finally {
+  await bench.load.stop();
+  for (const close of closers.reverse()) await close();
+  const started = await replicaSet;
+  if (started !== undefined && 'stop' in started) await started.stop();
+}
