@@ -7,6 +7,9 @@ import { addressOf, type LogEntry, type ReplicaSet } from './replica-set.ts';
 /** Reads may be this much behind the committed state: two seconds of a stalled feed, then the fence of a node on an old primary. */
 const STALE_MS = 7_000;
 
+/** Codes that leave open whether the call took effect. */
+const OPEN: ReadonlySet<string> = new Set(['unavailable', 'busy', 'internal', 'outcome-unknown']);
+
 const revOf = (document: Document | null): number => document?.['_rollcall']?.rev ?? 0;
 const shownOf = (document: Document | null): number => document?.['_rollcall']?.shown ?? 0;
 const effectsOf = (document: Document | null): readonly string[] => (document as Counted | null)?.effects ?? [];
@@ -53,12 +56,7 @@ export const check = (history: History, set: ReplicaSet, processes: readonly Pro
       if (!effect) broken.push(`P1 ${call.effect} (${call.kind} ${call.uuid}) was acknowledged and is not there`);
       else if (call.rev !== null && call.rev < revOf(effect.after))
         broken.push(`P1 ${call.effect} was answered with an older revision`);
-    } else if (
-      effect &&
-      call.sendings === 1 &&
-      call.outcome !== null &&
-      !['unavailable', 'busy', 'internal'].includes(call.outcome)
-    ) {
+    } else if (effect && call.sendings === 1 && call.outcome !== null && !OPEN.has(call.outcome)) {
       broken.push(`P2 ${call.effect} was refused (${call.outcome}) and took effect`);
     }
     if (effect && call.expectedRev !== undefined && shownOf(effect.before) !== call.expectedRev) {

@@ -172,10 +172,14 @@ export const startProcess = (world: World, set: ReplicaSet, name: string, histor
     devices,
     async login(session) {
       node.check();
+      if (sessions.get(session)?.alive) return;
       if ((await tokens.fresh(session)) === null) throw new RegistryError('unauthenticated');
-      sessions.set(session, { alive: true, underWay: new Set() });
-      // Between the look and the entry the end may have passed by.
-      if ((await tokens.fresh(session)) === null) void strip(session);
+      const known = sessions.get(session) ?? { alive: false, underWay: new Set() };
+      sessions.set(session, known);
+      // Its end may have passed by before it was entered: until it was looked at again, nothing is done for it.
+      const stillThere = (await tokens.fresh(session)) !== null;
+      if (!stillThere || sessions.get(session) !== known) throw new RegistryError('unauthenticated');
+      known.alive = true;
     },
     update: (session, uuid, request, effect, expectedRev) =>
       inSession(session, async (alive) => {

@@ -114,13 +114,19 @@ export interface Host {
   readonly stopped: boolean;
   /** Runs something in the process, when it runs; never if it has ended. */
   enter(run: () => void): void;
-  /** Stops the process until `resume`. While a machine sleeps, its monotonic clock may stand still. */
+  /**
+   * Stops the process until `resume`. While a machine sleeps, its monotonic clock may stand still. One of the two clocks
+   * always tells the truth: a process whose clocks both hide that it was stopped cannot know of it.
+   */
   stop(freezesMonotonic: boolean): void;
   resume(): void;
   kill(): void;
   /** Sets the wall clock ahead or back. */
   shiftWall(ms: number): void;
 }
+
+/** Faults of the two clocks of a host lie this far apart, in milliseconds. */
+const APART_MS = 15_000;
 
 /** `rate`: how fast this host's clocks run; 1 is true. */
 export const openHost = (world: World, rate: number, wallStart: number): Host => {
@@ -130,6 +136,8 @@ export const openHost = (world: World, rate: number, wallStart: number): Host =>
   let freezing = false;
   let frozen = 0;
   let wallShift = 0;
+  let shiftedAt = Number.NEGATIVE_INFINITY;
+  let frozenAt = Number.NEGATIVE_INFINITY;
   let backlog: (() => void)[] = [];
 
   const enter = (run: () => void): void => {
@@ -159,12 +167,16 @@ export const openHost = (world: World, rate: number, wallStart: number): Host =>
     },
     enter,
     stop(freezesMonotonic) {
-      stoppedAt ??= world.time;
-      freezing = freezesMonotonic;
+      if (stoppedAt !== null) return;
+      stoppedAt = world.time;
+      freezing = freezesMonotonic && world.time - shiftedAt > APART_MS;
     },
     resume() {
       if (stoppedAt === null) return;
-      if (freezing) frozen += world.time - stoppedAt;
+      if (freezing) {
+        frozen += world.time - stoppedAt;
+        frozenAt = world.time;
+      }
       stoppedAt = null;
       const waiting = backlog;
       backlog = [];
@@ -174,6 +186,10 @@ export const openHost = (world: World, rate: number, wallStart: number): Host =>
       alive = false;
       backlog = [];
     },
-    shiftWall: (ms) => void (wallShift += ms),
+    shiftWall(ms) {
+      if (stoppedAt !== null || world.time - frozenAt < APART_MS) return;
+      wallShift += ms;
+      shiftedAt = world.time;
+    },
   };
 };
