@@ -30,6 +30,7 @@ import { keptFeedId } from './store/feed-id.ts';
 import { openTokens } from './tokens.ts';
 import { openHttp } from './transports/http.ts';
 import { drop, openEngines } from './transports/socket/engines.ts';
+import { outletsOf } from './transports/socket/outlet.ts';
 import { serveSockets } from './transports/socket/socket.ts';
 
 /** A registry that runs in this process. */
@@ -139,7 +140,9 @@ const start = async (config: Config, log: pino.Logger, closers: (() => unknown)[
 
   const engines = openEngines({ origins: config.origins, legacy: config.legacy });
   const register = operations.get('register');
-  const stopSockets = serveSockets(engines.legacy === null ? [engines.io] : [engines.io, engines.legacy], {
+  const servers = engines.legacy === null ? [engines.io] : [engines.io, engines.legacy];
+  const stopSockets = serveSockets(servers, {
+    outlet: outletsOf(servers),
     operations,
     connections,
     authenticate,

@@ -1,16 +1,33 @@
 import type { Actor, Ending } from './implement.ts';
 
-/** A live connection of an identified device, on any transport. */
+/** A live connection of an identified device, on any transport. It is another one after each identification. */
 export interface Connection {
   readonly actor: Actor;
+  /** Unique on this node. */
+  readonly id: string;
+  /** Does its client understand extras: a second argument `{ id, cursor }` of events? */
+  readonly extras: boolean;
+  readonly outlet: Outlet;
   /**
    * Strips the connection of its identity at once, tells it and closes it. `told`: an event that it gets first.
    *
    * What is returned, if anything, settles when nothing that it asked for can be written any more.
    */
   end(told?: Told): Promise<unknown> | undefined;
-  /** Sends an event; `extras` only to clients that asked for them. */
-  deliver(event: string, data: unknown, extras: Readonly<Record<string, unknown>>): void;
+  /** Calls `release` when the connection leaves: for what it holds elsewhere. */
+  onLeave(release: () => void): void;
+}
+
+/** The way out to the connections of one server: one event to many of them is encoded once. */
+export interface Outlet {
+  /** `data` goes to all; `extras` as a second argument to those that understand them. In order with what was sent before. */
+  send(to: readonly Connection[], event: string, data: unknown, extras?: Extras): void;
+}
+
+/** What our clients get beside an event: its id, and the place of the feed after which to resume. */
+export interface Extras {
+  readonly id?: string;
+  readonly cursor?: string;
 }
 
 /** An event that a connection is told, and its argument. */
@@ -21,6 +38,8 @@ export interface Told {
 
 /** This node's live connections: by device, and by the credential that each hangs on. */
 export interface Connections {
+  /** Sends an event to these connections, each once. */
+  send(to: Iterable<Connection>, event: string, data: unknown, extras?: Extras): void;
   /** Adds a connection that has proved who it is; the function returned takes it out. */
   add(connection: Connection): () => void;
   /** The connections of a device. */
@@ -72,6 +91,15 @@ export const openConnections = (): Connections => {
   };
 
   return {
+    send(to, event, data, extras) {
+      const outlets = new Map<Outlet, Connection[]>();
+      for (const connection of new Set(to)) {
+        const group = outlets.get(connection.outlet);
+        if (group === undefined) outlets.set(connection.outlet, [connection]);
+        else group.push(connection);
+      }
+      for (const [outlet, group] of outlets) outlet.send(group, event, data, extras);
+    },
     add(connection) {
       const { uuid } = connection.actor;
       put(byDevice, uuid, connection);

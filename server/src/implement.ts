@@ -1,6 +1,7 @@
 import type * as contract from '@rollcall/client/contract';
 import type { Input, Output, Row } from '@rollcall/client/contract';
 import type { DeviceDocument } from './store/collections.ts';
+import type { Connection } from './connections.ts';
 import type { Config } from './config.ts';
 import type { Documents, RequestId, Revised, Revision } from './door.ts';
 import type { Store } from './store/port.ts';
@@ -43,6 +44,8 @@ export interface Handled<T> {
 interface AnyCall extends Services {
   /** The number of the call, for what it creates; null if the caller gave none. */
   readonly request: RequestId | null;
+  /** Where the caller can be sent events; null over HTTP. */
+  readonly connection: Connection | null;
 }
 
 /** A call of an identified caller. */

@@ -1,5 +1,6 @@
 import { RegistryError } from '@rollcall/client/contract';
 import type { Access } from '@rollcall/client/contract';
+import type { Connection } from './connections.ts';
 import type { Authenticate } from './authenticate.ts';
 import { decide, type Subject } from './domain/access.ts';
 import { isProperties } from './domain/properties.ts';
@@ -19,6 +20,8 @@ export interface Call {
   readonly request?: Pick<RequestId, 'instance' | 'counter' | 'again'>;
   /** The visible revision that the caller expects. */
   readonly expectedRev?: number;
+  /** The connection that the call came by, if it is one that events can be sent to. */
+  readonly connection?: Connection;
   /** The device that the caller acts for. */
   readonly as?: string;
 }
@@ -88,7 +91,7 @@ export const openPipeline = ({ services, authenticate, limits, available }: Pipe
 
     const { as } = call;
     const request = actor !== null && call.request !== undefined ? { ...call.request, actor: actor.uuid } : null;
-    const common = { ...services, actor, request };
+    const common = { ...services, actor, request, connection: call.connection ?? null };
     if (actor === null || !('target' in access)) {
       await permitWithoutTarget(actor, as, access);
       return operation.handle(input, actor === null ? common : ({ ...common, subject: as ?? actor.uuid } as typeof common));

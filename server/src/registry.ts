@@ -1,6 +1,7 @@
 import * as contract from '@rollcall/client/contract';
 import type { Access, ErrorDetail, Row } from '@rollcall/client/contract';
 import Compile from 'typebox/compile';
+import type { Connection } from './connections.ts';
 import type { Actor, Handled, Implementation, Services } from './implement.ts';
 import { handlers } from './operations/index.ts';
 
@@ -12,7 +13,7 @@ export interface Operation {
   readonly access: Access;
   readonly handle: (
     input: unknown,
-    call: Services & { readonly actor: Actor | null },
+    call: Services & { readonly actor: Actor | null; readonly connection: Connection | null },
   ) => Promise<Handled<unknown>> | Handled<unknown>;
   /** What is wrong with an input; empty if nothing is. */
   readonly problems: (input: unknown) => readonly ErrorDetail[];

@@ -15,9 +15,7 @@ export const openPublisher = (connections: Connections, presence: Presence): ((c
     presence.check(document);
     const ended = endInnerTokens(document);
     if (change.type === 'insert' || hidden === undefined || hidden.shown !== hidden.rev) return ended;
-    for (const connection of connections.of(uuid)) {
-      connection.deliver('config', outgoing(document), { id: `${uuid}:${hidden.rev}`, cursor: change.cursor });
-    }
+    connections.send(connections.of(uuid), 'config', outgoing(document), { id: `${uuid}:${hidden.rev}`, cursor: change.cursor });
     return ended;
   };
 

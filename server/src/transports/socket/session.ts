@@ -31,6 +31,7 @@ export class Session {
   #connection: Connection | undefined;
   #leave: (() => void) | undefined;
   #offline: (() => void) | undefined;
+  #releases: (() => void)[] = [];
   #ended = false;
   /** What the socket is told when the call that is under way has been answered. */
   #farewell: (() => void) | undefined;
@@ -135,6 +136,7 @@ export class Session {
       actor,
       from: actor?.uuid ?? this.socket.id,
       input: translated.input,
+      ...(this.#connection !== undefined && { connection: this.#connection }),
       ...(given !== undefined && readOptions(given)),
       ...('as' in translated && translated.as !== undefined && { as: translated.as }),
     };
@@ -186,17 +188,15 @@ export class Session {
       this.#actor = actor;
       this.#connection = {
         actor,
+        id: this.socket.id,
+        extras: this.#ours,
+        outlet: this.#kit.outlet(this.socket),
         end: (told) => this.end(told),
-        deliver: (event, data, extras) => this.#deliver(event, data, extras),
+        onLeave: (release) => this.#releases.push(release),
       };
       this.#leave = connections.add(this.#connection);
       return actor;
     }
-  }
-
-  #deliver(event: string, data: unknown, extras: Readonly<Record<string, unknown>>): void {
-    if (this.#ours) this.socket.emit(event, data, extras);
-    else this.socket.emit(event, data);
   }
 
   #forget(): void {
@@ -206,6 +206,7 @@ export class Session {
     this.#leave = undefined;
     this.#offline?.();
     this.#offline = undefined;
+    for (const release of this.#releases.splice(0)) release();
   }
 
   /**

@@ -1,7 +1,7 @@
 import type { RegistryError } from '@rollcall/client/contract';
 import type { Server, Socket } from 'socket.io';
 import type { Authenticate } from '../../authenticate.ts';
-import type { Connection, Connections } from '../../connections.ts';
+import type { Connection, Connections, Outlet } from '../../connections.ts';
 import type { Ending, Handled } from '../../implement.ts';
 import type { Call } from '../../pipeline.ts';
 import type { Presence } from '../../presence.ts';
@@ -27,6 +27,8 @@ export interface SocketKit {
   /** What went wrong, as an error of the table; unexpected ones are logged. */
   toRegistryError(error: unknown): RegistryError;
   report(error: unknown): void;
+  /** The way out to the sockets of this socket's server. */
+  outlet(socket: Socket): Outlet;
   /** Closes a socket and its transport. */
   drop(socket: Socket): void;
   now(): number;
