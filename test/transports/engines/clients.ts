@@ -1,5 +1,4 @@
 import { createRequire } from 'node:module';
-import type { Socket } from 'socket.io-client';
 import { io } from 'socket.io-client';
 
 /** What the tests use of a published client, whatever its version. */
@@ -40,8 +39,8 @@ export const closeClients = (): void => {
 };
 
 /** The first value of an event. */
-export const next = <T>(from: AnyClient | Socket, event: string): Promise<T> =>
-  new Promise((resolve) => void (from as AnyClient).once(event, (value: T) => resolve(value)));
+export const next = <T>(from: Pick<AnyClient, 'once'>, event: string): Promise<T> =>
+  new Promise((resolve) => void from.once(event, (value: T) => resolve(value)));
 
 /** The answer to a call. */
 export const call = <T>(from: AnyClient, event: string, ...values: unknown[]): Promise<T> =>
