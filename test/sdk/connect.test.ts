@@ -20,7 +20,9 @@ describe('connect', () => {
   });
 
   it('names the version of its package', () => {
-    const manifest = JSON.parse(readFileSync(createRequire(import.meta.url).resolve('../../../client-sdk/package.json'), 'utf8'));
+    const manifest: unknown = JSON.parse(
+      readFileSync(createRequire(import.meta.url).resolve('../../../client-sdk/package.json'), 'utf8'),
+    );
     expect(manifest).to.have.property('version', version);
   });
 
