@@ -27,8 +27,7 @@ const environment = (): string =>
   [
     `# ${notice}`,
     '#',
-    '# Every setting with its default. Copy it to .env, change what you need, and start with',
-    '#   node --env-file=.env server/dist/main.js',
+    '# Every setting with its default. A copy named .env is read by `npm start`.',
     ...rows.map(({ variable, fallback, meaning }) => `\n# ${meaning}\n# ${variable}=${fallback}`),
     '',
   ].join('\n');
