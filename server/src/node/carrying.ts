@@ -64,7 +64,8 @@ export const openCarrying = (feed: Feed, log: Log, advanced: (change: Change | n
 
   return {
     get position() {
-      return position;
+      // With nothing left to do it is the feed's: that moves over events that are no changes, and at its start, without a word.
+      return queue.length === 0 ? feed.position : position;
     },
     carry(carrier) {
       carriers.add(carrier);
