@@ -137,7 +137,7 @@ for (const [name, path] of engines) {
       }
       drop(pair.socket);
       expect(pair.socket.connected).to.equal(false);
-      await until(() => served.engines.stats().connections === 0, 500);
+      await until(() => served.engines.stats().connections === 0, 2000);
     });
 
     it('is gone soon after it broke a rule, whatever waits for it', async () => {
@@ -147,7 +147,7 @@ for (const [name, path] of engines) {
         await nextTurn();
       }
       pair.raw.send('4nonsense');
-      await until(() => served.engines.stats().connections === 0, 1500);
+      await until(() => served.engines.stats().connections === 0, 2000);
     });
   });
 }

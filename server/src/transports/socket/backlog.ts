@@ -1,6 +1,5 @@
 import type { Server as EngineServer, Socket as Connection } from 'engine.io';
 import { isClosed, terminate, webSocketOf } from './connection.ts';
-import type { RawWebSocket } from './connection.ts';
 
 /** How much one connection may leave unread. */
 export interface BacklogLimits {
@@ -46,8 +45,6 @@ const acknowledgement = '3';
 export interface Backlog {
   /** Bytes that wait to be read by the other end. */
   pending(connection: Connection): number;
-  /** Websockets that are not closed yet, those included whose connection is already over. */
-  webSockets(): readonly RawWebSocket[];
   /** Connections ended for slowness so far. */
   slowDrops(): number;
   /** Stops the timer. */
@@ -61,7 +58,6 @@ export interface Backlog {
 export const guardBacklog = (engine: EngineServer, limits: BacklogLimits = backlogLimits): Backlog => {
   const accounts = new Map<Connection, Account>();
   const waiting = new Set<Connection>();
-  const lingering = new Set<RawWebSocket>();
   let look = 0;
   let slowDrops = 0;
 
@@ -99,11 +95,8 @@ export const guardBacklog = (engine: EngineServer, limits: BacklogLimits = backl
     waiting.delete(this);
     const socket = webSocketOf(this);
     if (!socket || isClosed(socket)) return;
-    lingering.add(socket);
-    setTimeout(() => {
-      lingering.delete(socket);
-      socket.terminate();
-    }, lookMs).unref();
+    // The other end may never answer the close.
+    setTimeout(() => socket.terminate(), lookMs).unref();
   }
 
   engine.on('connection', (connection: Connection) => {
@@ -141,7 +134,6 @@ export const guardBacklog = (engine: EngineServer, limits: BacklogLimits = backl
       const account = accounts.get(connection);
       return account ? account.queuedEvents + account.queuedAnswers + unread(connection) : 0;
     },
-    webSockets: () => [...[...accounts.keys()].flatMap((connection) => webSocketOf(connection) ?? []), ...lingering],
     slowDrops: () => slowDrops,
     close: () => clearInterval(timer),
   };

@@ -1,13 +1,12 @@
 import type { Socket as Connection } from 'engine.io';
 
 /** A websocket of the package `ws`, as far as it is looked at here. */
-export interface RawWebSocket {
+interface RawWebSocket {
   /** 3 is CLOSED. */
   readonly readyState: number;
   /** Bytes that the kernel has not taken yet. */
   readonly bufferedAmount: number;
   terminate(): void;
-  once(event: 'close', listener: () => void): unknown;
 }
 
 /** What Engine.IO 6.6 keeps to itself: there is no public way to measure a connection or to end it with a reason. */

@@ -7,8 +7,7 @@ import { admissionLimits, openAdmission } from './admission.ts';
 import type { AdmissionLimits } from './admission.ts';
 import { backlogLimits, guardBacklog, lookMs } from './backlog.ts';
 import type { Backlog, BacklogLimits } from './backlog.ts';
-import { isClosed, terminate } from './connection.ts';
-import type { RawWebSocket } from './connection.ts';
+import { terminate } from './connection.ts';
 import { openLegacyEngine, toAscii } from './legacy.ts';
 import { guardedParser } from './parser.ts';
 import type { SocketParser } from './parser.ts';
@@ -75,14 +74,12 @@ interface Guarded {
   readonly backlog: Backlog;
 }
 
-/** Closes websockets that are still open after `lookMs`, and waits until all are gone. */
-const closeAll = async (sockets: readonly RawWebSocket[]): Promise<void> => {
-  const open = sockets.filter((socket) => !isClosed(socket));
-  const closed = open.map((socket) => new Promise<void>((resolve) => socket.once('close', resolve)));
+/** Waits until all are closed, which the engines have asked for; after `lookMs` it is no longer asked. */
+const closeAll = async (sockets: ReadonlySet<Duplex>): Promise<void> => {
   const timer = setTimeout(() => {
-    for (const socket of open) socket.terminate();
+    for (const socket of sockets) socket.destroy();
   }, lookMs);
-  await Promise.all(closed);
+  await Promise.all([...sockets].map((socket) => new Promise((resolve) => socket.once('close', resolve))));
   clearTimeout(timer);
 };
 
@@ -118,11 +115,12 @@ export const openEngines = (options: EngineOptions): Engines => {
   const both = legacy ? [main, legacy] : [main];
   const connections = (): number => both.reduce((sum, { engine }) => sum + engine.clientsCount, 0);
   const pending = ({ conn }: Socket): number => both.reduce((sum, { backlog }) => sum + backlog.pending(conn), 0);
-  const admission = openAdmission(limits, connections);
+  const admission = openAdmission(limits, () => Math.max(connections(), router.sockets.size));
   const router = openRouter({ main: main.engine, legacy: legacy?.engine ?? null, origins: options.origins, admission });
 
   return {
-    ...router,
+    handle: router.handle,
+    upgrade: router.upgrade,
     io: main.io,
     legacy: legacy?.io ?? null,
     pending,
@@ -139,9 +137,8 @@ export const openEngines = (options: EngineOptions): Engines => {
     }),
     async close() {
       admission.close();
-      const sockets = both.flatMap(({ backlog }) => backlog.webSockets());
       await Promise.all(both.map(({ io }) => io.close()));
-      await closeAll(sockets);
+      await closeAll(router.sockets);
       for (const { backlog } of both) backlog.close();
     },
   };

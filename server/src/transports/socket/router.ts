@@ -20,6 +20,8 @@ export interface RouterOptions {
 export interface Router {
   handle(request: IncomingMessage, response: ServerResponse): boolean;
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): boolean;
+  /** Every connection that came to `upgrade`, had its turn and is not closed yet, whatever became of it. */
+  readonly sockets: ReadonlySet<Duplex>;
 }
 
 const ignore = (): void => {};
@@ -30,6 +32,15 @@ const ignore = (): void => {};
  */
 export const openRouter = ({ main, legacy, origins, admission }: RouterOptions): Router => {
   const allowed = new Set(origins);
+  const sockets = new Set<Duplex>();
+
+  function forget(this: Duplex): void {
+    sockets.delete(this);
+  }
+
+  const hold = (socket: Duplex): void => {
+    if (!socket.destroyed) sockets.add(socket);
+  };
 
   const choose = (request: IncomingMessage, { pathname, query }: Target): EngineServer | Refusal => {
     if (query['EIO'] === '4') {
@@ -42,9 +53,8 @@ export const openRouter = ({ main, legacy, origins, admission }: RouterOptions):
     return readPath(pathname) === undefined || query['j'] !== undefined ? refusals.badRequest : legacy;
   };
 
-  /** Only a handshake passes the door; the further requests of a session are inside. */
-  const enter = (request: IncomingMessage, { query }: Target, accept: () => void, refuse: (refusal: Refusal) => void): void => {
-    if (query['sid']) return accept();
+  /** Handshakes and upgrades pass the door; the other requests of a session are inside. */
+  const enter = (request: IncomingMessage, accept: () => void, refuse: (refusal: Refusal) => void): void => {
     const { socket } = request;
     admission.admit({
       address: socket.remoteAddress ?? '',
@@ -55,24 +65,24 @@ export const openRouter = ({ main, legacy, origins, admission }: RouterOptions):
   };
 
   return {
+    sockets,
+
     handle(request, response) {
       const target = readTarget(request);
       if (!target) return false;
       const engine = choose(request, target);
-      const refuse = (refusal: Refusal): void => refuseRequest(response, refusal);
       if (!(engine instanceof EngineServer)) {
-        refuse(engine);
+        refuseRequest(response, engine);
         return true;
       }
       if (engine === legacy) {
         allowPage(request, response);
         boundResponse(response, backlogLimits.drainMs);
       }
-      if (engine === legacy && request.method === 'OPTIONS') {
-        answerPreflight(request, response);
-        return true;
-      }
-      enter(request, target, () => engine.handleRequest(Object.assign(request, { _query: target.query }), response), refuse);
+      const accept = (): void => engine.handleRequest(Object.assign(request, { _query: target.query }), response);
+      if (engine === legacy && request.method === 'OPTIONS') answerPreflight(request, response);
+      else if (target.query['sid']) accept();
+      else enter(request, accept, (refusal) => refuseRequest(response, refusal));
       return true;
     },
 
@@ -81,16 +91,20 @@ export const openRouter = ({ main, legacy, origins, admission }: RouterOptions):
       if (!target) return false;
       // Nobody else listens while the handshake waits; an error without a listener would end the process.
       socket.on('error', ignore);
+      socket.once('close', forget);
+      const refuse = (refusal: Refusal): void => {
+        hold(socket);
+        refuseUpgrade(socket, refusal);
+      };
       const engine = choose(request, target);
-      const refuse = (refusal: Refusal): void => refuseUpgrade(socket, refusal);
       if (!(engine instanceof EngineServer)) refuse(engine);
-      else
-        enter(
-          request,
-          target,
-          () => engine.handleUpgrade(Object.assign(request, { _query: target.query }), socket, head),
-          refuse,
-        );
+      else {
+        const accept = (): void => {
+          hold(socket);
+          engine.handleUpgrade(Object.assign(request, { _query: target.query }), socket, head);
+        };
+        enter(request, accept, refuse);
+      }
       return true;
     },
   };
