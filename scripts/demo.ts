@@ -1,0 +1,123 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import type { Client } from '@rollcall/client';
+import { connect } from '@rollcall/client';
+import { createRegistry } from '@rollcall/server';
+
+/**
+ * `npm run demo -- [--seconds N] [--devices N]`: a registry in memory, simulated devices that come, change and drop, and a table that follows
+ * them through the client. Without a terminal it prints a line each second. Ends after N seconds, or by Ctrl-C.
+ */
+const { values } = parseArgs({ options: { seconds: { type: 'string' }, devices: { type: 'string', default: '50' } } });
+const count = Number(values.devices);
+const ending = new AbortController();
+const end = (): void => ending.abort();
+process.once('SIGINT', end);
+process.once('SIGTERM', end);
+if (values.seconds !== undefined) setTimeout(end, Number(values.seconds) * 1000).unref();
+
+const kinds = ['lamp', 'door', 'meter', 'fan', 'sensor'] as const;
+const places = ['hall', 'attic', 'garage', 'kitchen', 'garden', 'office'] as const;
+const pick = <T>(list: readonly T[]): T => list[Math.floor(Math.random() * list.length)] as T;
+const between = (least: number, most: number): number => least + Math.random() * (most - least);
+
+const figures = { updates: 0, drops: 0, changes: 0 };
+
+/** Waits unless the demo ends; false if it does. */
+const pause = async (ms: number): Promise<boolean> =>
+  wait(ms, undefined, { signal: ending.signal }).then(
+    () => true,
+    () => false,
+  );
+
+/** The life of one device: it comes, changes a few times, drops, and comes again as the same one. */
+const live = async (url: string, index: number, viewer: string): Promise<void> => {
+  const type = kinds[index % kinds.length] ?? 'lamp';
+  const quiet = { repeatMs: 5000, backoff: { minMs: 50, maxMs: 500 }, timeoutMs: 5000 };
+  let client: Client = await connect(url, {}, { ...quiet, autoSetOnline: true });
+  const { credentials } = client;
+  await client.update({
+    type,
+    name: `${pick(places)} ${type}`,
+    meshblu: { version: '2.0.0', whitelists: { discover: { view: [{ uuid: viewer }] } } },
+  });
+  while (await pause(between(300, 2000))) {
+    if (Math.random() < 0.9) {
+      await client.update({ value: Math.round(between(0, 1000)) / 10 });
+      figures.updates += 1;
+      continue;
+    }
+    client.close();
+    figures.drops += 1;
+    if (!(await pause(between(500, 4000)))) return;
+    client = await connect(url, credentials, quiet);
+  }
+  client.close();
+};
+
+interface Seen {
+  readonly uuid: string;
+  readonly online: boolean;
+  readonly name: string;
+  readonly value: string;
+  readonly rev: number;
+  readonly at: string;
+}
+
+/** What the viewer may see, by the same search that any client can make; sorted by name. */
+const look = async (viewer: Client): Promise<readonly Seen[]> => {
+  const { devices } = await viewer.devices({ type: { $in: [...kinds] } });
+  return devices
+    .map(({ uuid, online, meshblu = {}, name, value }) => ({
+      uuid,
+      online: online === true,
+      name: String(name),
+      value: value === undefined ? '' : String(value),
+      rev: Number(meshblu['rev']),
+      at: String(meshblu['updatedAt'] ?? '').slice(11, 19),
+    }))
+    .sort((one, other) => one.name.localeCompare(other.name) || one.uuid.localeCompare(other.uuid));
+};
+
+const revisions = new Map<string, number>();
+
+/** Counts the changes since the last look, by the documents' revisions. */
+const countChanges = (seen: readonly Seen[]): void => {
+  for (const { uuid, rev } of seen) {
+    figures.changes += Math.max(0, rev - (revisions.get(uuid) ?? rev));
+    revisions.set(uuid, rev);
+  }
+};
+
+const summary = (seen: readonly Seen[]): string => {
+  const online = seen.filter((device) => device.online).length;
+  return `${seen.length} devices, ${online} online; ${figures.updates} updates, ${figures.drops} drops, ${figures.changes} changes seen`;
+};
+
+const table = (seen: readonly Seen[]): string => {
+  const rows = Math.max(1, Math.min(seen.length, (process.stdout.rows ?? 24) - 4));
+  const line = ({ uuid, online, name, value, rev, at }: Seen): string =>
+    `${online ? '\u001B[32m●\u001B[0m' : '\u001B[90m○\u001B[0m'} ${uuid.slice(0, 8)}  ${name.padEnd(16)} ${value.padStart(6)}  rev ${String(rev).padStart(4)}  ${at}`;
+  const more = seen.length > rows ? `  … and ${seen.length - rows} more` : '';
+  return ['\u001B[H\u001B[J', summary(seen), '', ...seen.slice(0, rows).map(line), more].join('\n');
+};
+
+const registry = await createRegistry({ dataDir: ':memory:', port: 0, logLevel: 'error', callsPerMinute: 0 });
+const viewer = await connect(registry.url, {}, { autoSetOnline: false });
+const lives = Array.from({ length: count }, (_, index) => live(registry.url, index, viewer.credentials.uuid));
+const failed = Promise.all(lives).catch((error: unknown) => {
+  console.error(error);
+  process.exitCode = 1;
+  end();
+});
+
+console.log(`registry ${registry.url}; Ctrl-C ends it`);
+while (!ending.signal.aborted) {
+  const seen = await look(viewer);
+  countChanges(seen);
+  process.stdout.write(process.stdout.isTTY ? table(seen) : `${summary(seen)}\n`);
+  await pause(1000);
+}
+await failed;
+viewer.close();
+await registry.close();

@@ -1,0 +1,87 @@
+import { execFile } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import * as contract from '@rollcall/client/contract';
+import { createRegistry } from '@rollcall/server';
+import { expect } from 'chai';
+import { root } from './support/imports.ts';
+
+const run = promisify(execFile);
+
+const read = (path: string): string => readFileSync(join(root, path), 'utf8');
+
+const pages = ['', 'docs', 'docs/decisions', 'client-sdk'].flatMap((folder) =>
+  readdirSync(join(root, folder))
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => join(folder, name)),
+);
+
+/** The shell examples of one section of a page. */
+const examplesIn = (page: string, section: string): readonly string[] => {
+  const [, text = ''] = page.split(`\n## ${section}\n`);
+  const [own = ''] = text.split('\n## ');
+  return [...own.matchAll(/^```sh\n([^`]*)^```/gm)].map(([, example = '']) => example);
+};
+
+describe('the documents', () => {
+  it('that are written from the code are fresh', async function () {
+    this.timeout(60_000);
+    const tsx = ['--import', 'tsx', '--conditions=rollcall-source'];
+    const outcome = await run(process.execPath, [...tsx, 'scripts/docs.ts', '--check'], { cwd: root }).then(
+      () => '',
+      ({ stderr }: { stderr: string }) => stderr,
+    );
+    expect(outcome).to.equal('');
+  });
+
+  it('lead to files that exist', () => {
+    const broken = pages.flatMap((page) =>
+      [...read(page).matchAll(/\]\((?!https?:)([^)#\s]+)[^)]*\)/g)]
+        .map(([, target = '']) => target)
+        .filter((target) => !existsSync(join(root, dirname(page), target)))
+        .map((target) => `${page}: ${target}`),
+    );
+    expect(broken).to.deep.equal([]);
+  });
+
+  it('name only commands that package.json has', () => {
+    const { scripts } = JSON.parse(read('package.json')) as { scripts: Readonly<Record<string, string>> };
+    const named = pages.flatMap((page) => [...read(page).matchAll(/npm run ([\w:]+)/g)].map(([, name = '']) => name));
+    expect(named.filter((name) => !(name in scripts))).to.deep.equal([]);
+    expect(scripts).to.include.keys('start', 'test');
+  });
+
+  it('tell of every publication and call option in the protocol', () => {
+    const protocol = read('docs/protocol.md');
+    const words = [...Object.keys(contract.publications), 'reqId', 'again', 'rev', 'as'];
+    expect(words.filter((word) => !protocol.includes(`\`${word}\``))).to.deep.equal([]);
+  });
+
+  it('number the decisions without a gap, each with its date', () => {
+    const records = pages.filter((page) => page.startsWith(join('docs', 'decisions'))).sort();
+    const numbers = records.map((page) => Number(/(\d{4})-[a-z0-9-]+\.md$/.exec(page)?.[1]));
+    expect(numbers).to.deep.equal(numbers.map((_, index) => index + 1));
+    for (const page of records) expect(read(page), page).to.match(/^# \d+\. .*\n\n\d{4}-\d\d-\d\d\n\n## Context\n/);
+  });
+});
+
+describe("the README's first steps", () => {
+  it('work as they are printed', async function () {
+    this.timeout(30_000);
+    const { url, close } = await createRegistry({ dataDir: ':memory:', port: 0, logLevel: 'error' });
+    try {
+      const [making = '', using = ''] = examplesIn(read('README.md'), 'First steps');
+      const script = `${making}${using.replaceAll(/^curl/gm, 'echo; curl')}`.replaceAll('http://127.0.0.1:3000', url);
+      const { stdout } = await run('bash', ['-euo', 'pipefail', '-c', script]);
+      const [self, changed, found, token] = stdout.trim().split('\n');
+      expect(JSON.parse(self ?? '')).to.include({ type: 'lamp', on: false });
+      expect(changed).to.equal('');
+      const [lamp] = JSON.parse(found ?? '') as unknown[];
+      expect(lamp).to.include({ type: 'lamp', on: true });
+      expect(JSON.parse(token ?? '')).to.have.property('tag', 'phone');
+    } finally {
+      await close();
+    }
+  });
+});
