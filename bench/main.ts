@@ -55,14 +55,14 @@ const say = (text: string): void => void process.stdout.write(`${text}\n`);
 const bench: Bench = {
   scale: { ...(values.quick ? quick : full), ...(values.small && { many: 100_000 }) },
   load: startLoad(),
-  folder: values.profile,
+  profiling: { folder: values.profile },
   async temporary() {
     const folder = await mkdtemp(join(tmpdir(), 'rollcall-bench-'));
     closers.push(() => rm(folder, { recursive: true, force: true }));
     return folder;
   },
   async database() {
-    replicaSet ??= startReplicaSet(1, ['--wiredTigerCacheSizeGB', '1']);
+    replicaSet ??= startReplicaSet(1);
     const started = await replicaSet;
     if ('skip' in started) throw new Error(`MongoDB is needed: ${started.skip}`);
     const url = new URL(started.uri);

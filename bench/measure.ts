@@ -19,9 +19,10 @@ export interface Scale {
 }
 
 /** What a measure has at hand. */
-export interface Bench extends Profiling {
+export interface Bench {
   readonly scale: Scale;
   readonly load: Load;
+  readonly profiling: Profiling;
   /** A new folder; removed at the end of the run. */
   temporary(): Promise<string>;
   /** The URL of a new database on a real MongoDB replica set of one. */

@@ -35,6 +35,12 @@ const perSecond = (rounds: readonly Loop[]): string => `${rounded(median(each(ro
 export const described = (rounds: readonly Loop[]): string =>
   `${perSecond(rounds)}, p99 ${rounded(median(each(rounds, 'p99')), 2)} ms`;
 
-/** The same, with the server's processor time of one operation. */
-export const describedServer = (rounds: readonly Observed[]): string =>
-  `${described(rounds)}, ${rounded(median(each(rounds, 'processorUs')), 2)} µs of processor`;
+const percent = (share: number): string => `${Math.round(share * 100)} %`;
+
+/** The same, with the server's processor time of one operation, and how busy server and load process were. */
+export const describedServer = (rounds: readonly Observed[]): string => {
+  const processorUs = median(each(rounds, 'processorUs'));
+  const busy = (processorUs * median(each(rounds, 'perSecond'))) / 1e6;
+  const load = median(each(rounds, 'loadBusy'));
+  return `${described(rounds)}, ${rounded(processorUs, 2)} µs of processor (server ${percent(busy)} busy, load ${percent(load)})`;
+};

@@ -91,24 +91,32 @@ const environment = (place: Place): Record<string, string> => ({
   ...('dataDir' in place ? { ROLLCALL_DATA_DIR: place.dataDir } : { ROLLCALL_MONGODB_URL: place.mongodbUrl }),
 });
 
+let profiles = 0;
+
+/** Node's options that leave processor profiles in a folder of this name: one of each thread. */
+const profiled = (name: string, { folder }: Profiling): string[] =>
+  folder === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${folder}/${name}-${profiles++}`];
+
 /** Starts the built registry as its users do. */
-export const startRegistry = (place: Place, { folder }: Profiling = { folder: undefined }): Promise<Served> =>
-  served(
-    start(
-      '../server/dist/main.js',
-      [],
-      environment(place),
-      folder === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${folder}`],
-    ),
-  );
+export const startRegistry = (place: Place, profiling: Profiling): Promise<Served> =>
+  served(start('../server/dist/main.js', [], environment(place), profiled('registry', profiling)));
 
 /** Starts a registry that can tell its memory. */
 export const startMeasuredRegistry = (place: Place): Promise<Served> =>
   served(start('memory-registry.ts', [], environment(place), [...tsx, '--expose-gc']));
 
-/** Starts the raw server. */
-export const startRaw = (answer: string, ...mongodbUrl: readonly string[]): Promise<Served> =>
-  served(start('raw-server.ts', [answer, ...mongodbUrl], {}, [...tsx, '--expose-gc']));
+/** Starts the raw server. `answer`: what it answers to `device`, as JSON; `mongodbUrl`: its database, if it needs one. */
+export const startRaw = (
+  { answer = 'null', mongodbUrl }: { readonly answer?: string; readonly mongodbUrl?: string },
+  profiling: Profiling,
+): Promise<Served> =>
+  served(
+    start('raw-server.ts', [answer, ...(mongodbUrl === undefined ? [] : [mongodbUrl])], {}, [
+      ...tsx,
+      '--expose-gc',
+      ...profiled('raw', profiling),
+    ]),
+  );
 
 /** The one process that makes the load. */
 export interface Load {

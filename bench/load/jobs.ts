@@ -69,6 +69,8 @@ export interface Loop {
   readonly p50: number;
   readonly p99: number;
   readonly failed: number;
+  /** How busy the load process was, as a share of one processor: near 1 it was the load that was measured. */
+  readonly loadBusy: number;
   /** The text of one failure. */
   readonly failure?: string;
 }

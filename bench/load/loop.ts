@@ -20,6 +20,8 @@ export const recorded = async (
   const times: number[] = [];
   let failed = 0;
   let failure: string | undefined;
+  const processor = process.cpuUsage();
+  const begun = performance.now();
   await run({
     isRunning: () => performance.now() < until,
     completed(beganAt) {
@@ -31,12 +33,15 @@ export const recorded = async (
       failure ??= why;
     },
   });
+  const { user, system } = process.cpuUsage(processor);
+  const loadBusy = (user + system) / 1000 / (performance.now() - begun);
   const sorted = Float64Array.from(times).sort();
   return {
     perSecond: (times.length / ms) * 1000,
     p50: quantile(sorted, 0.5),
     p99: quantile(sorted, 0.99),
     failed,
+    loadBusy,
     ...(failure !== undefined && { failure }),
   };
 };

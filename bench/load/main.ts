@@ -3,7 +3,7 @@ import { hold, release, runConnects } from './connects.ts';
 import { runDriver } from './driver.ts';
 import type { Job, Loop } from './jobs.ts';
 
-const nothing: Loop = { perSecond: 0, p50: 0, p99: 0, failed: 0 };
+const nothing: Loop = { perSecond: 0, p50: 0, p99: 0, failed: 0, loadBusy: 0 };
 
 const run = async (job: Job): Promise<Loop> => {
   switch (job.kind) {

@@ -1,9 +1,10 @@
+import { connect as connectTcp, type NetConnectOpts, type Socket } from 'node:net';
 import { WebSocket } from 'ws';
 
 /**
  * A Socket.IO client of Engine.IO 4 that does as little as it can: the server is to be the one that is measured.
  *
- * Heartbeats are answered; whatever is no acknowledgement goes to `onEvent` as the text of its packet's array.
+ * What is sent in one turn of the event loop goes out with one system call.
  */
 export interface Wire {
   /** Sends an event, its arguments already as JSON; the acknowledgement's arguments come back as JSON, an array. */
@@ -25,9 +26,21 @@ const event = (name: string): string => `42["${name}",`;
 /** Connects and waits until the connection is ready; rejects if it is closed before or told `notReady`. */
 export const connect = (url: string, { auth, readyAt }: WireOptions = {}): Promise<Wire> =>
   new Promise((resolve, reject) => {
+    let tcp: Socket | undefined;
+    let corked = false;
+    const cork = (): void => {
+      if (corked) return;
+      corked = true;
+      tcp?.cork();
+      setImmediate(() => {
+        corked = false;
+        tcp?.uncork();
+      });
+    };
     const socket = new WebSocket(`${url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket`, {
       perMessageDeflate: false,
       skipUTF8Validation: true,
+      createConnection: ((options: NetConnectOpts) => (tcp = connectTcp(options))) as typeof connectTcp,
     });
     const waiting = new Map<number, (answerJson: string) => void>();
     let next = 0;
@@ -37,6 +50,7 @@ export const connect = (url: string, { auth, readyAt }: WireOptions = {}): Promi
       call(name, argumentsJson, acknowledge) {
         const id = next++;
         waiting.set(id, acknowledge);
+        cork();
         socket.send(`42${id}["${name}",${argumentsJson}]`);
       },
       close: () => socket.close(),

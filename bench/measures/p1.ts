@@ -19,12 +19,12 @@ const sampleAnswer = async (url: string): Promise<string> => {
 };
 
 /** `device` by id with its permission check, against an acknowledged answer of the same bytes by Socket.IO alone. */
-export const p1: Measure = async ({ scale, load, temporary, folder }) => {
+export const p1: Measure = async ({ scale, load, temporary, profiling }) => {
   const dataDir = await temporary();
   await fillEmbedded(dataDir, { ...population, withToken: 0 });
-  const registry = await startRegistry({ dataDir }, { folder });
+  const registry = await startRegistry({ dataDir }, profiling);
   const answer = await sampleAnswer(registry.url);
-  const raw = await startRaw(answer);
+  const raw = await startRaw({ answer }, profiling);
   const job: Omit<CallsJob, 'url' | 'identified'> = {
     kind: 'calls',
     event: 'device',

@@ -9,7 +9,7 @@ import { interleaved, ratio } from '../statistics.ts';
 const population: Population = { devices: 1000, groupSize: 1, bytes: 1000 };
 
 /** `update`, durable, against the bare driver's `updateOne` loop with the same number in flight. */
-export const p2: Measure = async ({ scale, load, temporary, database, folder }) => {
+export const p2: Measure = async ({ scale, load, temporary, database, profiling }) => {
   const [bareUri, mongodbUrl, dataDir] = [await database(), await database(), await temporary()];
   await fillMongo(bareUri, { ...population, withToken: 0 });
   await fillMongo(mongodbUrl, { ...population, withToken: 0 });
@@ -40,10 +40,10 @@ export const p2: Measure = async ({ scale, load, temporary, database, folder }) 
   const at = async (sockets: number): Promise<readonly Result[]> => {
     const rounds = await interleaved(scale.rounds, {
       bare: bare(sockets, false),
-      ours: through(() => startRegistry({ mongodbUrl }, { folder }), sockets, true),
+      ours: through(() => startRegistry({ mongodbUrl }, profiling), sockets, true),
       watched: bare(sockets, true),
-      embedded: through(() => startRegistry({ dataDir }, { folder }), sockets, true),
-      served: through(() => startRaw('null', bareUri), sockets, false),
+      embedded: through(() => startRegistry({ dataDir }, profiling), sockets, true),
+      served: through(() => startRaw({ mongodbUrl: bareUri }, profiling), sockets, false),
     });
     const isGoal = sockets === 100;
     const id = isGoal ? 'P2' : `P2 at ${sockets}`;

@@ -9,15 +9,15 @@ import { interleaved, ratio } from '../statistics.ts';
 const concurrency = 32;
 
 /** `devices` by an index and with permission, against the bare driver's `find` of the same filter; and whether a query sees each update. */
-export const p3: Measure = async ({ scale, load, temporary, database, folder }) => {
+export const p3: Measure = async ({ scale, load, temporary, database, profiling }) => {
   const population: Population = { devices: scale.searched, groupSize: 20, bytes: 0 };
   const [bareUri, mongodbUrl, dataDir] = [await database(), await database(), await temporary()];
   await fillMongo(bareUri, { ...population, withToken: 0 });
   await fillMongo(mongodbUrl, { ...population, withToken: 0 });
   await fillEmbedded(dataDir, { ...population, withToken: 0 });
-  const registry = await startRegistry({ mongodbUrl }, { folder });
-  const embedded = await startRegistry({ dataDir }, { folder });
-  const raw = await startRaw('null', bareUri);
+  const registry = await startRegistry({ mongodbUrl }, profiling);
+  const embedded = await startRegistry({ dataDir }, profiling);
+  const raw = await startRaw({ mongodbUrl: bareUri }, profiling);
 
   const bare = (operation: DriverJob['operation']) => async (): Promise<Observed> => {
     const job: DriverJob = { kind: 'driver', uri: bareUri, operation, concurrency, watches: false, population, ...scale };

@@ -9,14 +9,14 @@ import { interleaved, ratio } from '../statistics.ts';
 const atOnce = 64;
 
 /** Connections that are identified, each as a device of its own, against Socket.IO's plain ones. */
-export const p5: Measure = async ({ scale, load, temporary, database, folder }) => {
+export const p5: Measure = async ({ scale, load, temporary, database, profiling }) => {
   const population: Population = { devices: scale.connections, groupSize: 1, bytes: 300 };
   const [mongodbUrl, dataDir] = [await database(), await temporary()];
   await fillMongo(mongodbUrl, { ...population, withToken: scale.connections });
   await fillEmbedded(dataDir, { ...population, withToken: scale.connections });
-  const registry = await startRegistry({ mongodbUrl }, { folder });
-  const embedded = await startRegistry({ dataDir }, { folder });
-  const raw = await startRaw('null');
+  const registry = await startRegistry({ mongodbUrl }, profiling);
+  const embedded = await startRegistry({ dataDir }, profiling);
+  const raw = await startRaw({}, profiling);
 
   const connects = (server: Served, identified: boolean, setsOnline: boolean) => (): Promise<Observed> => {
     const job: ConnectsJob = { kind: 'connects', url: server.url, identified, setsOnline, count: scale.connections, atOnce };

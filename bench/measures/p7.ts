@@ -33,7 +33,7 @@ const perSocket = async (load: Load, server: Served, identified: boolean, count:
 };
 
 /** Memory of an identified idle socket beyond that of a raw one. */
-export const p7: Measure = async ({ scale, load, temporary }) => {
+export const p7: Measure = async ({ scale, load, temporary, profiling }) => {
   const count = scale.idleSockets;
   const population: Population = { devices: count, groupSize: 1, bytes: 300 };
   const dataDir = await temporary();
@@ -43,7 +43,7 @@ export const p7: Measure = async ({ scale, load, temporary }) => {
     const registry = await startMeasuredRegistry({ dataDir });
     ours.push(await perSocket(load, registry, true, count));
     await registry.stop();
-    const server = await startRaw('null');
+    const server = await startRaw({}, profiling);
     raw.push(await perSocket(load, server, false, count));
     await server.stop();
   }

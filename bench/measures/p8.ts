@@ -9,14 +9,14 @@ import { interleaved, ratio } from '../statistics.ts';
 const few: Population = { devices: 1000, groupSize: 1, bytes: 300 };
 
 /** How long the slowest hundredth of P1 and P2 takes with very many devices, all equally likely, against few. */
-export const p8: Measure = async ({ scale, load, temporary, folder, say }) => {
+export const p8: Measure = async ({ scale, load, temporary, profiling, say }) => {
   const many: Population = { ...few, devices: scale.many };
   const open = async (population: Population): Promise<Served> => {
     const dataDir = await temporary();
     const begun = performance.now();
     await fillEmbedded(dataDir, { ...population, withToken: 0 });
     const filled = performance.now();
-    const server = await startRegistry({ dataDir }, { folder });
+    const server = await startRegistry({ dataDir }, profiling);
     const [fill, start] = [filled - begun, performance.now() - filled].map((ms) => (ms / 1000).toFixed(1));
     say(`${population.devices} devices filled in ${fill} s, registry started in ${start} s`);
     return server;
