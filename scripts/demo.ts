@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { setTimeout as wait } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import type { Client } from '@rollcall/client';
@@ -11,6 +12,7 @@ import { createRegistry } from '@rollcall/server';
 const { values } = parseArgs({ options: { seconds: { type: 'string' }, devices: { type: 'string', default: '50' } } });
 const count = Number(values.devices);
 const ending = new AbortController();
+setMaxListeners(0, ending.signal);
 const end = (): void => ending.abort();
 process.once('SIGINT', end);
 process.once('SIGTERM', end);
@@ -71,10 +73,10 @@ const look = async (viewer: Client): Promise<readonly Seen[]> => {
     .map(({ uuid, online, meshblu = {}, name, value }) => ({
       uuid,
       online: online === true,
-      name: String(name),
-      value: value === undefined ? '' : String(value),
+      name: typeof name === 'string' ? name : '',
+      value: typeof value === 'number' ? String(value) : '',
       rev: Number(meshblu['rev']),
-      at: String(meshblu['updatedAt'] ?? '').slice(11, 19),
+      at: typeof meshblu['updatedAt'] === 'string' ? meshblu['updatedAt'].slice(11, 19) : '',
     }))
     .sort((one, other) => one.name.localeCompare(other.name) || one.uuid.localeCompare(other.uuid));
 };
@@ -94,12 +96,27 @@ const summary = (seen: readonly Seen[]): string => {
   return `${seen.length} devices, ${online} online; ${figures.updates} updates, ${figures.drops} drops, ${figures.changes} changes seen`;
 };
 
+/** Width of one device in the table, in characters. */
+const cellWidth = 58;
+
+const cell = ({ uuid, online, name, value, rev, at }: Seen): string => {
+  const lamp = online ? '\u001B[32m●\u001B[0m' : '\u001B[90m○\u001B[0m';
+  return `${lamp} ${uuid.slice(0, 8)}  ${name.padEnd(16)} ${value.padStart(6)}  rev ${String(rev).padStart(4)}  ${at}`;
+};
+
+/** As many devices as the terminal holds, in columns, from the top left corner on. */
 const table = (seen: readonly Seen[]): string => {
-  const rows = Math.max(1, Math.min(seen.length, (process.stdout.rows ?? 24) - 4));
-  const line = ({ uuid, online, name, value, rev, at }: Seen): string =>
-    `${online ? '\u001B[32m●\u001B[0m' : '\u001B[90m○\u001B[0m'} ${uuid.slice(0, 8)}  ${name.padEnd(16)} ${value.padStart(6)}  rev ${String(rev).padStart(4)}  ${at}`;
-  const more = seen.length > rows ? `  … and ${seen.length - rows} more` : '';
-  return ['\u001B[H\u001B[J', summary(seen), '', ...seen.slice(0, rows).map(line), more].join('\n');
+  const height = Math.max(1, (process.stdout.rows || 24) - 5);
+  const columns = Math.max(1, Math.floor((process.stdout.columns || 80) / cellWidth));
+  const shown = seen.slice(0, height * columns);
+  const lines = Array.from({ length: Math.ceil(shown.length / columns) }, (_, row) =>
+    shown
+      .slice(row * columns, (row + 1) * columns)
+      .map(cell)
+      .join('   '),
+  );
+  const more = seen.length > shown.length ? [`… and ${seen.length - shown.length} more`] : [];
+  return ['\u001B[H\u001B[J' + summary(seen), '', ...lines, ...more, ''].join('\n');
 };
 
 const registry = await createRegistry({ dataDir: ':memory:', port: 0, logLevel: 'error', callsPerMinute: 0 });
