@@ -1,3 +1,4 @@
+import { connect } from 'node:net';
 import { expect } from 'chai';
 import { drop } from '@rollcall/server/internal/transports/socket/engines';
 import type { Socket } from 'socket.io';
@@ -178,8 +179,31 @@ describe('a reader that reads', () => {
   }
 });
 
-describe('a client of the legacy engine that stops polling', () => {
-  it('is ended as slow at 1 MiB', async () => {
+describe('a client of the legacy engine that polls', () => {
+  it('has to read what it asked for in time', async () => {
+    const served = await serve({ drainMs: 300 });
+    served.engines.legacy?.on('connection', (socket) => {
+      socket.on('large', (acknowledge: (text: string) => void) => acknowledge('x'.repeat(8 * MiB - 100)));
+    });
+    const polling = '/socket.io/?EIO=3&transport=polling';
+    const answer = await fetch(served.url + polling).then((response) => response.text());
+    const session = `${polling}&sid=${/"sid":"([^"]+)"/.exec(answer)?.[1]}`;
+    await fetch(served.url + session).then((response) => response.text());
+    const poll = connect(served.port, '127.0.0.1').pause();
+    poll.on('error', () => {});
+    poll.write(`GET ${session} HTTP/1.1\r\nHost: x\r\n\r\n`);
+    await fetch(served.url + session, { method: 'POST', body: '12:421["large"]', headers: { 'content-type': 'text/plain' } });
+    const before = await served.connections();
+    let open = before;
+    await until(() => {
+      void served.connections().then((count) => (open = count));
+      return open < before;
+    });
+    poll.destroy();
+    await served.close();
+  });
+
+  it('and stops is ended as slow at 1 MiB', async () => {
     const served = await serve();
     const connected = new Promise<Socket>((resolve) => served.engines.legacy?.once('connection', resolve));
     await fetch(`${served.url}/socket.io/?EIO=3&transport=polling`).then((response) => response.text());

@@ -1,5 +1,6 @@
-import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { promisify } from 'node:util';
 import type { Socket } from 'socket.io';
 import type { EngineOptions, Engines } from '@rollcall/server/internal/transports/socket/engines';
 import { openEngines, Rejected } from '@rollcall/server/internal/transports/socket/engines';
@@ -9,6 +10,8 @@ export interface Served {
   readonly engines: Engines;
   readonly url: string;
   readonly port: number;
+  /** Connections of the HTTP server, of whatever kind. */
+  connections(): Promise<number>;
   close(): Promise<void>;
 }
 
@@ -35,6 +38,7 @@ export const serve = async (options: Partial<EngineOptions> = {}): Promise<Serve
     engines,
     url: `http://127.0.0.1:${port}`,
     port,
+    connections: promisify(http.getConnections.bind(http)),
     async close() {
       await engines.close();
       const closed = new Promise((resolve) => http.close(resolve));

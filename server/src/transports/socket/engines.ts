@@ -116,7 +116,13 @@ export const openEngines = (options: EngineOptions): Engines => {
   const connections = (): number => both.reduce((sum, { engine }) => sum + engine.clientsCount, 0);
   const pending = ({ conn }: Socket): number => both.reduce((sum, { backlog }) => sum + backlog.pending(conn), 0);
   const admission = openAdmission(limits, () => Math.max(connections(), router.sockets.size));
-  const router = openRouter({ main: main.engine, legacy: legacy?.engine ?? null, origins: options.origins, admission });
+  const router = openRouter({
+    main: main.engine,
+    legacy: legacy?.engine ?? null,
+    origins: options.origins,
+    admission,
+    drainMs: limits.drainMs,
+  });
 
   return {
     handle: router.handle,

@@ -2,7 +2,6 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { Server as EngineServer } from 'engine.io';
 import type { Admission } from './admission.ts';
-import { backlogLimits } from './backlog.ts';
 import { boundResponse, readPath } from './legacy.ts';
 import { allowPage, answerPreflight, isAllowedOrigin } from './origins.ts';
 import { readTarget, refusals, refuseRequest, refuseUpgrade } from './target.ts';
@@ -14,6 +13,8 @@ export interface RouterOptions {
   readonly legacy: EngineServer | null;
   readonly origins: readonly string[];
   readonly admission: Admission;
+  /** Time to read the answer to a poll, in milliseconds. */
+  readonly drainMs: number;
 }
 
 /** Takes what is Engine.IO's from an HTTP server. */
@@ -30,7 +31,7 @@ const ignore = (): void => {};
  * Sends each request to the engine of its `EIO` parameter, or turns it away before any engine sees it: other versions, foreign origins, paths
  * that nobody has, JSONP.
  */
-export const openRouter = ({ main, legacy, origins, admission }: RouterOptions): Router => {
+export const openRouter = ({ main, legacy, origins, admission, drainMs }: RouterOptions): Router => {
   const allowed = new Set(origins);
   const sockets = new Set<Duplex>();
 
@@ -77,7 +78,7 @@ export const openRouter = ({ main, legacy, origins, admission }: RouterOptions):
       }
       if (engine === legacy) {
         allowPage(request, response);
-        boundResponse(response, backlogLimits.drainMs);
+        boundResponse(response, drainMs);
       }
       const accept = (): void => engine.handleRequest(Object.assign(request, { _query: target.query }), response);
       if (engine === legacy && request.method === 'OPTIONS') answerPreflight(request, response);
