@@ -44,7 +44,7 @@ type Publications = typeof contract.publications;
 
 /** What the server sends by itself. A message comes once at most, of a document each revision once. */
 export type ServerEvents = {
-  [E in Exclude<keyof Publications, 'identify'>]: [body: Static<Publications[E]['payload']>, extras: Extras];
+  [E in Exclude<keyof Publications, 'identify' | 'message' | 'data'>]: [body: Static<Publications[E]['payload']>, extras: Extras];
 } & {
   message: [message: Message, extras: Extras];
   data: [data: unknown, extras: Extras];

@@ -5,6 +5,10 @@ import { authenticateWith } from './authenticate.ts';
 import { systemClock } from './clock.ts';
 import { loadConfig, type Config } from './config.ts';
 import { openConnections, type Connection } from './connections.ts';
+import { openCarriage } from './delivery/carry.ts';
+import { openListening } from './delivery/listening.ts';
+import { openLive } from './delivery/live/live.ts';
+import { openDeliveries } from './delivery/messages.ts';
 import { openPublisher } from './delivery/publish.ts';
 import { openFeed } from './delivery/feed.ts';
 import { derivedIds } from './derived-ids.ts';
@@ -21,6 +25,8 @@ import { pagesOf } from './pages.ts';
 import { openPipeline } from './pipeline.ts';
 import { openPresence } from './presence.ts';
 import { operations } from './registry.ts';
+import { readMessage } from './domain/message.ts';
+import { openStoredSubscriptions } from './stored-subscriptions.ts';
 import { openSecrets } from './secrets.ts';
 import { slowHash } from './slow-hash.ts';
 import { openSweeper } from './sweeper.ts';
@@ -113,23 +119,51 @@ const start = async (config: Config, log: pino.Logger, closers: (() => unknown)[
     now,
   });
   const authenticate = authenticateWith(devices, tokens);
-  const services: Services = { store, devices, tokens, ids, now, config };
+  const connections = openConnections();
+  const listening = openListening();
+  const subscriptions = openStoredSubscriptions(store);
   const toRegistryError = failuresTo(log);
   const report = (error: unknown): void => void toRegistryError(error);
+  const live = openLive({
+    store,
+    feed,
+    connections,
+    clock,
+    isServing: () => node.state === 'serving',
+    id: () => randomBytes(9).toString('base64url'),
+    report,
+  });
+  closers.push(() => live.stop());
+  const services: Services = { store, devices, tokens, ids, subscriptions, listening, connections, live, now, config };
   const available = (): void => node.check();
 
-  const connections = openConnections();
-  const presence = openPresence({ store, devices, node: node.id, now, report });
-  const publish = openPublisher(connections, presence);
+  const deliveries = openDeliveries({ connections, listening, devices, subscriptions, available });
+  const carriage = openCarriage({ store, feed, deliveries, alone, now });
+  const announce = (uuid: string, online: boolean): void => {
+    const input = { devices: '*', topic: 'device-status', payload: { online } };
+    void carriage.send(readMessage(input, uuid, ids.uuid('device-status', null)), false).catch(report);
+  };
+  const presence = openPresence({ store, devices, node: node.id, now, report, announce });
+  const publish = openPublisher({ connections, presence, deliveries, carriage, report });
+  closers.push(feed.subscribe((change) => subscriptions.change(change)));
+  closers.push(feed.onResync(() => subscriptions.resync()));
   const sweeper = openSweeper({ store, connections, tokens, clock, report });
   closers.push(() => sweeper.close());
   closers.push(node.carry({ change: publish, resync: () => sweeper.checkConnections() }));
+  closers.push(node.carry({ change: live.change, resync: live.resync }));
+  closers.push(node.onState((state) => state === 'serving' && live.resume()));
   closers.push(node.onState((state) => state === 'lost' && connections.endAll()));
   await presence.reap(node.lives);
 
   const metrics = openMetrics({ connections, cache });
   const dispatch = metrics.measured(
-    openPipeline({ services, authenticate, limits: openLimits(config.callsPerMinute, now), available }),
+    openPipeline({
+      services,
+      authenticate,
+      limits: openLimits(config.callsPerMinute, now),
+      send: (sent, repeated) => carriage.send(sent, repeated),
+      available,
+    }),
   );
   const carryOutEndings = async (ends: readonly Ending[], asking?: Connection): Promise<boolean> => {
     if (ends.length === 0) return false;

@@ -42,6 +42,8 @@ export interface Connections {
   send(to: Iterable<Connection>, event: string, data: unknown, extras?: Extras): void;
   /** Adds a connection that has proved who it is; the function returned takes it out. */
   add(connection: Connection): () => void;
+  /** Calls `ended` once when what this actor proved himself with ends; the function returned takes that back. */
+  watch(actor: Actor, ended: () => void): () => void;
   /** The connections of a device. */
   of(uuid: string): Iterable<Connection>;
   all(): Iterable<Connection>;
@@ -56,20 +58,20 @@ export interface Connections {
   readonly size: number;
 }
 
-const hangsOn = ({ actor }: Connection, ending: Ending): boolean =>
+const hangsOn = ({ actor }: { readonly actor: Actor }, ending: Ending): boolean =>
   'device' in ending
     ? actor.uuid === ending.device
     : actor.credentialId === ending.credential && (ending.unless === undefined || actor.hash !== ending.unless);
 
-type Index = Map<string, Set<Connection>>;
+type Index<T> = Map<string, Set<T>>;
 
-const put = (index: Index, key: string, connection: Connection): void => {
-  index.set(key, (index.get(key) ?? new Set()).add(connection));
+const put = <T>(index: Index<T>, key: string, one: T): void => {
+  index.set(key, (index.get(key) ?? new Set<T>()).add(one));
 };
 
-const take = (index: Index, key: string, connection: Connection): boolean => {
+const take = <T>(index: Index<T>, key: string, one: T): boolean => {
   const set = index.get(key);
-  const taken = set?.delete(connection) ?? false;
+  const taken = set?.delete(one) ?? false;
   if (set?.size === 0) index.delete(key);
   return taken;
 };
@@ -81,13 +83,19 @@ const settled = async (ended: readonly Connection[], told?: Told): Promise<void>
 
 /** An empty table of connections. */
 export const openConnections = (): Connections => {
-  const byDevice: Index = new Map();
+  const byDevice: Index<Connection> = new Map();
+  const watched: Index<{ readonly actor: Actor; readonly ended: () => void }> = new Map();
   let size = 0;
   let endings = 0;
 
-  const affected = (ending: Ending): Iterable<Connection> => {
-    if ('device' in ending) return byDevice.get(ending.device) ?? [];
-    return byDevice.get(ending.uuid) ?? [];
+  /** Ends what hangs on it beside connections; answers the connections that hang on it. */
+  const affected = (ending: Ending): readonly Connection[] => {
+    endings += 1;
+    const uuid = 'device' in ending ? ending.device : ending.uuid;
+    for (const watch of [...(watched.get(uuid) ?? [])]) {
+      if (hangsOn(watch, ending) && take(watched, uuid, watch)) watch.ended();
+    }
+    return [...(byDevice.get(uuid) ?? [])].filter((connection) => hangsOn(connection, ending));
   };
 
   return {
@@ -113,18 +121,16 @@ export const openConnections = (): Connections => {
       for (const siblings of byDevice.values()) yield* siblings;
     },
     of: (uuid) => byDevice.get(uuid) ?? [],
-    async end(ending, told) {
-      endings += 1;
-      await settled(
-        [...affected(ending)].filter((connection) => hangsOn(connection, ending)),
-        told,
-      );
-    },
+    end: (ending, told) => settled(affected(ending), told),
     endOthers(ending, last) {
-      endings += 1;
-      const ended = [...affected(ending)].filter((connection) => hangsOn(connection, ending));
+      const ended = affected(ending);
       void settled(ended.filter((connection) => connection !== last));
       return last !== undefined && ended.includes(last);
+    },
+    watch(actor, ended) {
+      const watch = { actor, ended };
+      put(watched, actor.uuid, watch);
+      return () => take(watched, actor.uuid, watch);
     },
     endAll() {
       for (const siblings of [...byDevice.values()]) for (const connection of [...siblings]) void connection.end();

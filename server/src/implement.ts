@@ -1,10 +1,14 @@
 import type * as contract from '@rollcall/client/contract';
 import type { Input, Output, Row } from '@rollcall/client/contract';
 import type { DeviceDocument } from './store/collections.ts';
-import type { Connection } from './connections.ts';
+import type { Connection, Connections } from './connections.ts';
+import type { Listening } from './delivery/listening.ts';
+import type { Sent } from './domain/message.ts';
+import type { Live } from './delivery/live/live.ts';
 import type { Config } from './config.ts';
 import type { Documents, RequestId, Revised, Revision } from './door.ts';
 import type { Store } from './store/port.ts';
+import type { StoredSubscriptions } from './stored-subscriptions.ts';
 import type { Tokens } from './tokens.ts';
 import type { DerivedIds } from './derived-ids.ts';
 
@@ -22,6 +26,10 @@ export interface Services {
   readonly devices: Documents<DeviceDocument>;
   readonly tokens: Tokens;
   readonly ids: DerivedIds;
+  readonly subscriptions: StoredSubscriptions;
+  readonly listening: Listening;
+  readonly connections: Connections;
+  readonly live: Live;
   /** Milliseconds since 1970. */
   readonly now: () => number;
   readonly config: Pick<Config, 'openRegistration'>;
@@ -38,6 +46,8 @@ export type Ending =
 export interface Handled<T> {
   readonly output: T;
   readonly ends?: readonly Ending[];
+  /** Messages that go out when the call is accepted. */
+  readonly sends?: readonly Sent[];
 }
 
 /** What every handler gets beside its input. */

@@ -4,6 +4,7 @@ import type { Connection } from './connections.ts';
 import type { Authenticate } from './authenticate.ts';
 import { decide, type Subject } from './domain/access.ts';
 import { isProperties } from './domain/properties.ts';
+import type { Sent } from './domain/message.ts';
 import type { RequestId } from './door.ts';
 import type { Actor, Handled, Services } from './implement.ts';
 import type { Limits } from './limits.ts';
@@ -31,14 +32,16 @@ export interface Pipeline {
   readonly services: Services;
   readonly authenticate: Authenticate;
   readonly limits: Limits;
+  /** Sends a message out; `repeated` if the call may have been carried out before. */
+  readonly send: (sent: Sent, repeated: boolean) => Promise<void>;
   /** Fails with `unavailable` while this node may not answer (decisions, section 11). */
   readonly available: () => void;
 }
 
 type Dispatch = (operation: Operation, call: Call) => Promise<Handled<unknown>>;
 
-/** The steps of every call, in their order: limit, parse, load, decide, handle. */
-export const openPipeline = ({ services, authenticate, limits, available }: Pipeline): Dispatch => {
+/** The steps of every call, in their order: limit, parse, load, decide, handle, publish. */
+export const openPipeline = ({ services, authenticate, limits, send, available }: Pipeline): Dispatch => {
   const { devices } = services;
 
   const subjectOf = async (actor: Actor, as: string | undefined, fresh: boolean): Promise<Subject> => {
@@ -81,7 +84,7 @@ export const openPipeline = ({ services, authenticate, limits, available }: Pipe
       return compute(before);
     };
 
-  return async (operation, call) => {
+  const carryOut: Dispatch = async (operation, call) => {
     available();
     limits.spend(call.from);
     const { row, access } = operation;
@@ -112,6 +115,12 @@ export const openPipeline = ({ services, authenticate, limits, available }: Pipe
         call.expectedRev === undefined ? {} : { expectedRev: call.expectedRev },
       );
     return operation.handle(input, { ...targeted, revise } as typeof common);
+  };
+
+  return async (operation, call) => {
+    const handled = await carryOut(operation, call);
+    for (const sent of handled.sends ?? []) await send(sent, (call.request?.again ?? 0) > 0);
+    return handled;
   };
 
   /** Credentials inside a call make it the call of that device; `token` is taken out (Meshblu reference, section 1.8). */

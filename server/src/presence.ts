@@ -41,22 +41,40 @@ export const openPresence = (options: {
   readonly node: string;
   readonly now: () => number;
   readonly report: (error: unknown) => void;
+  /** Called when a device has come on line or gone off, by the node that wrote it. */
+  readonly announce: (uuid: string, online: boolean) => void;
 }): Presence => {
-  const { store, devices, node, now, report } = options;
+  const { store, devices, node, now, report, announce } = options;
   const sockets = new Map<string, number>();
   const differing = new Set<string>();
   let timer: NodeJS.Timeout | undefined;
   let writing: Promise<void> = Promise.resolve();
   let closed = false;
 
-  const write = async (uuid: string): Promise<void> => {
-    await devices.revise(uuid, null, (before) => {
-      if (before === null) return null;
-      const others = nodesOf(before).filter((name) => name !== node);
-      const holds = sockets.has(uuid);
-      return held(before, holds ? [...others, node] : others, now(), holds ? 'connected' : 'disconnected');
+  /** Makes these nodes the ones that hold the device, and tells if it came or went with that. */
+  const revise = async (
+    uuid: string,
+    nodesAfter: (before: DeviceDocument) => readonly string[],
+    reason: () => string,
+  ): Promise<void> => {
+    let shown = false;
+    const { document, outcome } = await devices.revise(uuid, null, (before) => {
+      const revision = before === null ? null : held(before, nodesAfter(before), now(), reason());
+      shown = revision?.shown ?? false;
+      return revision;
     });
+    if (outcome === 'changed' && shown) announce(uuid, document['online'] === true);
   };
+
+  const write = (uuid: string): Promise<void> =>
+    revise(
+      uuid,
+      (before) => {
+        const others = nodesOf(before).filter((name) => name !== node);
+        return sockets.has(uuid) ? [...others, node] : others;
+      },
+      () => (sockets.has(uuid) ? 'connected' : 'disconnected'),
+    );
 
   const flush = (): Promise<void> => {
     clearTimeout(timer);
@@ -102,15 +120,10 @@ export const openPresence = (options: {
       for await (const document of left) {
         const gone = nodesOf(document).filter((name) => name !== node && !isAlive(name));
         if (gone.length === 0) continue;
-        await devices.revise(document.uuid, null, (before) =>
-          before === null
-            ? null
-            : held(
-                before,
-                nodesOf(before).filter((name) => !gone.includes(name)),
-                now(),
-                'node lost',
-              ),
+        await revise(
+          document.uuid,
+          (before) => nodesOf(before).filter((name) => !gone.includes(name)),
+          () => 'node lost',
         );
       }
     },

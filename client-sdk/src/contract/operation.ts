@@ -29,12 +29,14 @@ export type Whitelist = (typeof whitelistNames)[number];
  * - `self`: any identified device, for itself.
  * - `whitelist`: the document named by the input's field `target` must list the caller (or be the caller); missing `target` in the
  *   input means the caller itself. `search`: the list filters what is found instead.
+ * - `each`: the field names many, or everybody; the list is asked for each of them at delivery, who is not permitted is skipped.
  */
 export type Access<Field extends string = string> =
   | { readonly public: true }
   | { readonly self: true }
   | { readonly whitelist: Whitelist; readonly target: Field }
-  | { readonly whitelist: Whitelist; readonly search: true };
+  | { readonly whitelist: Whitelist; readonly search: true }
+  | { readonly whitelist: Whitelist; readonly each: Field };
 
 /** What a row declares. Listeners, routes, client methods, documents and table-driven tests follow from it. */
 export interface Row<

@@ -1,6 +1,8 @@
 import type { TSchema } from 'typebox';
 import Type from 'typebox';
+import { LiveChange } from './live-change.ts';
 import { Device, Uuid } from './models.ts';
+import { open } from './operation.ts';
 
 /** An event that the server sends by itself. */
 export interface Publication<P extends TSchema = TSchema> {
@@ -23,6 +25,9 @@ const NotReady = Type.Object({
   error: Type.Optional(Type.Object({ message: Type.String(), code: Type.Integer() })),
 });
 
+const Message = open({ devices: Type.Array(Uuid), fromUuid: Uuid });
+const Hop = Type.Object({ from: Uuid, to: Uuid, type: Type.String() });
+
 /** What the server sends by itself (Meshblu reference, section 2.2). */
 export const publications = {
   identify: publication('identify', 'The server asks who is there; the answer is `identity`.', Type.Null()),
@@ -38,5 +43,17 @@ export const publications = {
     Type.Object({ code: Type.Integer(), message: Type.String() }),
   ),
   config: publication('config', 'The own document after a change.', Device),
+  message: publication('message', 'A message to this device, or one that it listens to.', Message),
+  messageAck: publication('messageAck', 'The answer to a message that asked for it.', Message),
+  data: publication('data', 'A record of a device that this connection listens to.', Type.Unknown()),
+  firehose: publication(
+    'firehose',
+    'What reached the own device by its stored subscriptions, and on which way (Meshblu reference, section 6.4).',
+    Type.Object({
+      metadata: Type.Object({ route: Type.Array(Hop), forwardedRoutes: Type.Optional(Type.Array(Type.Array(Hop))) }),
+      rawData: Type.String(),
+    }),
+  ),
+  'live:changed': publication('live:changed', 'What has become of the result of a live query.', LiveChange),
   unregistered: publication('unregistered', 'The own device was removed; its last document.', Device),
 } as const;

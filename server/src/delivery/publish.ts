@@ -3,20 +3,40 @@ import { outgoing } from '../domain/outgoing.ts';
 import type { Presence } from '../presence.ts';
 import type { DeviceDocument, TokenDocument } from '../store/collections.ts';
 import { hasInnerToken, innerId } from '../tokens.ts';
+import type { Carriage } from './carry.ts';
 import type { Change } from './feed.ts';
+import type { Deliveries } from './messages.ts';
 
-/** Turns changes of the feed into what connections are told: `config`, `unregistered`, and the end of credentials. */
-export const openPublisher = (connections: Connections, presence: Presence): ((change: Change) => Promise<void> | undefined) => {
-  const device = (document: DeviceDocument, change: Change): Promise<void> | undefined => {
+/**
+ * Turns changes of the feed into what connections are told: `config`, `unregistered`, messages of other nodes, and the end of credentials.
+ *
+ * What is delivered goes out in the order of the feed; the promise of a change settles when it has gone out.
+ */
+export const openPublisher = (options: {
+  readonly connections: Connections;
+  readonly presence: Presence;
+  readonly deliveries: Deliveries;
+  readonly carriage: Carriage;
+  readonly report: (error: unknown) => void;
+}): ((change: Change) => Promise<unknown> | undefined) => {
+  const { connections, presence, deliveries, carriage, report } = options;
+  let line: Promise<unknown> = Promise.resolve();
+  const inOrder = (work: () => Promise<void> | undefined): Promise<unknown> => (line = line.then(work).catch(report));
+
+  const device = (document: DeviceDocument, change: Change): Promise<unknown> | undefined => {
     const { uuid, _rollcall: hidden } = document;
+    const { cursor } = change;
+    const id = `${uuid}:${hidden?.rev ?? 0}`;
     if (hidden?.gone !== undefined) {
-      return connections.end({ device: uuid }, { event: 'unregistered', data: outgoing(document) });
+      const body = outgoing(document);
+      const ended = connections.end({ device: uuid }, { event: 'unregistered', data: body });
+      return Promise.all([ended, inOrder(() => deliveries.changed(document, 'unregister', body, { id, cursor }))]);
     }
     presence.check(document);
     const ended = endInnerTokens(document);
     if (change.type === 'insert' || hidden === undefined || hidden.shown !== hidden.rev) return ended;
-    connections.send(connections.of(uuid), 'config', outgoing(document), { id: `${uuid}:${hidden.rev}`, cursor: change.cursor });
-    return ended;
+    const told = inOrder(() => deliveries.changed(document, 'configure', outgoing(document), { id, cursor }));
+    return Promise.all([ended, told]);
   };
 
   /** Tokens inside the device end when they are no longer there. */
@@ -32,6 +52,7 @@ export const openPublisher = (connections: Connections, presence: Presence): ((c
 
   return (change) => {
     if (change.document !== null && change.collection === 'devices') return device(change.document as DeviceDocument, change);
+    if (change.collection === 'messages') return inOrder(() => carriage.arrived(change));
     if (change.collection !== 'tokens' || change.type !== 'replace' || change.document === null) return undefined;
     const { uuid, _id, hashedToken, _rollcall: hidden } = change.document as TokenDocument;
     const credential = String(_id);

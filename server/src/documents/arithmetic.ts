@@ -1,7 +1,7 @@
 import { type Decimal128, Double, Int32, Long } from 'mongodb';
 import { addDecimals, type Decimal, multiplyDecimals, shortDecimal } from './decimal.ts';
 import { type BsonType, typeOf, types } from './types.ts';
-import { decimalOf, doubleOf, longOf } from './values.ts';
+import { compareValues, decimalOf, doubleOf, isNaNumber, longOf } from './values.ts';
 
 export type Operation = 'add' | 'multiply';
 
@@ -54,6 +54,11 @@ export function combineBits(operation: BitOperation, a: unknown, b: unknown): In
   const y = toBigint(b, right);
   const bits = operation === 'and' ? x & y : operation === 'or' ? x | y : x ^ y;
   return left === types.int && right === types.int ? new Int32(Number(bits)) : Long.fromBigInt(bits);
+}
+
+/** Whether a result counts as no change: the same type and an equal value, so 0 and -0 are the same and NaN never is. */
+export function isNoChange(before: unknown, result: unknown): boolean {
+  return typeOf(before) === typeOf(result) && compareValues(before, result) === 0 && !isNaNumber(result);
 }
 
 /** Whether two values are the same in type and every bit, as opposed to equal in order. */

@@ -11,6 +11,7 @@ export const codes = {
   notSingleValueField: 54,
   emptyFieldName: 56,
   immutableField: 66,
+  notExactValueField: 111,
   notSupported: 115,
 } as const;
 

@@ -1,5 +1,5 @@
 import { Int32, Timestamp } from 'mongodb';
-import { calculate, combineBits, isSameNumber, likeBefore, type BitOperation, type Operation } from './arithmetic.ts';
+import { calculate, combineBits, isNoChange, isSameNumber, likeBefore, type BitOperation, type Operation } from './arithmetic.ts';
 import { codes, DocumentError } from './errors.ts';
 import { identicalValues } from './identical.ts';
 import { compileElementFilter } from './match.ts';
@@ -78,7 +78,7 @@ function arithmetic(name: string, operation: Operation, operand: unknown, path: 
     const result = calculate(operation, current, operand);
     if (result === undefined)
       throw new DocumentError(codes.badValue, `Failed to apply ${name}: '${path}' would not fit into 64 bits`);
-    return isSameNumber(current, result) ? current : likeBefore(result, current, operand);
+    return isNoChange(current, result) ? current : likeBefore(result, current, operand);
   });
 }
 

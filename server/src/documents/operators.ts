@@ -3,7 +3,7 @@ import { parseDecimal } from './decimal.ts';
 import { codes, DocumentError, UnsupportedOperator } from './errors.ts';
 import { encodeKey } from './key.ts';
 import { isNumber, nameOf, typeOf, types, type BsonType } from './types.ts';
-import { compareValues, doubleOf, equalValues, longOf, rankOf } from './values.ts';
+import { compareValues, doubleOf, equalValues, isNaNumber, longOf, rankOf } from './values.ts';
 
 /** A test of one value; `undefined` stands for a missing field. */
 export type Test = (value: unknown) => boolean;
@@ -49,17 +49,6 @@ export function compare(operator: Comparison, limit: unknown): Test {
   };
 }
 
-function isNaNumber(value: unknown): boolean {
-  switch (typeOf(value)) {
-    case types.double:
-      return Number.isNaN(doubleOf(value));
-    case types.decimal:
-      return parseDecimal(value as Decimal128).kind === 'nan';
-    default:
-      return false;
-  }
-}
-
 /** Lists up to this length are compared one by one. */
 const shortList = 8;
 
@@ -97,6 +86,7 @@ export function isTrue(value: unknown): boolean {
 export function ofSize(argument: unknown): Test {
   const size = wholeNumber(argument);
   if (size === undefined) throw new DocumentError(codes.failedToParse, '$size needs a whole number');
+  if (size !== BigInt.asIntN(32, size)) throw new DocumentError(codes.badValue, '$size needs a number of 32 bits');
   if (size < 0n) throw new DocumentError(codes.badValue, '$size may not be negative');
   return (value) => Array.isArray(value) && BigInt(value.length) === size;
 }

@@ -74,7 +74,7 @@ function replacement(next: Document, arrayFilters: readonly Document[]): Update 
     if (kept !== undefined && given !== undefined && !equalValues(kept, given)) throw immutable();
     const id = given === undefined ? kept : given;
     const whole = { ...(id === undefined ? {} : { _id: id }), ...next };
-    return identicalValues(document, whole) ? document : whole;
+    return identicalValues(document, next) ? document : whole;
   };
 }
 
@@ -85,11 +85,10 @@ interface Work extends Run {
 }
 
 function run({ root, renames }: Tree, work: Work): Document {
-  let next = applyNode(root, work.document, '', work) as Document;
-  for (const { from } of renames) {
-    if (valueAt(work.document, from) !== undefined) next = withoutPath(next, from);
-  }
-  return next;
+  const moved = renames.filter(({ from }) => valueAt(work.document, from) !== undefined);
+  for (const { to } of moved) refuseArraysOnTheWay(work.document, to);
+  const next = applyNode(root, work.document, '', work) as Document;
+  return moved.reduce((document, { from }) => withoutPath(document, from), next);
 }
 
 const immutable = () =>
@@ -240,19 +239,32 @@ function isChosen(identifier: string, element: unknown, { filters }: Work): bool
   return identifier === '' || (filters.get(identifier) as Match)({ [identifier]: element });
 }
 
-/** The value to be renamed; a path through an array is refused. */
+/** The value to be renamed, undefined if there is none. It may neither lie inside an array nor inside a value without fields. */
 function valueAt(document: Fields, path: readonly string[]): unknown {
   let current: unknown = document;
+  let inArray = false;
   for (const name of path) {
-    if (Array.isArray(current)) {
-      if (/^\d+$/.test(name) && Number(name) < current.length)
-        throw new DocumentError(codes.badValue, `The source field of $rename cannot be an array element: '${path.join('.')}'`);
-      return undefined;
-    }
-    if (!isDocument(current)) return undefined;
+    if (current === undefined) return undefined;
+    const isPlace = Array.isArray(current) && /^\d+$/.test(name);
+    if (!isPlace && !isDocument(current)) throw notViable(path.join('.'), name);
+    inArray ||= isPlace;
+    current = isPlace ? (current as unknown[])[Number(name)] : own(current as Fields, name);
+  }
+  if (inArray && current !== undefined) throw inArrayError('source', path);
+  return current;
+}
+
+function refuseArraysOnTheWay(document: Fields, path: readonly string[]): void {
+  let current: unknown = document;
+  for (const name of path) {
+    if (Array.isArray(current)) throw inArrayError('destination', path);
+    if (!isDocument(current)) return;
     current = own(current, name);
   }
-  return current;
+}
+
+function inArrayError(end: string, path: readonly string[]): DocumentError {
+  return new DocumentError(codes.badValue, `The ${end} field of $rename cannot be an array element: '${path.join('.')}'`);
 }
 
 function withoutPath(document: Fields, [name, ...rest]: readonly string[]): Document {

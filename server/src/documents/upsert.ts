@@ -5,33 +5,56 @@ import { compareStrings, equalValues } from './values.ts';
 
 /**
  * The document that an upsert begins with when nothing matched: the fields that the filter says are equal to something,
- * by path in the order of their bytes, `_id` first. Fails with `DocumentError` where two conditions name the same field.
+ * by path in the order of their bytes, `_id` first. For a replacement only the `_id` counts (`idOnly`).
+ *
+ * Fails with `DocumentError` where two conditions name the same field.
  */
-export function upsertSeed(filter: Document): Document {
-  const equalities = new Map<string, unknown>();
-  collect(filter, equalities);
-  const paths = [...equalities.keys()].sort(compareStrings);
+export function upsertSeed(filter: Document, idOnly = false): Document {
+  const found: Found = { equalities: new Map(), idOnly };
+  if (!isNever(filter)) collect(filter, found);
+  const paths = [...found.equalities.keys()].sort(compareStrings);
   const seed: Document = {};
-  for (const path of paths) place(seed, path.split('.'), equalities.get(path));
+  for (const path of paths) place(seed, path.split('.'), found.equalities.get(path));
   return Object.hasOwn(seed, '_id') ? { _id: seed['_id'] as unknown, ...seed } : seed;
 }
 
-function collect(filter: Document, equalities: Map<string, unknown>): void {
+interface Found {
+  equalities: Map<string, unknown>;
+  idOnly: boolean;
+}
+
+/** `$all: []` matches nothing; MongoDB then does not look at the other conditions. */
+function isNever(filter: unknown): boolean {
+  if (!isDocument(filter)) return false;
+  return Object.entries(filter).some(([name, value]) => {
+    if (Array.isArray(value) && name === '$and') return value.some(isNever);
+    if (Array.isArray(value) && name === '$or') return value.length > 0 && value.every(isNever);
+    return (
+      isDocument(value) &&
+      Object.entries(value).some(([operator, list]) => operator === '$all' && Array.isArray(list) && list.length === 0)
+    );
+  });
+}
+
+function collect(filter: Document, found: Found): void {
   for (const [name, value] of Object.entries(filter)) {
-    if (!name.startsWith('$')) collectAt(name, value, equalities);
-    else if (Array.isArray(value) && (name === '$and' || (name === '$or' && value.length === 1))) {
-      for (const part of value as Document[]) collect(part, equalities);
+    if (!name.startsWith('$')) collectAt(name, value, found);
+    if (!Array.isArray(value)) continue;
+    if (name === '$and') for (const part of value as Document[]) collect(part, found);
+    if (name === '$or') {
+      const [first, ...others] = (value as Document[]).filter((part) => !isNever(part));
+      if (first !== undefined && others.length === 0) collect(first, found);
     }
   }
 }
 
-function collectAt(path: string, condition: unknown, equalities: Map<string, unknown>): void {
-  if (!isDocument(condition) || !(Object.keys(condition)[0] ?? '').startsWith('$')) return add(path, condition, equalities);
+function collectAt(path: string, condition: unknown, found: Found): void {
+  if (!isDocument(condition) || !(Object.keys(condition)[0] ?? '').startsWith('$')) return add(path, condition, found);
   for (const [operator, argument] of Object.entries(condition)) {
-    if (operator === '$eq') add(path, argument, equalities);
-    if (operator === '$in' && Array.isArray(argument) && isSingle(argument)) add(path, argument[0], equalities);
+    if (operator === '$eq') add(path, argument, found);
+    if (operator === '$in' && Array.isArray(argument) && isSingle(argument)) add(path, argument[0], found);
     if (operator === '$all' && Array.isArray(argument)) {
-      for (const value of argument as unknown[]) if (!isElemMatch(value)) add(path, value, equalities);
+      for (const value of argument as unknown[]) if (!isElemMatch(value)) add(path, value, found);
     }
   }
 }
@@ -44,7 +67,10 @@ function isElemMatch(value: unknown): boolean {
   return isDocument(value) && Object.keys(value)[0] === '$elemMatch';
 }
 
-function add(path: string, value: unknown, equalities: Map<string, unknown>): void {
+function add(path: string, value: unknown, { equalities, idOnly }: Found): void {
+  if (idOnly && path.split('.')[0] !== '_id') return;
+  if (idOnly && path !== '_id')
+    throw new DocumentError(codes.notExactValueField, `field at '_id' must be exactly specified, found '${path}'`);
   for (const other of equalities.keys()) {
     const both = [other, path].sort((a, b) => a.length - b.length) as [string, string];
     if (both[0] === both[1] || both[1].startsWith(`${both[0]}.`)) {

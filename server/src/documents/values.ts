@@ -140,6 +140,18 @@ export function decimalOf(value: unknown, type: BsonType): Decimal {
   return type === types.long ? wholeDecimal(longOf(value)) : exactDecimal(doubleOf(value));
 }
 
+/** Whether a value is a number that is none. */
+export function isNaNumber(value: unknown): boolean {
+  switch (typeOf(value)) {
+    case types.double:
+      return Number.isNaN(doubleOf(value));
+    case types.decimal:
+      return parseDecimal(value as Decimal128).kind === 'nan';
+    default:
+      return false;
+  }
+}
+
 function compareNumbers(a: unknown, type: BsonType, b: unknown, other: BsonType): number {
   if (type === types.decimal || other === types.decimal) return compareDecimals(decimalOf(a, type), decimalOf(b, other));
   if (type !== types.long && other !== types.long) return compareDoubles(doubleOf(a), doubleOf(b));

@@ -105,13 +105,49 @@ export const decide = (subject: Subject | null, access: Access, target: DeviceDo
   if ('public' in access) return allowed;
   if (subject === null) return unauthenticated;
   if ('self' in access) return subject.as === undefined || subject.as.uuid === subject.uuid ? allowed : forbidden;
-  if ('search' in access) return mayActAs(subject, access.whitelist, undefined) ? allowed : forbidden;
+  if (!('target' in access)) return mayActAs(subject, access.whitelist, undefined) ? allowed : forbidden;
   const permitted = mayActAs(subject, access.whitelist, target?.uuid) && mayActOn(effective(subject), access.whitelist, target);
   return permitted ? allowed : forbidden;
 };
 
 /** Of what was found: may this device see it? The rule of `decide`, for search hits. */
 export const sees = (uuid: string, list: Whitelist, found: DeviceDocument): boolean => mayActOn(uuid, list, found);
+
+/** Which lists let somebody listen to a device (Meshblu reference, section 2.17); whoever may configure it may always. */
+const listeningLists = {
+  broadcast: 'broadcast.sent',
+  sent: 'message.sent',
+  received: 'message.received',
+  config: 'configure.sent',
+  data: 'configure.update',
+} as const satisfies Readonly<Record<string, Whitelist>>;
+
+/** What one can listen to of another device. */
+export type Channel = keyof typeof listeningLists;
+
+/** May this device hear that channel of the document's device, as the document is now? */
+export const hears = (uuid: string, channel: Channel, emitter: DeviceDocument): boolean =>
+  mayActOn(uuid, listeningLists[channel], emitter) || grants(emitter, 'configure.update', uuid);
+
+/** May this device act for that one in this group of actions? */
+export const actsFor = (uuid: string, group: 'message' | 'broadcast', document: DeviceDocument): boolean =>
+  document.uuid === uuid || grants(document, `${group}.as`, uuid);
+
+/** Whom this list of a document names, its own device among them; null: everybody. `sees` allows nobody else. */
+export const named = (document: DeviceDocument, list: Whitelist): ReadonlySet<string> | null => {
+  const [group, name] = paths[list];
+  const uuids = new Set<unknown>([document.uuid]);
+  const entries = propertiesOf(propertiesOf(propertiesOf(document['meshblu'])?.['whitelists'])?.[group])?.[name];
+  if (Array.isArray(entries)) for (const entry of entries) uuids.add(propertiesOf(entry)?.['uuid']);
+  if (!isVersionTwo(document)) {
+    for (const property of versionOneLists[list]) {
+      const listed = document[property];
+      if (property === 'owner') uuids.add(listed === '*' ? undefined : listed);
+      else for (const uuid of Array.isArray(listed) ? (listed as readonly unknown[]) : [listed]) uuids.add(uuid);
+    }
+  }
+  return uuids.has('*') ? null : new Set([...uuids].filter((uuid) => typeof uuid === 'string'));
+};
 
 /**
  * The same rule as a store filter: everything that `sees` allows matches it.

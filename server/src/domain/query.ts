@@ -119,3 +119,21 @@ export const readQuery = (raw: Readonly<Record<string, unknown>>): Query => {
 
   return filter(raw, '', 1);
 };
+
+const maxSorted = 8;
+
+/** A part of a path that documents cannot have, or that may mean a place in a list. */
+const unsortable = /(^|\.)(\d+|\$[^.]*|)(\.|$)/;
+
+/** Reads a client's order: paths with 1 or -1. What a query may not test may not be sorted by either. */
+export const readSort = (raw: Readonly<Record<string, 1 | -1>>): Readonly<Record<string, 1 | -1>> => {
+  const entries = Object.entries(raw);
+  if (entries.length > maxSorted) refuse('/sort', 'maxProperties', `more than ${maxSorted} paths`);
+  return Object.fromEntries(
+    entries.map(([path, direction]) => {
+      if (hidden.test(path) || path === 'meshblu' || path.includes('\0') || unsortable.test(path))
+        refuse(`/sort/${path}`, 'reserved', 'results cannot be sorted by this property');
+      return [path === 'meshblu.rev' ? '_rollcall.shown' : path, direction];
+    }),
+  );
+};

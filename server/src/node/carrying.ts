@@ -7,9 +7,9 @@ import type { Log } from '../log.ts';
  * back until it settles. A carrier that fails is logged and counts as done.
  */
 export interface Carrier {
-  change?(change: Change): void | Promise<void>;
+  change?(change: Change): void | Promise<unknown>;
   /** Changes may have been missed, endings among them: everything that hangs on a document is to be looked at again. */
-  resync?(): void | Promise<void>;
+  resync?(): void | Promise<unknown>;
 }
 
 /** How far this node has carried out the feed. */
@@ -31,8 +31,10 @@ export const openCarrying = (feed: Feed, log: Log, advanced: (change: Change | n
     while (queue[0]?.waitsFor === 0) ({ position } = queue.shift()!);
   };
 
-  const take = (at: Position, work: (carrier: Carrier) => void | Promise<void>): void => {
-    const entry = { position: at, waitsFor: 0 };
+  const take = (at: Position, work: (carrier: Carrier) => void | Promise<unknown>): void => {
+    // Until all carriers were asked, the change itself counts as unfinished.
+    const entry = { position: at, waitsFor: 1 };
+    queue.push(entry);
     for (const carrier of carriers) {
       try {
         const pending = work(carrier);
@@ -49,7 +51,7 @@ export const openCarrying = (feed: Feed, log: Log, advanced: (change: Change | n
         log.error({ error }, 'a change was not carried out');
       }
     }
-    queue.push(entry);
+    entry.waitsFor -= 1;
     settle();
   };
 

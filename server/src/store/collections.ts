@@ -81,7 +81,25 @@ export interface SubscriptionDocument {
   deleted?: boolean;
 }
 
+/** A message on its way to other nodes; `sent` is JSON text, as its keys are the sender's. */
+export interface MessageDocument {
+  _id: string;
+  sent: string;
+  purgeAt: Date;
+}
+
+/** A record that `data` stored, or an entry of an old database's event log (Meshblu reference, section 2.19). */
+export interface RecordDocument {
+  _id: string | ObjectId;
+  uuid?: string;
+  timestamp?: string;
+  [property: string]: unknown;
+}
+
 export interface Collections {
+  messages: MessageDocument;
+  data: RecordDocument;
+  events: RecordDocument;
   devices: DeviceDocument;
   'deleted-devices': DeviceDocument;
   tokens: TokenDocument;

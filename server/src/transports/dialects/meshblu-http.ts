@@ -99,6 +99,13 @@ export const routes: Readonly<Record<string, MeshbluRoute>> = {
   'DELETE /devices/:uuid/tokens': { success: done },
   'DELETE /devices/:uuid/tokens/:token': { success: done },
   'POST /search/tokens': { success: list('tokens') },
+  'POST /messages': { input: ({ body }) => object(body), success: done },
+  'POST /broadcasts': { input: ({ body }) => ({ ...object(body), devices: ['*'] }), success: done },
+  'GET /v2/devices/:uuid/subscriptions': { success: list('subscriptions') },
+  'POST /v2/devices/:subscriberUuid/subscriptions/:emitterUuid/:type': { success: done },
+  'DELETE /v2/devices/:subscriberUuid/subscriptions/:emitterUuid/:type': { success: done },
+  'DELETE /v2/devices/:subscriberUuid/subscriptions': { success: done },
+  'POST /data/:uuid': { success: done },
   'GET /status': { success: () => ({ status: 200, body: { online: true } }) },
 };
 

@@ -9,6 +9,9 @@ const takesUuid = new Set(['resetToken', 'getPublicKey', 'subscribe', 'unsubscri
 /** Events whose failure names the device and the status. */
 const namesDevice = new Set(['update', 'claimdevice']);
 
+/** Questions about records, whose credentials are their subject (reference, section 2.19). */
+const asksRecords = new Set(['getdata', 'events']);
+
 /** Text calls of 2014, swallowed (reference, section 2.20). */
 const swallowed = new Set(['tb', 'directText', 'subscribeText', 'unsubscribeText']);
 
@@ -41,7 +44,8 @@ const responseId = (argument: unknown): unknown =>
 /** The arguments of the acknowledgement of a success. */
 export const succeed = (event: string, argument: unknown, output: unknown): readonly unknown[] => {
   if (event === 'getPublicKey' && typeof argument === 'string') return [null, isProperties(output) ? output['publicKey'] : null];
-  if (event === 'revokeTokenByQuery') return [null];
+  if (event === 'revokeTokenByQuery' || event === 'message' || event === 'messageAck') return [null];
+  if (event === 'data') return [];
   if (event === 'updateas') return [{ metadata: { code: 204, status: 'No Content', responseId: responseId(argument) } }];
   return [output];
 };
@@ -51,6 +55,8 @@ export const fail = (event: string, argument: unknown, error: RegistryError, own
   const phrase = errors[error.code].message;
   if (event === 'getPublicKey' && typeof argument === 'string') return [{ message: error.message }];
   if (event === 'updateas') return [{ metadata: { code: error.status, status: phrase, responseId: responseId(argument) } }];
+  if (asksRecords.has(event) && error.code === 'forbidden') return [{ api: event, result: false }];
+  if (event === 'events' && error.code === 'not-found') return [{ error: { message: error.message, code: 404 } }];
   if (namesDevice.has(event) && error.code !== 'unauthenticated') {
     const named = typeof argument === 'string' ? argument : isProperties(argument) ? argument['uuid'] : undefined;
     return [{ uuid: named ?? own, status: error.status, error: phrase }];

@@ -1,0 +1,18 @@
+/** What a connection can listen to of a device (Meshblu reference, sections 1.11 and 2.17). */
+export const listeningTypes = ['broadcast', 'sent', 'received', 'config', 'data', 'firehose'] as const;
+
+/** The types of stored subscriptions, old ones and those of version 2 (Meshblu reference, section 6.1). */
+export const subscriptionTypes = [
+  'broadcast',
+  'config',
+  'received',
+  'sent',
+  'broadcast.sent',
+  'broadcast.received',
+  'configure.sent',
+  'configure.received',
+  'message.sent',
+  'message.received',
+  'unregister.sent',
+  'unregister.received',
+] as const;

@@ -1,0 +1,84 @@
+import { RegistryError } from '@rollcall/client/contract';
+import type { Connection } from '../connections.ts';
+import type { Channel } from '../domain/access.ts';
+import { topicFilter, type TopicFilter } from '../domain/topics.ts';
+
+/** What a connection listens to; `firehose` only of its own device. */
+export type Listened = Channel | 'firehose';
+
+/** One connection that listens to one device: as whom, and with which topics. */
+export interface Listener {
+  readonly connection: Connection;
+  /** Whose permission counts: the connection's device, or the one whose token the subscription showed. */
+  readonly subject: string;
+  readonly passes: TopicFilter;
+}
+
+/** Which connections of this node listen to which devices (Meshblu reference, section 2.17). */
+export interface Listening {
+  /** Starts listening to these types; for messages the last call's topics count. Fails with `busy` if the connection has too many. */
+  add(
+    connection: Connection,
+    uuid: string,
+    types: readonly Listened[],
+    subject: string,
+    topics?: string | readonly string[],
+  ): void;
+  remove(connection: Connection, uuid: string, types: readonly Listened[]): void;
+  to(type: Listened, uuid: string): Iterable<Listener>;
+  /** Does anybody here listen to a firehose? */
+  hasFirehose(): boolean;
+}
+
+/** How many devices one connection may listen to. */
+const maxDevices = 1_000;
+
+type Heard = Map<Listened, Map<Connection, Listener>>;
+
+/** An empty table. */
+export const openListening = (): Listening => {
+  const byDevice = new Map<string, Heard>();
+  let firehoses = 0;
+  const byConnection = new Map<Connection, Set<string>>();
+
+  const drop = (connection: Connection, uuid: string, types: Iterable<Listened>): void => {
+    const heard = byDevice.get(uuid);
+    if (heard === undefined) return;
+    for (const type of types) {
+      const listeners = heard.get(type);
+      if (listeners?.delete(connection) === true && type === 'firehose') firehoses -= 1;
+      if (listeners?.size === 0) heard.delete(type);
+    }
+    if (heard.size === 0) byDevice.delete(uuid);
+    if ([...heard.values()].every((listeners) => !listeners.has(connection))) byConnection.get(connection)?.delete(uuid);
+  };
+
+  return {
+    add(connection, uuid, types, subject, topics) {
+      let devices = byConnection.get(connection);
+      if (devices === undefined) {
+        byConnection.set(connection, (devices = new Set()));
+        connection.onLeave(() => {
+          const all: readonly Listened[] = ['broadcast', 'sent', 'received', 'config', 'data', 'firehose'];
+          for (const device of [...(byConnection.get(connection) ?? [])]) drop(connection, device, all);
+          byConnection.delete(connection);
+        });
+      }
+      if (!devices.has(uuid) && devices.size >= maxDevices) {
+        throw new RegistryError('busy', `A connection may listen to ${maxDevices} devices`);
+      }
+      devices.add(uuid);
+      const heard: Heard = byDevice.get(uuid) ?? new Map();
+      byDevice.set(uuid, heard);
+      const listener: Listener = { connection, subject, passes: topicFilter(topics) };
+      for (const type of types) {
+        const listeners = heard.get(type) ?? new Map<Connection, Listener>();
+        if (type === 'firehose' && !listeners.has(connection)) firehoses += 1;
+        heard.set(type, listeners.set(connection, listener));
+      }
+    },
+    remove: drop,
+    to: (type, uuid) => byDevice.get(uuid)?.get(type)?.values() ?? [],
+    hasFirehose: () => firehoses > 0,
+  };
+};

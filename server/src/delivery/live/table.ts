@@ -1,0 +1,130 @@
+import { RegistryError } from '@rollcall/client/contract';
+import { compileFilter, DocumentError, UnsupportedOperator } from '../../documents/index.ts';
+import { readQuery, readSort } from '../../domain/query.ts';
+import type { DeviceDocument } from '../../store/collections.ts';
+import { coversOf } from './covers.ts';
+import { openFilterIndex } from './filter-index.ts';
+import type { Held } from './held.ts';
+import { orderBy } from './order.ts';
+import type { FilterGroup, LiveQuery } from './query.ts';
+import { openWindow } from './window.ts';
+
+/** What a client asks for: `live:open`'s input. */
+export interface Asked {
+  readonly filter: Readonly<Record<string, unknown>>;
+  readonly sort?: Readonly<Record<string, 1 | -1>>;
+  readonly limit?: number;
+}
+
+/** The live queries of this node: equal ones of one subject are one, and equal filters are compiled and indexed once. */
+export interface Table {
+  /** Fails with `invalid-input` for a filter or sort that `devices` would refuse. */
+  find(subject: string, asked: Asked): LiveQuery;
+  byId(id: string): LiveQuery | undefined;
+  all(): Iterable<LiveQuery>;
+  /** From now on a change can be a candidate for it. */
+  index(query: LiveQuery): void;
+  remove(query: LiveQuery): void;
+  /** The filters that match a document. */
+  matching(document: DeviceDocument): ReadonlySet<FilterGroup>;
+}
+
+export const maxRows = 1_000;
+
+/** As searches: the newest first (decisions, section 6). */
+const defaultSort = { 'meshblu.createdAt': -1 } as const;
+
+/** Filters with the same conditions in another order are the same. */
+const nameOf = (filter: Asked['filter']): string =>
+  JSON.stringify(Object.entries(filter).sort(([one], [other]) => (one < other ? -1 : 1)));
+
+const groupOf = (key: string, filter: Asked['filter']): FilterGroup => {
+  const read = readQuery(filter);
+  try {
+    return { key, filter: read, matches: compileFilter(read), bySubject: new Map(), users: 0 };
+  } catch (error) {
+    if (error instanceof DocumentError || error instanceof UnsupportedOperator)
+      throw new RegistryError('invalid-input', error.message, { cause: error });
+    throw error;
+  }
+};
+
+/** An empty table. `id` makes the name of a query. */
+export const openTable = (held: Held<LiveQuery>, id: () => string): Table => {
+  const byKey = new Map<string, LiveQuery>();
+  const byId = new Map<string, LiveQuery>();
+  const groups = new Map<string, FilterGroup>();
+  const filters = openFilterIndex<FilterGroup>();
+
+  const groupFor = (filter: Asked['filter']): FilterGroup => {
+    const key = nameOf(filter);
+    const known = groups.get(key);
+    if (known !== undefined) return known;
+    const group = groupOf(key, filter);
+    groups.set(key, group);
+    filters.add(group, coversOf(group.filter));
+    return group;
+  };
+
+  return {
+    find(subject, { filter, sort = defaultSort, limit = maxRows }) {
+      const key = JSON.stringify([subject, nameOf(filter), Object.entries(sort), limit]);
+      const known = byKey.get(key);
+      if (known !== undefined) return known;
+      const order = orderBy(readSort(sort));
+      const group = groupFor(filter);
+      group.users += 1;
+      const window = openWindow(limit, {
+        keep(row) {
+          const document = held.keep(row.id, row.document, query);
+          return document === row.document ? row : { ...row, document };
+        },
+        drop: (dropped) => held.drop(dropped, query),
+      });
+      const query: LiveQuery = {
+        id: id(),
+        key,
+        subject,
+        group,
+        order,
+        limit,
+        window,
+        audience: new Set(),
+        opening: 0,
+        seq: 0,
+        filled: false,
+        silent: false,
+        loading: null,
+        released: false,
+      };
+      byKey.set(key, query);
+      byId.set(query.id, query);
+      return query;
+    },
+    byId: (name) => byId.get(name),
+    all: () => byId.values(),
+    index(query) {
+      const { bySubject } = query.group;
+      bySubject.set(query.subject, (bySubject.get(query.subject) ?? new Set()).add(query));
+    },
+    remove(query) {
+      const { group, subject } = query;
+      query.released = true;
+      byKey.delete(query.key);
+      byId.delete(query.id);
+      query.window.clear();
+      const queries = group.bySubject.get(subject);
+      queries?.delete(query);
+      if (queries?.size === 0) group.bySubject.delete(subject);
+      group.users -= 1;
+      if (group.users > 0) return;
+      groups.delete(group.key);
+      filters.remove(group);
+    },
+    matching(document) {
+      const found = new Set<FilterGroup>();
+      for (const group of filters.candidates(document)) if (group.matches(document)) found.add(group);
+      return found;
+    },
+  };
+};

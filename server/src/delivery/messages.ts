@@ -1,0 +1,132 @@
+import type { Connection, Connections, Extras } from '../connections.ts';
+import { grants, hears, type Channel } from '../domain/access.ts';
+import { messageBody, type Sent } from '../domain/message.ts';
+import type { Documents } from '../door.ts';
+import type { DeviceDocument } from '../store/collections.ts';
+import type { StoredSubscriptions } from '../stored-subscriptions.ts';
+import type { Listening } from './listening.ts';
+import { routeFrom, type Hop, type Kind } from './routes.ts';
+
+/** What goes to the listeners of this node. */
+export interface Deliveries {
+  /** A message: to its addressees, to whoever listens, along stored subscriptions. Resolves when it has been handed to the connections. */
+  message(sent: Sent, extras: Extras): Promise<void>;
+  /** A device's document has changed, or the device was removed: to whoever listens to it, along stored subscriptions. */
+  changed(document: DeviceDocument, kind: 'configure' | 'unregister', body: unknown, extras: Extras): Promise<void>;
+}
+
+/** Old stored subscriptions hand on at most this often. */
+const maxForwards = 100;
+
+/** Opens the deliveries of a node. Permission is asked for each listener, by the documents of the moment. */
+export const openDeliveries = (options: {
+  readonly connections: Connections;
+  readonly listening: Listening;
+  readonly devices: Documents<DeviceDocument>;
+  readonly subscriptions: StoredSubscriptions;
+  /** Fails while this node may not deliver. */
+  readonly available: () => void;
+}): Deliveries => {
+  const { connections, listening, devices, subscriptions, available } = options;
+
+  const listeners = (channel: Channel, emitter: DeviceDocument, topic: string | undefined): Connection[] => {
+    const hearing: Connection[] = [];
+    for (const { connection, subject, passes } of listening.to(channel, emitter.uuid)) {
+      if (passes(topic) && hears(subject, channel, emitter)) hearing.push(connection);
+    }
+    return hearing;
+  };
+
+  /** Sends to connections that have not had it yet: one copy per connection, whatever the reasons. */
+  const once = (event: string, body: unknown, extras: Extras) => {
+    const told = new Set<Connection>();
+    return (to: Iterable<Connection>, changed: unknown = body): void => {
+      const fresh = [...to].filter((connection) => !told.has(connection));
+      for (const connection of fresh) told.add(connection);
+      if (fresh.length > 0) connections.send(fresh, event, changed, extras);
+    };
+  };
+
+  /** Old stored subscriptions: the same goes to whoever listens to the subscriber (Meshblu reference, section 6.2). */
+  const forward = async (
+    type: 'broadcast' | 'sent' | 'received' | 'config',
+    emitter: DeviceDocument,
+    topic: string | undefined,
+    tell: (to: Iterable<Connection>, forwardedFor: readonly string[]) => void,
+    forwardedFor: readonly string[] = [],
+  ): Promise<void> => {
+    if (forwardedFor.length >= maxForwards) return;
+    const passed = [...forwardedFor, emitter.uuid];
+    for (const { subscriberUuid, type: subscribed } of await subscriptions.of(emitter.uuid)) {
+      if (subscribed !== type || passed.includes(subscriberUuid) || !hears(subscriberUuid, type, emitter)) continue;
+      const subscriber = await devices.find(subscriberUuid);
+      if (subscriber === null) continue;
+      tell(listeners(type, subscriber, topic), passed);
+      await forward(type, subscriber, topic, tell, passed);
+    }
+  };
+
+  const route = async (
+    kind: Kind,
+    emitter: DeviceDocument,
+    raw: unknown,
+    extras: Extras,
+    to: readonly DeviceDocument[] = [],
+  ): Promise<void> => {
+    if (!listening.hasFirehose()) return;
+    const rawData = JSON.stringify(raw);
+    await routeFrom(
+      {
+        find: (uuid) => devices.find(uuid),
+        subscriptionsOf: (uuid) => subscriptions.of(uuid),
+        publish(uuid, _kind, hops: readonly Hop[]) {
+          const hearing = [...listening.to('firehose', uuid)].map(({ connection }) => connection);
+          if (hearing.length > 0) connections.send(hearing, 'firehose', { metadata: { route: hops }, rawData }, extras);
+        },
+      },
+      kind,
+      emitter,
+      to,
+    );
+  };
+
+  return {
+    async message(sent, extras) {
+      const { from, to, topic, broadcast } = sent;
+      const sender = await devices.find(from);
+      if (sender === null) return;
+      const addressees: DeviceDocument[] = [];
+      for (const uuid of to) {
+        const addressee = uuid === from ? sender : await devices.find(uuid);
+        if (addressee !== null && (uuid === from || grants(addressee, 'message.from', from))) addressees.push(addressee);
+      }
+      available();
+      const body = messageBody(sent);
+      const tell = once(sent.event, body, extras);
+      const tellForwarded = (hearing: Iterable<Connection>, forwardedFor: readonly string[]): void =>
+        tell(hearing, { ...body, forwardedFor });
+      for (const addressee of addressees) tell(connections.of(addressee.uuid));
+      if (sent.event === 'messageAck') return;
+      for (const addressee of addressees) tell(listeners('received', addressee, topic));
+      tell(listeners('sent', sender, topic));
+      if (broadcast) tell(listeners('broadcast', sender, topic));
+      await forward('sent', sender, topic, tellForwarded);
+      if (broadcast) {
+        await forward('broadcast', sender, topic, tellForwarded);
+        await route('broadcast', sender, sent.raw, extras);
+      }
+      if (to.length > 0) await route('message', sender, sent.raw, extras, addressees);
+    },
+
+    async changed(document, kind, body, extras) {
+      available();
+      if (kind === 'configure') {
+        const tell = once('config', body, extras);
+        tell(connections.of(document.uuid));
+        tell(listeners('config', document, undefined));
+        await forward('config', document, undefined, (hearing) => tell(hearing));
+      }
+      await route(kind, document, body, extras);
+    },
+  };
+};
