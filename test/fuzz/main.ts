@@ -4,6 +4,7 @@ import { BSON, MongoClient, type Collection, type Document } from 'mongodb';
 import { mongodUri } from '../support/mongod.ts';
 import { index, operation, type Operation } from './operations.ts';
 import { random } from './random.ts';
+import { withoutMadeId } from './values.ts';
 import { type Difference, openPair, step } from './scenario.ts';
 import { shrink } from './shrink.ts';
 
@@ -67,7 +68,7 @@ async function sequence(real: Collection, sequenceSeed: number, counts: Counts):
       counts.agreed += 1;
       if (outcome.failed) counts.failed += 1;
       operations.push(next);
-      documents = outcome.documents;
+      documents = outcome.documents.map(withoutMadeId);
     }
     return undefined;
   } finally {

@@ -1,4 +1,4 @@
-import type { Collection, Document } from 'mongodb';
+import type { BulkWriteResult, Collection, Document, UpdateResult } from 'mongodb';
 import { openEmbedded } from '@rollcall/server/store';
 import { textOf } from './compare.ts';
 import type { Operation } from './operations.ts';
@@ -105,10 +105,10 @@ async function attempt(collection: Collection, operation: Operation): Promise<Ou
 const unsupported = 115;
 
 function failure(error: unknown): Outcome {
-  const { code, message = '', result } = error as { code?: unknown; message?: string; result?: Document };
-  if (code === unsupported || message.includes('does not support')) return { refused: message };
-  const counts = result === undefined || result['insertedCount'] === undefined ? '' : ` ${countsText(result)}`;
-  return { error: `${String(code)} ${message}${counts}`, duplicate: code === 11000 };
+  const { code, message = '', result } = error as { code?: unknown; message?: string; result?: BulkWriteResult };
+  if (Number(code) === unsupported || message.includes('does not support')) return { refused: message };
+  const counts = result?.insertedCount === undefined ? '' : ` ${countsText(result)}`;
+  return { error: `${String(code)} ${message}${counts}`, duplicate: Number(code) === 11000 };
 }
 
 async function run(collection: Collection, operation: Operation): Promise<unknown> {
@@ -151,10 +151,13 @@ function copy(document: Document): Document {
   return { ...document };
 }
 
-function resultOf({ acknowledged, matchedCount, modifiedCount, upsertedCount, upsertedId }: Document): Document {
-  return { acknowledged, matchedCount, modifiedCount, upsertedCount, upsertedId };
+function resultOf(result: UpdateResult): Document {
+  const names = ['acknowledged', 'matchedCount', 'modifiedCount', 'upsertedCount', 'upsertedId'] as const;
+  return Object.fromEntries(names.map((name) => [name, result[name]]));
 }
 
-function countsText({ insertedCount, matchedCount, modifiedCount, deletedCount, upsertedCount }: Document): string {
-  return [insertedCount, matchedCount, modifiedCount, deletedCount, upsertedCount].join();
+const counted = ['insertedCount', 'matchedCount', 'modifiedCount', 'deletedCount', 'upsertedCount'] as const;
+
+function countsText(result: Partial<Record<(typeof counted)[number], number>>): string {
+  return counted.map((name) => result[name]).join();
 }

@@ -20,7 +20,7 @@ export async function shrink(operations: Operation[], difference: Difference, re
     if (replays >= mostReplays) return false;
     replays += 1;
     const found = await replay(candidate, real);
-    if (found?.difference.what !== best.difference.what) return false;
+    if (found === undefined || shapeOf(found.difference) !== shapeOf(best.difference)) return false;
     best = found;
     return true;
   }
@@ -31,8 +31,8 @@ export async function shrink(operations: Operation[], difference: Difference, re
       if (await better(best.operations.filter((_, index) => index !== at))) changed = true;
     }
     for (let at = best.operations.length - 1; at >= 0; at -= 1) {
-      for (const simpler of simplerForms(best.operations[at])) {
-        const candidate = best.operations.map((one, index) => (index === at ? (simpler as Operation) : one));
+      for (const simpler of simplerOperations(best.operations[at] as Operation)) {
+        const candidate = best.operations.map((one, index) => (index === at ? simpler : one));
         if (!(await better(candidate))) continue;
         changed = true;
         break;
@@ -40,6 +40,11 @@ export async function shrink(operations: Operation[], difference: Difference, re
     }
   }
   return best;
+}
+
+/** What must stay the same: what differs, and which side failed. */
+function shapeOf({ what, embedded, real }: Difference): string {
+  return [what, embedded.startsWith('error'), real.startsWith('error')].join();
 }
 
 /** The operations up to the first difference; undefined if there is none. */
@@ -61,6 +66,13 @@ async function replay(operations: readonly Operation[], real: Collection): Promi
   }
 }
 
+/** The same operation with less in one of its arguments, which all stay. */
+function* simplerOperations(operation: Operation): Generator<Operation> {
+  for (const [name, argument] of Object.entries(operation)) {
+    for (const inner of simplerForms(argument)) yield { ...operation, [name]: inner as unknown };
+  }
+}
+
 /** The same value with one field or element less, at any depth. */
 function* simplerForms(value: unknown): Generator<unknown> {
   if (Array.isArray(value)) {
@@ -68,7 +80,7 @@ function* simplerForms(value: unknown): Generator<unknown> {
     for (let at = 0; at < value.length; at += 1)
       for (const inner of simplerForms(value[at])) yield value.map((old: unknown, index) => (index === at ? inner : old));
   } else if (isPlain(value)) {
-    for (const name of Object.keys(value)) if (name !== 'kind') yield without(value, name);
+    for (const name of Object.keys(value)) yield without(value, name);
     for (const [name, old] of Object.entries(value)) for (const inner of simplerForms(old)) yield { ...value, [name]: inner };
   }
 }
