@@ -36,6 +36,7 @@ import { keptFeedId } from './store/feed-id.ts';
 import { openTokens } from './tokens.ts';
 import { openHttp } from './transports/http.ts';
 import { drop, openEngines } from './transports/socket/engines.ts';
+import { firehoseCredentials } from './transports/socket/firehose.ts';
 import { outletsOf } from './transports/socket/outlet.ts';
 import { serveSockets } from './transports/socket/socket.ts';
 
@@ -172,10 +173,18 @@ const start = async (config: Config, log: pino.Logger, closers: (() => unknown)[
     return mine;
   };
 
-  const engines = openEngines({ origins: config.origins, legacy: config.legacy });
+  const engines = openEngines({
+    origins: config.origins,
+    legacy: config.legacy,
+    async admitFirehose(request, uuid) {
+      const actor = await authenticate(firehoseCredentials(request));
+      return actor?.uuid === uuid;
+    },
+  });
   const register = operations.get('register');
   const servers = engines.legacy === null ? [engines.io] : [engines.io, engines.legacy];
   const stopSockets = serveSockets(servers, {
+    listening,
     outlet: outletsOf(servers),
     operations,
     connections,

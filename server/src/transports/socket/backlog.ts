@@ -1,5 +1,5 @@
 import type { Server as EngineServer, Socket as Connection } from 'engine.io';
-import { isClosed, terminate, webSocketOf } from './connection.ts';
+import { isClosed, releasePolling, terminate, webSocketOf } from './connection.ts';
 
 /** How much one connection may leave unread. */
 export interface BacklogLimits {
@@ -47,7 +47,7 @@ export interface Backlog {
   pending(connection: Connection): number;
   /** Connections ended for slowness so far. */
   slowDrops(): number;
-  /** Stops the timer. */
+  /** Ends what is left of the connections and stops the timer. */
   close(): void;
 }
 
@@ -93,6 +93,7 @@ export const guardBacklog = (engine: EngineServer, limits: BacklogLimits = backl
   function onClose(this: Connection): void {
     accounts.delete(this);
     waiting.delete(this);
+    releasePolling(this);
     const socket = webSocketOf(this);
     if (!socket || isClosed(socket)) return;
     // The other end may never answer the close.
@@ -135,6 +136,9 @@ export const guardBacklog = (engine: EngineServer, limits: BacklogLimits = backl
       return account ? account.queuedEvents + account.queuedAnswers + unread(connection) : 0;
     },
     slowDrops: () => slowDrops,
-    close: () => clearInterval(timer),
+    close() {
+      clearInterval(timer);
+      for (const connection of accounts.keys()) terminate(connection, 'server shutting down');
+    },
   };
 };

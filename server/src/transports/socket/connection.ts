@@ -11,7 +11,7 @@ interface RawWebSocket {
 
 /** What Engine.IO 6.6 keeps to itself: there is no public way to measure a connection or to end it with a reason. */
 interface Internals {
-  readonly transport: { readonly socket?: RawWebSocket };
+  readonly transport: { readonly socket?: RawWebSocket; readonly shouldClose?: (() => void) | null };
   onClose(reason: string): void;
 }
 
@@ -30,3 +30,6 @@ export const terminate = (connection: Connection, reason: string): void => {
   internals(connection).onClose(reason);
   socket?.terminate();
 };
+
+/** Lets go of a connection that is over and was polling: its transport would wait half a minute for a poll that nobody can send any more. */
+export const releasePolling = (connection: Connection): void => internals(connection).transport.shouldClose?.();

@@ -8,7 +8,7 @@ import type { AdmissionLimits } from './admission.ts';
 import { backlogLimits, guardBacklog, lookMs } from './backlog.ts';
 import type { Backlog, BacklogLimits } from './backlog.ts';
 import { terminate } from './connection.ts';
-import { openLegacyEngine, toAscii } from './legacy.ts';
+import { openLegacyEngine, toAscii, type AdmitFirehose } from './legacy.ts';
 import { guardedParser } from './parser.ts';
 import type { SocketParser } from './parser.ts';
 import { openRouter } from './router.ts';
@@ -25,6 +25,8 @@ export interface EngineOptions extends Partial<AdmissionLimits>, Partial<Backlog
   readonly legacy: boolean;
   /** Time in which a client has to enter the namespace, in milliseconds. Default 10,000. */
   readonly connectTimeoutMs?: number;
+  /** Who may listen to a firehose, asked at the handshake. Default: nobody. */
+  readonly admitFirehose?: AdmitFirehose;
 }
 
 /** Figures of both engines together; all but `connections` only grow. */
@@ -107,7 +109,7 @@ export const openEngines = (options: EngineOptions): Engines => {
   );
   const legacy = options.legacy
     ? open(
-        openLegacyEngine(),
+        openLegacyEngine(options.admitFirehose ?? (() => Promise.resolve(false))),
         guardedParser({ connects: false, maxAnswerLength: limits.answerBytes, finish: toAscii, onRejected }),
       )
     : null;

@@ -44,9 +44,20 @@ function repairPolling(this: Connection, packet: { readonly type: string; data?:
 /** Longest message to the legacy engine, in bytes: Meshblu's clients are used to large ones (reference, section 1.2 d). */
 const messageBytes = 10_485_760;
 
+/** May this handshake listen to the firehose of that device? Refused ones get HTTP 403 (Meshblu reference, section 1.11). */
+export type AdmitFirehose = (request: IncomingMessage, uuid: string) => Promise<boolean>;
+
 /** Opens an engine for Engine.IO 3, that is socket.io-client 1.x and 2.x: polling, websocket, and the change from the one to the other. */
-export const openLegacyEngine = (): EngineServer => {
+export const openLegacyEngine = (admitFirehose: AdmitFirehose): EngineServer => {
   const engine = new EngineServer({
+    allowRequest(request, decide) {
+      const path = readPath(request.url?.split('?', 1)[0] ?? '');
+      if (typeof path !== 'object') return decide(null, true);
+      admitFirehose(request, path.firehose).then(
+        (admitted) => decide(null, admitted),
+        () => decide(null, false),
+      );
+    },
     allowEIO3: true,
     maxHttpBufferSize: messageBytes,
     perMessageDeflate: false,

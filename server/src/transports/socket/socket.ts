@@ -2,16 +2,21 @@ import type { RegistryError } from '@rollcall/client/contract';
 import type { Server, Socket } from 'socket.io';
 import type { Authenticate } from '../../authenticate.ts';
 import type { Connection, Connections, Outlet } from '../../connections.ts';
+import type { Listening } from '../../delivery/listening.ts';
 import type { Ending, Handled } from '../../implement.ts';
 import type { Call } from '../../pipeline.ts';
 import type { Presence } from '../../presence.ts';
 import type { Operation } from '../../registry.ts';
+import { serveFirehose } from './firehose.ts';
+import { handshakePath } from './legacy.ts';
+import { serveSecondProtocol } from './second-protocol.ts';
 import { Session } from './session.ts';
 
 /** What a session needs of the registry. */
 export interface SocketKit {
   readonly operations: ReadonlyMap<string, Operation>;
   readonly connections: Connections;
+  readonly listening: Listening;
   readonly authenticate: Authenticate;
   readonly presence: Presence;
   dispatch(operation: Operation, call: Call): Promise<Handled<unknown>>;
@@ -43,6 +48,9 @@ export const serveSockets = (servers: readonly Server[], kit: SocketKit): (() =>
   const unidentified = new Set<Session>();
 
   const open = (socket: Socket): void => {
+    const path = handshakePath(socket);
+    if (path === 'v2') return serveSecondProtocol(socket, kit);
+    if (path !== 'main') return void serveFirehose(socket, path.firehose, kit).catch(kit.report);
     const session = new Session(socket, kit);
     unidentified.add(session);
     socket.on('disconnect', () => unidentified.delete(session));
