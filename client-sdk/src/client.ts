@@ -1,5 +1,6 @@
 import type { Events, State } from './events.ts';
 import type { Stop } from './listeners.ts';
+import type { LiveFilter, LiveOptions, LiveQuery } from './live.ts';
 import type { Operations } from './methods.ts';
 import type { CallOptions, Credentials } from './options.ts';
 
@@ -14,6 +15,8 @@ export interface ClientBase {
   readonly reqId: () => string;
   /** Makes a call by the name of its event (`'users:create'`), for programs that learn the name at run time. */
   readonly call: (event: string, input?: unknown, options?: CallOptions) => Promise<unknown>;
+  /** Follows the devices that match a filter, in order and always as they are. Resolves with the first result. */
+  readonly live: (filter: LiveFilter, options?: LiveOptions) => Promise<LiveQuery>;
   /** Ends the connection for good. Calls without an answer are rejected with `disconnected`. */
   readonly close: () => void;
 }

@@ -4,6 +4,8 @@ import { hidden } from './client.ts';
 import { Connection } from './connection.ts';
 import { RegistryError } from './contract/errors.ts';
 import { Listeners } from './listeners.ts';
+import type { LiveBody } from './live-result.ts';
+import { LiveQueries } from './live.ts';
 import { withOperations } from './methods.ts';
 import type { ConnectOptions, Credentials, Login } from './options.ts';
 import { after, onAbort, timeLimit } from './options.ts';
@@ -39,15 +41,27 @@ const assemble = (url: string, login: Login, options: ConnectOptions) => {
       backoff,
     },
   );
+  const lives = new LiveQueries({
+    isReady: () => connection.state === 'ready',
+    call: (event, input) => requests.call(event, input),
+    backoff,
+  });
   const connection: Connection = new Connection(
     { url, login, autoSetOnline: options.autoSetOnline, backoff },
     {
       state: (state, reason) => {
         if (state === 'ready') requests.resume();
-        if (state === 'closed') requests.close(reason ?? new RegistryError('disconnected', 'The client was closed'));
+        if (state === 'ready') lives.restore();
+        if (state === 'reconnecting') lives.lost();
+        if (state === 'closed') {
+          const error = reason ?? new RegistryError('disconnected', 'The client was closed');
+          requests.close(error);
+          lives.close(error);
+        }
         listeners.emit('state', state, reason);
       },
       event: (event, body, extras) => {
+        if (event === 'live:changed') lives.changed(body as LiveBody);
         if (!seen.isNew(event, body, extras)) return;
         if (early) early.push(() => listeners.emit(event, body, extras));
         else listeners.emit(event, body, extras);
@@ -64,6 +78,7 @@ const assemble = (url: string, login: Login, options: ConnectOptions) => {
     on: listeners.on.bind(listeners) as ClientBase['on'],
     reqId: () => requests.reqId(),
     call: (event, input, callOptions) => requests.call(event, input, callOptions),
+    live: (filter, liveOptions) => lives.open(filter, liveOptions),
     close: () => connection.close(),
   });
   const release = (): void => {

@@ -5,6 +5,8 @@ export { RegistryError } from './contract/errors.ts';
 export type { ErrorCode, ErrorDetail, Failure } from './contract/errors.ts';
 export type { ClientEvents, Device, Events, Extras, Message, ServerEvents, State } from './events.ts';
 export type { Stop } from './listeners.ts';
+export type { LiveEvent } from './live-result.ts';
+export type { LiveFilter, LiveOptions, LiveQuery } from './live.ts';
 export type { Method, Methods, Operations } from './methods.ts';
 export type { CallOptions, ConnectOptions, Credentials, Login, Signal } from './options.ts';
 export { version } from './version.ts';

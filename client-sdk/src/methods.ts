@@ -14,10 +14,10 @@ export type Methods<M> = { readonly [K in keyof M]: Method<M[K]> };
 
 type Contract = typeof contract;
 
-/** Names of the contract's areas: those of its exports that hold rows. */
+/** Names of the contract's areas: those of its exports that hold rows. `live` is more than its rows: see `ClientBase`. */
 export type Area = Exclude<
   { [A in keyof Contract]: Extract<Contract[A][keyof Contract[A]], Row> extends never ? never : A }[keyof Contract],
-  'meshblu'
+  'meshblu' | 'live'
 >;
 
 /** Every operation of the contract: `client.whoami()`, `client.documents.update({ … })`. */
