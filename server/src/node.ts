@@ -99,7 +99,9 @@ export const openNode = ({ store, feed, clock, log, id = randomUUID() }: NodeOpt
   let asked: Position | null = null;
   let closed = false;
   let becameReady!: () => void;
-  const ready = new Promise<void>((resolve) => (becameReady = resolve));
+  let failed!: (error: unknown) => void;
+  const ready = new Promise<void>((resolve, reject) => ([becameReady, failed] = [resolve, reject]));
+  ready.catch(() => undefined);
 
   const fence = openFence(clock);
   const carrying = openCarrying(feed, log, (change) => advance(change));
@@ -160,14 +162,14 @@ export const openNode = ({ store, feed, clock, log, id = randomUUID() }: NodeOpt
           if (other._id !== id) peers.see(other);
         break;
       } catch (error) {
-        log.warn({ error }, 'the leases could not be read');
+        log.warn({ err: error }, 'the leases could not be read');
         await delay(clock, RENEW_MS);
       }
     }
     lease.renew();
     sweep();
   };
-  void begin();
+  begin().catch(failed);
 
   return {
     id,

@@ -4,8 +4,12 @@ import type { History } from './history.ts';
 import type { Counted, Process } from './process.ts';
 import { addressOf, type LogEntry, type ReplicaSet } from './replica-set.ts';
 
-/** Reads may be this much behind the committed state: two seconds of a stalled feed, then the fence of a node on an old primary. */
-const STALE_MS = 7_000;
+/** Reads may be this much behind the committed state when the feed stalls, and when the node reads an old primary until its fence. */
+const LATE_MS = 2_100;
+const STALE_MS = 6_000;
+/** How long an ending may take when the asking node is well, and how long a fault goes on to be felt. */
+const ENDING_MS = 7_500;
+const AFTERMATH_MS = 10_000;
 
 /** Codes that leave open whether the call took effect. */
 const OPEN: ReadonlySet<string> = new Set(['unavailable', 'busy', 'internal', 'outcome-unknown']);
@@ -23,6 +27,15 @@ const chainsOf = (log: readonly LogEntry[]): Map<string, LogEntry[]> => {
     chains.set(address, [...(chains.get(address) ?? []), entry]);
   }
   return chains;
+};
+
+/** The versions that were the committed one at some time between. */
+const versionsDuring = (chain: readonly LogEntry[], from: number, to: number): (Document | null)[] => {
+  const before = chain.filter(({ committedAt }) => committedAt! <= from).at(-1)?.document ?? null;
+  return [
+    before,
+    ...chain.filter(({ committedAt }) => committedAt! > from && committedAt! <= to).map(({ document }) => document),
+  ];
 };
 
 /** Every way in which a schedule broke a promise, as sentences that begin with the promise's name. */
@@ -62,6 +75,28 @@ export const check = (history: History, set: ReplicaSet, processes: readonly Pro
     if (effect && call.expectedRev !== undefined && shownOf(effect.before) !== call.expectedRev) {
       broken.push(`P3 ${call.effect} expected ${call.expectedRev} and replaced ${shownOf(effect.before)}`);
     }
+  }
+
+  for (const call of history.calls) {
+    if (call.stale || call.fickle || call.kind !== 'update') continue;
+    const wrong =
+      call.outcome === 'forbidden'
+        ? (document: Document | null) =>
+            document !== null && document['open'] === true && document['_rollcall']?.gone === undefined
+        : call.outcome === 'conflict'
+          ? (document: Document | null) => shownOf(document) === call.expectedRev
+          : null;
+    const during = wrong && versionsDuring(chains.get(call.uuid) ?? [], call.begun, call.answered);
+    if (during?.every(wrong!))
+      broken.push(`fresh: ${call.effect} was refused (${call.outcome}), but no version of ${call.uuid} says so`);
+  }
+
+  for (const { node, begun, ended, passed } of history.barriers) {
+    const disturbed = history.faults.some(
+      (fault) => (fault.node === node || fault.kind === 'election') && fault.from < ended && fault.to > begun - AFTERMATH_MS,
+    );
+    if (!disturbed && (!passed || ended - begun > ENDING_MS))
+      broken.push(`P8 ${node}: an ending took ${Math.round(ended - begun)} ms`);
   }
 
   const places = log.map((entry) => positionAt(entry, 0));
@@ -105,11 +140,12 @@ export const check = (history: History, set: ReplicaSet, processes: readonly Pro
     if (time > over) broken.push(`P8 ${node}: wrote ${effect}, ${Math.round(time - over)} ms after the end of its session`);
   }
 
-  for (const { uuid, begun, node, rev } of history.reads) {
+  for (const { uuid, begun, node, rev, stale } of history.reads) {
+    const bound = begun - (stale ? STALE_MS : LATE_MS);
     const due =
       chains
         .get(uuid)
-        ?.filter(({ committedAt }) => committedAt! < begun - STALE_MS)
+        ?.filter(({ committedAt }) => committedAt! < bound)
         .at(-1)?.document ?? null;
     if (rev >= 0 && rev < revOf(due)) broken.push(`cache: ${node} read revision ${rev} of ${uuid}, ${revOf(due)} was due`);
   }

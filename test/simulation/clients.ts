@@ -69,9 +69,13 @@ export const openTraffic = ({ world, set, history, processes, clients: count, do
   const pause = (ms: number): Promise<void> => new Promise((resolve) => void world.after(ms, resolve));
 
   /** One sending: its answer, or null if it was not there in time. Some answers get lost on the way to the client. */
-  const send = (work: (process: Process) => Promise<number>): Promise<Answer> =>
+  const send = (
+    work: (process: Process) => Promise<number>,
+    chosen: (process: Process) => void = () => undefined,
+  ): Promise<Answer> =>
     new Promise((resolve) => {
       const process = random.pick(processes());
+      chosen(process);
       const cancel = world.after(ANSWER_MS, () => resolve(null));
       const answer = (value: Answer): void => {
         if (random.chance(0.03)) return;
@@ -120,7 +124,14 @@ export const openTraffic = ({ world, set, history, processes, clients: count, do
     for (let again = 0; world.time < until; again += 1) {
       call.sendings += 1;
       const request = call.numbered ? { actor: client.name, instance: client.name, counter, again } : null;
-      const answer = await send(withLogin(call.session, (process) => work(process, request)));
+      let chosen!: Process;
+      call.begun = world.time;
+      const answer = await send(
+        withLogin(call.session, (process) => work(process, request)),
+        (process) => (chosen = process),
+      );
+      call.answered = world.time;
+      call.stale = chosen.connection.staleUntil >= call.begun;
       call.outcome = answer === null ? null : 'rev' in answer ? 'done' : answer.code;
       call.rev = answer !== null && 'rev' in answer ? answer.rev : null;
       const retry = answer === null || ('code' in answer && ['unavailable', 'busy', 'internal'].includes(answer.code));
@@ -138,6 +149,10 @@ export const openTraffic = ({ world, set, history, processes, clients: count, do
     session: client.session,
     uuid,
     expectedRev: undefined,
+    fickle: false,
+    begun: 0,
+    answered: 0,
+    stale: false,
     numbered: true,
     sendings: 0,
     outcome: null,
@@ -148,8 +163,8 @@ export const openTraffic = ({ world, set, history, processes, clients: count, do
   const update = (client: Client): void => {
     const uuid = random.pick(uuids);
     const expectedRev = random.chance(0.2) ? client.known.get(uuid) : undefined;
-    const call = callOf(client, 'update', uuid, { expectedRev, numbered: random.chance(0.8) });
-    void perform(client, call, (process, request) => process.update(call.session, uuid, request, call.effect, expectedRev));
+    const call = callOf(client, 'update', uuid, { expectedRev, numbered: random.chance(0.8), fickle: random.chance(0.1) });
+    void perform(client, call, (process, request) => process.update(call, request));
   };
 
   const create = (client: Client): void => {
@@ -168,15 +183,15 @@ export const openTraffic = ({ world, set, history, processes, clients: count, do
   const read = async (client: Client): Promise<void> => {
     const uuid = random.pick(uuids);
     const { session } = client;
-    let node = '';
+    let chosen!: Process;
     const begun = world.time;
     const answer = await send(
-      withLogin(session, (process) => {
-        node = process.name;
-        return process.read(session, uuid);
-      }),
+      withLogin(session, (process) => process.read(session, uuid)),
+      (process) => (chosen = process),
     );
-    if (answer && 'rev' in answer) history.reads.push({ begun, node, uuid, rev: answer.rev });
+    if (answer && 'rev' in answer) {
+      history.reads.push({ begun, node: chosen.name, uuid, rev: answer.rev, stale: chosen.connection.staleUntil >= begun });
+    }
   };
 
   const revoke = async (client: Client): Promise<void> => {
@@ -206,7 +221,7 @@ export const openTraffic = ({ world, set, history, processes, clients: count, do
 
   const admit = async (): Promise<void> => {
     const uuid = random.pick(uuids);
-    await send((process) => process.admit(uuid, random.chance(0.6)).then(() => 0));
+    await send((process) => process.admit(uuid, random.chance(0.8)).then(() => 0));
   };
 
   const resume = (): void => {
@@ -232,7 +247,7 @@ export const openTraffic = ({ world, set, history, processes, clients: count, do
       const client = random.pick(clients);
       if (client.open.size >= OPEN || client.counter - Math.min(client.counter, ...client.open) >= SPREAD) return;
       const dice = random.next();
-      if (dice < 0.6) update(client);
+      if (dice < 0.5) update(client);
       else if (dice < 0.78) void read(client);
       else if (dice < 0.84) void admit();
       else if (dice < 0.88) create(client);

@@ -1,3 +1,5 @@
+import type { Fault } from './faults.ts';
+
 /** What a call of a client came to, in its own eyes. */
 export interface Call {
   readonly kind: 'update' | 'create' | 'remove';
@@ -5,6 +7,12 @@ export interface Call {
   readonly session: string;
   readonly uuid: string;
   readonly expectedRev: number | undefined;
+  /** May its answer change although the document does not, as that of a policy that looks at other things? */
+  readonly fickle: boolean;
+  /** Begin and answer of the newest sending, and whether it may have met an old primary. */
+  begun: number;
+  answered: number;
+  stale: boolean;
   /** Has it a number, so that it may be repeated? */
   readonly numbered: boolean;
   sendings: number;
@@ -26,7 +34,15 @@ export interface History {
     readonly what: 'call' | 'delivery';
   }[];
   readonly revoked: { readonly session: string; readonly begun: number; readonly time: number }[];
-  readonly reads: { readonly begun: number; readonly node: string; readonly uuid: string; readonly rev: number }[];
+  readonly reads: {
+    readonly begun: number;
+    readonly node: string;
+    readonly uuid: string;
+    readonly rev: number;
+    readonly stale: boolean;
+  }[];
+  readonly barriers: { readonly node: string; readonly begun: number; readonly ended: number; readonly passed: boolean }[];
+  readonly faults: Fault[];
   /** What each node's feed brought, in order. */
   readonly feeds: { readonly node: string; readonly time: number; readonly position: string }[];
   readonly resumes: {
@@ -44,6 +60,8 @@ export const openHistory = (): History => ({
   processed: [],
   revoked: [],
   reads: [],
+  barriers: [],
+  faults: [],
   feeds: [],
   resumes: [],
   alarms: [],

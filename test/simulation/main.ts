@@ -22,7 +22,7 @@ for (let seed = first; seed < first + schedules; seed += 1) {
   if (broken.length === 0) continue;
   failed.push(seed);
   process.stdout.write(
-    `seed ${seed}:\n  ${broken.slice(0, 10).join('\n  ')}\n  faults: ${faults.join(', ')}\n  again: --seed ${seed} --schedules 1\n`,
+    `seed ${seed}:\n  ${broken.slice(0, 10).join('\n  ')}\n  faults: ${faults}\n  again: --seed ${seed} --schedules 1\n`,
   );
 }
 const seconds = ((performance.now() - started) / 1000).toFixed(1);

@@ -22,11 +22,12 @@ export interface Trouble {
   stale: number | null;
   /** Share of requests, and of answers, that get lost. */
   loss: number;
-  /** Added to every way, in milliseconds, at most. */
+  /** Added to every way of a question, and of the stream, in milliseconds, at most. */
   slowness: number;
+  streamSlowness: number;
 }
 
-export const noTrouble = (): Trouble => ({ cut: false, stalled: false, stale: null, loss: 0, slowness: 0 });
+export const noTrouble = (): Trouble => ({ cut: false, stalled: false, stale: null, loss: 0, slowness: 0, streamSlowness: 0 });
 
 /** Rules that a test breaks on purpose, to see that the checks notice. */
 export interface StoreBreaks {
@@ -42,6 +43,10 @@ export interface StoreBreaks {
 export interface Connection {
   readonly store: Store;
   readonly trouble: Trouble;
+  /** True time until which the node may have read from an old primary. */
+  readonly staleUntil: number;
+  /** What streams are open stays silent for ever; only a new one helps. */
+  mute(): void;
   /** The trouble is over: what was cut off fails or arrives late. */
   heal(): void;
 }
@@ -64,10 +69,11 @@ export const openConnection = ({ world, host, set, breaks, sent }: ConnectionOpt
   const { random } = world;
   const trouble = noTrouble();
   let held: (() => void)[] = [];
-  const streams = new Set<() => void>();
+  const streams = new Set<{ readonly pump: () => void; muted: boolean }>();
+  let staleUntil = Number.NEGATIVE_INFINITY;
 
-  const way = (): number =>
-    random.between(0.1, random.chance(0.02) ? 60 : 1.5) + (trouble.slowness && random.between(0, trouble.slowness));
+  const way = (slowness = trouble.slowness): number =>
+    random.between(0.1, random.chance(0.02) ? 60 : 1.5) + (slowness && random.between(0, slowness));
 
   /** One question to the primary. `act` runs there, and may wait for the majority. */
   const ask = <T>(
@@ -80,11 +86,11 @@ export const openConnection = ({ world, host, set, breaks, sent }: ConnectionOpt
           return void (
             random.chance(0.5) && world.after(random.between(10, 6_000), () => host.enter(() => reject(networkError())))
           );
-        const back = (): void =>
-          void world.after(way(), () =>
-            trouble.cut ? held.push(() => (random.chance(0.5) ? settle() : reject(networkError()))) : host.enter(settle),
-          );
-        back();
+        world.after(way(), () => {
+          const fail = (): void => reject(networkError());
+          if (trouble.cut) held.push(() => host.enter(random.chance(0.5) ? settle : fail));
+          else host.enter(settle);
+        });
       };
       const serve = (): void => {
         if (trouble.stale !== null) return void held.push(() => host.enter(() => reject(driverError('MongoServerError', 10107))));
@@ -102,9 +108,14 @@ export const openConnection = ({ world, host, set, breaks, sent }: ConnectionOpt
         });
       };
       const arrive = (): void => {
-        if (trouble.cut) return void held.push(() => (random.chance(0.4) ? serve() : host.enter(() => reject(networkError()))));
-        if (random.chance(trouble.loss))
-          return void world.after(random.between(10, 6_000), () => host.enter(() => reject(networkError())));
+        const fail = (): void => host.enter(() => reject(networkError()));
+        if (trouble.cut) return void held.push(() => (host.alive && random.chance(0.4) ? serve() : fail()));
+        if (random.chance(trouble.loss)) {
+          world.after(random.between(10, 6_000), fail);
+          // The connection is gone, but the request may still lie before a server that goes on with it.
+          if (random.chance(0.5)) world.after(random.between(0, 3_000), serve);
+          return;
+        }
         serve();
       };
       world.after(way(), arrive);
@@ -192,6 +203,7 @@ export const openConnection = ({ world, host, set, breaks, sent }: ConnectionOpt
     let broken: Error | null = null;
     let closed = false;
     let resumeToken: unknown = options.resumeAfter ?? null;
+    let newestArrival = 0;
     let waiting: { resolve: (event: unknown) => void; reject: (error: Error) => void } | null = null;
     let underWay = false;
 
@@ -210,23 +222,37 @@ export const openConnection = ({ world, host, set, breaks, sent }: ConnectionOpt
 
     /** Brings the next committed entry over, when nothing is in the way. */
     const pump = (): void => {
-      if (closed || underWay || waiting === null || trouble.cut || trouble.stalled || trouble.stale !== null || !set.up) return;
+      if (
+        closed ||
+        self.muted ||
+        underWay ||
+        waiting === null ||
+        trouble.cut ||
+        trouble.stalled ||
+        trouble.stale !== null ||
+        !set.up
+      )
+        return;
       if (broken === null && next !== null && next >= set.committed) return;
       underWay = true;
-      world.after(way(), () => {
+      const entry = broken === null ? set.log[next!]! : null;
+      // Events follow each other on the wire: the way of one does not begin when the one before it has arrived.
+      const sentAt = entry?.committedAt ?? world.time;
+      newestArrival = Math.max(newestArrival, sentAt + way(trouble.streamSlowness));
+      world.at(newestArrival, () => {
         underWay = false;
-        if (closed || waiting === null) return;
+        if (closed || self.muted || waiting === null) return;
         if (trouble.cut || trouble.stalled || trouble.stale !== null) return;
         const { resolve, reject } = waiting;
         waiting = null;
         if (broken) return host.enter(() => reject(broken!));
-        const entry = set.log[next!]!;
         next! += 1;
-        resumeToken = tokenOf(entry);
-        host.enter(() => resolve(eventOf(entry)));
+        resumeToken = tokenOf(entry!);
+        host.enter(() => resolve(eventOf(entry!)));
       });
     };
-    streams.add(pump);
+    const self = { pump, muted: false };
+    streams.add(self);
 
     return {
       get resumeToken() {
@@ -247,7 +273,7 @@ export const openConnection = ({ world, host, set, breaks, sent }: ConnectionOpt
         }),
       async close() {
         closed = true;
-        streams.delete(pump);
+        streams.delete(self);
         waiting?.reject(driverError('MongoAPIError'));
         waiting = null;
       },
@@ -255,18 +281,25 @@ export const openConnection = ({ world, host, set, breaks, sent }: ConnectionOpt
   };
 
   set.onCommit(() => {
-    for (const pump of streams) pump();
+    for (const { pump } of streams) pump();
   });
 
   return {
     store: { collection: collectionOf, watch } as unknown as Store,
     trouble,
+    get staleUntil() {
+      return trouble.stale === null ? staleUntil : Number.POSITIVE_INFINITY;
+    },
+    mute() {
+      for (const stream of streams) stream.muted = true;
+    },
     heal() {
+      if (trouble.stale !== null) staleUntil = world.time;
       Object.assign(trouble, noTrouble());
       const all = held;
       held = [];
       for (const one of all) world.after(random.between(0, 50), one);
-      for (const pump of streams) pump();
+      for (const { pump } of streams) pump();
     },
   };
 };

@@ -5,7 +5,7 @@ import { openCache, revOf, type DocumentsCache } from '@rollcall/server/internal
 import { openDoor, type Documents, type RequestId, type Step } from '@rollcall/server/internal/door';
 import { openNode, type Node } from '@rollcall/server/internal/node';
 import type { DeviceDocument, TokenDocument } from '@rollcall/server/internal/store/collections';
-import type { History } from './history.ts';
+import type { Call, History } from './history.ts';
 import { openConnection, type Connection, type StoreBreaks } from './network.ts';
 import type { ReplicaSet } from './replica-set.ts';
 import { openHost, type Host, type World } from './world.ts';
@@ -38,13 +38,7 @@ export interface Process {
   readonly cache: DocumentsCache;
   readonly devices: Documents<DeviceDocument>;
   login(session: string): Promise<void>;
-  update(
-    session: string,
-    uuid: string,
-    request: RequestId | null,
-    effect: string,
-    expectedRev: number | undefined,
-  ): Promise<number>;
+  update(call: Call, request: RequestId | null): Promise<number>;
   create(session: string, uuid: string, request: RequestId, effect: string): Promise<number>;
   read(session: string, uuid: string): Promise<number>;
   /** By nobody in particular: opens or closes a document for updates. */
@@ -73,7 +67,7 @@ export const startProcess = (world: World, set: ReplicaSet, name: string, histor
   const log = {
     ...quiet,
     error: (fields: object, message: string) =>
-      void history.alarms.push(`${name}: ${message} ${String((fields as { error?: unknown }).error ?? '')}`),
+      void history.alarms.push(`${name}: ${message} ${String((fields as { err?: unknown }).err ?? '')}`),
   };
   const feed = openFeed({
     store: connection.store,
@@ -81,7 +75,7 @@ export const startProcess = (world: World, set: ReplicaSet, name: string, histor
     clock,
     log,
     heartbeats: true,
-    window: { ms: 40_000, changes: 400 },
+    window: { ms: 40_000, changes: random.pick([20, 400]) },
   });
   const deaf = {
     ...feed,
@@ -91,7 +85,12 @@ export const startProcess = (world: World, set: ReplicaSet, name: string, histor
     position: '',
     start: '',
   };
-  const cache = openCache({ feed: breaks.deafCache ? deaf : feed, collections: { devices: 'uuid', tokens: '_id' }, log });
+  const cache = openCache({
+    feed: breaks.deafCache ? deaf : feed,
+    collections: { devices: 'uuid', tokens: '_id' },
+    log,
+    maxDocuments: random.pick([3, 100]),
+  });
   const real = openNode({ store: connection.store, feed, clock, log, id: name });
   const node: Node = Object.create(real, {
     ...(breaks.noFence && { check: { value: () => undefined } }),
@@ -152,6 +151,17 @@ export const startProcess = (world: World, set: ReplicaSet, name: string, histor
     }
   };
 
+  const barrier = async (): Promise<void> => {
+    const begun = world.time;
+    let passed = false;
+    try {
+      await node.barrier();
+      passed = true;
+    } finally {
+      history.barriers.push({ node: name, begun, ended: world.time, passed });
+    }
+  };
+
   const mark = (before: Counted | null, effect: string): Pick<Counted, 'effects' | 'by'> => ({
     effects: [...(before?.effects ?? []), effect],
     by: `${effect}@${(before === null ? 0 : revOf(before)) + 1}`,
@@ -181,12 +191,12 @@ export const startProcess = (world: World, set: ReplicaSet, name: string, histor
       if (!stillThere || sessions.get(session) !== known) throw new RegistryError('unauthenticated');
       known.alive = true;
     },
-    update: (session, uuid, request, effect, expectedRev) =>
+    update: ({ session, uuid, effect, expectedRev, fickle }, request) =>
       inSession(session, async (alive) => {
         const step: Step<DeviceDocument> = (before) => {
           alive();
           const document = present(before);
-          if (!document.open) throw new RegistryError('forbidden');
+          if (!document.open || (fickle && random.chance(0.5))) throw new RegistryError('forbidden');
           return { next: { ...document, ...mark(document, effect) }, shown: true };
         };
         return revOf((await devices.revise(uuid, request, step, { expectedRev })).document);
@@ -223,7 +233,7 @@ export const startProcess = (world: World, set: ReplicaSet, name: string, histor
         if (before === null) return null;
         return { next: { ...before, _rollcall: { ...before._rollcall!, gone: { at: feed.time(), by: session } } }, shown: true };
       };
-      await endForGood(breaks.noBarrier ? { barrier: async () => undefined } : node, async () => {
+      await endForGood({ barrier: breaks.noBarrier ? async () => undefined : barrier }, async () => {
         try {
           return (await tokens.revise(session, request, end)).outcome !== 'unchanged';
         } catch (error) {

@@ -10,7 +10,8 @@ import { openWorld } from './world.ts';
 export interface Outcome {
   readonly seed: number;
   readonly broken: readonly string[];
-  readonly faults: readonly string[];
+  /** What was done to the nodes, in short. */
+  readonly faults: string;
   readonly history: History;
 }
 
@@ -24,7 +25,6 @@ export const runSchedule = async (seed: number, breaks: Breaks = {}): Promise<Ou
   const { random } = world;
   const set = openReplicaSet(world);
   const history = openHistory();
-  const faults: string[] = [];
   let started = 0;
   const start = (): Process => startProcess(world, set, `node-${(started += 1)}`, history, breaks);
   let processes: Process[] = Array.from({ length: random.whole(2, 3) }, start);
@@ -55,7 +55,7 @@ export const runSchedule = async (seed: number, breaks: Breaks = {}): Promise<Ou
   keepActing();
   const isCalm = random.chance(0.05);
   const keepStriking = (): void => {
-    faults.push(`${Math.round(world.time)} ${strike(targets)}`);
+    history.faults.push(strike(targets));
     if (world.time < ACTION_MS - 6_000) world.after(random.between(200, 5_000), keepStriking);
   };
   if (!isCalm) world.after(random.between(100, 3_000), keepStriking);
@@ -73,5 +73,8 @@ export const runSchedule = async (seed: number, breaks: Breaks = {}): Promise<Ou
       if (time - begun > 1_000) broken.push(`P8 the end of ${session} took ${Math.round(time - begun)} ms`);
   }
   for (const { host } of processes) host.kill();
+  const faults = history.faults
+    .map(({ kind, node, from, to }) => `${kind} ${node} ${Math.round(from)}-${Math.round(to)}`)
+    .join(', ');
   return { seed, broken, faults, history };
 };

@@ -18,7 +18,7 @@ describe('nodes on a replica set under faults', function () {
     const first = Date.now() % 1_000_000;
     for (let seed = first; seed < first + 150; seed += 1) {
       const { broken, faults } = await runSchedule(seed);
-      expect(broken, `seed ${seed}: ${faults.join(', ')}`).to.deep.equal([]);
+      expect(broken, `seed ${seed}: ${faults}`).to.deep.equal([]);
     }
   });
 

@@ -27,7 +27,7 @@ export interface Change {
 export interface Feed {
   /** The feed's own random id; a cursor of another feed is worth nothing here. */
   readonly id: string;
-  /** Resolves when the tail is open: whatever is written from then on comes by it, or a resync does. */
+  /** Resolves when the tail is open: whatever is written from then on comes by it, or a resync does. Rejects if the store cannot be followed. */
   readonly ready: Promise<void>;
   /** Is the tail open now? */
   readonly open: boolean;
@@ -85,7 +85,7 @@ export const openFeed = ({ store, id, clock, log, window, heartbeats }: FeedOpti
       try {
         listener(value);
       } catch (error) {
-        log.error({ error }, 'a listener of the feed failed');
+        log.error({ err: error }, 'a listener of the feed failed');
       }
     }
   };

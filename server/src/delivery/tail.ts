@@ -1,6 +1,6 @@
 import { Timestamp, type ChangeStreamDocument, type ResumeToken } from 'mongodb';
 import type { Clock } from '../clock.ts';
-import { delay } from '../clock.ts';
+import { delay, within } from '../clock.ts';
 import type { Log } from '../log.ts';
 import { isOutcomeUnknown } from '../store/outcome.ts';
 import type { ChangeStream, Store } from '../store/port.ts';
@@ -9,6 +9,8 @@ import { positionAt, positionOfToken, timeAt, type Position } from './position.t
 /** Silence after which a stream counts as stalled, in milliseconds. Leases come every second. */
 const SILENCE_MS = 3_000;
 const WATCH_MS = 500;
+/** A stalled stream may not hold up the end of the process for longer, in milliseconds. */
+const CLOSE_MS = 1_000;
 const OPTIONS = { promoteLongs: false, maxAwaitTimeMS: 250 };
 
 export interface TailOptions {
@@ -27,6 +29,7 @@ export interface TailOptions {
 
 /** A change stream that is kept open: it is taken up again after errors and silences, and says so when that was not possible. */
 export interface Tail {
+  /** Rejects if the store refuses to be followed, as one that is no replica set does. */
   readonly ready: Promise<void>;
   readonly open: boolean;
   close(): Promise<void>;
@@ -52,7 +55,9 @@ export const openTail = ({ store, clock, log, heartbeats, backMs, accept, opened
   let current: ChangeStream | null = null;
   let lastSign = clock.monotonic();
   let becameReady!: () => void;
-  const ready = new Promise<void>((resolve) => (becameReady = resolve));
+  let refused!: (error: unknown) => void;
+  const ready = new Promise<void>((resolve, reject) => ([becameReady, refused] = [resolve, reject]));
+  ready.catch(() => undefined);
 
   const start = async (options: object, from: Position | null): Promise<Opened> => {
     const stream = store.watch([], { ...OPTIONS, ...options });
@@ -74,8 +79,9 @@ export const openTail = ({ store, clock, log, heartbeats, backMs, accept, opened
       discard(now.stream);
       return back;
     } catch (error) {
-      if (isOutcomeUnknown(error)) throw error;
-      return now;
+      if (!isOutcomeUnknown(error)) return now;
+      discard(now.stream);
+      throw error;
     }
   };
 
@@ -115,11 +121,12 @@ export const openTail = ({ store, clock, log, heartbeats, backMs, accept, opened
       open = false;
       discard(current);
       const code = (error as { code?: unknown }).code;
-      if (begun && typeof code === 'number' && !isOutcomeUnknown(error)) {
+      if (typeof code === 'number' && !isOutcomeUnknown(error)) {
+        if (!begun) return refused(error);
         gap ??= code === 286 ? 'history lost' : `stream error ${code}`;
         token = null;
       }
-      log.warn({ error }, 'the feed was interrupted');
+      log.warn({ err: error }, 'the feed was interrupted');
       failures += 1;
       await delay(clock, Math.min(1_000, 50 * 2 ** failures));
       if (mine === attempt && !closed) void run();
@@ -157,8 +164,9 @@ export const openTail = ({ store, clock, log, heartbeats, backMs, accept, opened
       attempt += 1;
       open = false;
       stopWatch();
-      await current?.close().catch(() => undefined);
+      const last = current;
       current = null;
+      if (last) await within(clock, CLOSE_MS, last.close()).catch(() => undefined);
     },
   };
 };

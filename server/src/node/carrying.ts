@@ -41,14 +41,14 @@ export const openCarrying = (feed: Feed, log: Log, advanced: (change: Change | n
         if (!pending) continue;
         entry.waitsFor += 1;
         pending
-          .catch((error: unknown) => log.error({ error }, 'a change was not carried out'))
+          .catch((error: unknown) => log.error({ err: error }, 'a change was not carried out'))
           .finally(() => {
             entry.waitsFor -= 1;
             settle();
             advanced(null);
           });
       } catch (error) {
-        log.error({ error }, 'a change was not carried out');
+        log.error({ err: error }, 'a change was not carried out');
       }
     }
     entry.waitsFor -= 1;

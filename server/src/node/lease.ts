@@ -94,7 +94,7 @@ export const openLease = ({ id, store, clock, log, at, acknowledged }: LeaseOpti
         (error: unknown) => {
           asking ||= lease.asks === true;
           follows ||= asking;
-          log.warn({ error }, 'the lease was not renewed');
+          log.warn({ err: error }, 'the lease was not renewed');
           return delay(clock, 50);
         },
       )
