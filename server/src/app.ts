@@ -210,6 +210,7 @@ const start = async (config: Config, log: pino.Logger, closers: (() => unknown)[
     operations,
     engines,
     authenticate,
+    connections,
     origins: config.origins,
     dispatch,
     carryOutEndings: (ends) => carryOutEndings(ends),

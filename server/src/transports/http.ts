@@ -4,6 +4,7 @@ import cors from '@fastify/cors';
 import helmet from '@fastify/helmet';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Authenticate } from '../authenticate.ts';
+import type { Connections } from '../connections.ts';
 import type { Actor, Ending, Handled } from '../implement.ts';
 import type { Call } from '../pipeline.ts';
 import type { Operation } from '../registry.ts';
@@ -12,12 +13,14 @@ import * as meshblu from './dialects/meshblu-http.ts';
 import { readRequestId } from './socket/call-options.ts';
 import type { Engines } from './socket/engines.ts';
 import { readJson } from './json-body.ts';
+import { serveLive } from './live-http.ts';
 
 /** What the HTTP side needs of the registry. */
 export interface HttpKit {
   readonly operations: ReadonlyMap<string, Operation>;
   readonly engines: Engines;
   readonly authenticate: Authenticate;
+  readonly connections: Connections;
   readonly origins: readonly string[];
   dispatch(operation: Operation, call: Call): Promise<Handled<unknown>>;
   carryOutEndings(ends: readonly Ending[]): Promise<unknown>;
@@ -142,6 +145,7 @@ export const openHttp = async (kit: HttpKit): Promise<FastifyInstance> => {
     }
   }
 
+  serveLive(app, kit);
   for (const { path, type, read } of kit.pages) {
     app.get(path, async (_request, reply) => {
       const { status = 200, text } = await read();
