@@ -1,6 +1,4 @@
-import { request } from 'node:http';
 import { connect } from 'node:net';
-import { text } from 'node:stream/consumers';
 import { expect } from 'chai';
 import { drop } from '@rollcall/server/internal/transports/socket/engines';
 import type { Socket } from 'socket.io';
@@ -9,7 +7,7 @@ import { call, client, closeClients, next } from './clients.ts';
 import type { RawClient } from './raw.ts';
 import { rawClient } from './raw.ts';
 import type { Served } from './serve.ts';
-import { serve } from './serve.ts';
+import { ask, serve } from './serve.ts';
 
 const KiB = 1024;
 const MiB = 1024 * KiB;
@@ -180,18 +178,6 @@ describe('a reader that reads', () => {
     });
   }
 });
-
-/** Sends one request over a connection of its own. */
-const ask = ({ port }: Served, path: string, body?: string): Promise<string> =>
-  new Promise((resolve, reject) => {
-    const asked = request(
-      { host: '127.0.0.1', port, path, method: body === undefined ? 'GET' : 'POST', agent: false },
-      (response) => {
-        void text(response).then(resolve);
-      },
-    );
-    asked.on('error', reject).end(body);
-  });
 
 describe('a client of the legacy engine that polls', () => {
   it('has to read what it asked for in time', async () => {

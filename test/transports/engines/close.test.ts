@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { until } from '../../sdk/support/until.ts';
 import { client, closeClients, next } from './clients.ts';
 import { rawClient } from './raw.ts';
-import { serve } from './serve.ts';
+import { ask, serve } from './serve.ts';
 
 /** What keeps the process alive, by kind. */
 const handles = (): readonly string[] =>
@@ -55,6 +55,22 @@ describe('close()', () => {
     for (const each of raw) each.destroy();
     await until(() => handles().every((kind) => kind === 'Timeout') && handles().length <= 1);
     expect(served.engines.stats().connections).to.equal(0);
+  });
+
+  it('leaves no timer of polling clients that broke a rule or polled twice at a time', async () => {
+    const timers = (): number => handles().filter((kind) => kind === 'Timeout').length;
+    const before = timers();
+    const served = await serve();
+    const sessions = await Promise.all(
+      Array.from({ length: 10 }, async () => {
+        const answer = await ask(served, '/socket.io/?EIO=3&transport=polling');
+        return `/socket.io/?EIO=3&transport=polling&sid=${/"sid":"([^"]+)"/.exec(answer)?.[1]}`;
+      }),
+    );
+    await Promise.all(sessions.slice(0, 5).map((path) => ask(served, path, '9:4nonsense')));
+    await Promise.all(sessions.slice(5).map((path) => ask(served, path, 'no payload')));
+    await served.close();
+    await until(() => timers() <= before + 1);
   });
 
   it('does not wait for an upgrade that was begun and never ended', async () => {

@@ -148,7 +148,7 @@ describe('the scan of a JSON text', () => {
     for (const unit of ['"', '\\', '\\"', '"\\', '"a":', '{"', '1', '1e', '"\\ud800', '}', '" ']) {
       const start = performance.now();
       scan(unit.repeat(131_072 / unit.length), maxDepth);
-      expect(performance.now() - start, unit).to.be.below(100);
+      expect(performance.now() - start, unit).to.be.below(1000);
     }
   });
 });

@@ -1,5 +1,6 @@
-import { createServer } from 'node:http';
+import { createServer, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { promisify } from 'node:util';
 import type { Socket } from 'socket.io';
 import type { EngineOptions, Engines } from '@rollcall/server/internal/transports/socket/engines';
@@ -24,7 +25,7 @@ const answer = (socket: Socket): void => {
 
 /** Serves on a free loopback port; `echo` is acknowledged with its argument, `say` comes back as `said`. */
 export const serve = async (options: Partial<EngineOptions> = {}): Promise<Served> => {
-  const engines = openEngines({ origins: [], legacy: true, ...options });
+  const engines = openEngines({ origins: [], legacy: true, admitFirehose: () => Promise.resolve(true), ...options });
   for (const io of [engines.io, engines.legacy]) io?.on('connection', answer);
   const http = createServer((request, response) => {
     if (!engines.handle(request, response)) response.end('rest');
@@ -47,3 +48,15 @@ export const serve = async (options: Partial<EngineOptions> = {}): Promise<Serve
     },
   };
 };
+
+/** Sends one request over a connection of its own. */
+export const ask = ({ port }: Served, path: string, body?: string): Promise<string> =>
+  new Promise((resolve, reject) => {
+    const asked = request(
+      { host: '127.0.0.1', port, path, method: body === undefined ? 'GET' : 'POST', agent: false },
+      (response) => {
+        void text(response).then(resolve);
+      },
+    );
+    asked.on('error', reject).end(body);
+  });
