@@ -100,7 +100,7 @@ export function feedRules({ db, fresh }: Bench): void {
       await things.insertOne({ _id: 1, a: 1 });
       const stream = await watching();
       await things.updateOne({ _id: 1 }, { $set: { a: 1 } });
-      await things.replaceOne({ _id: 1 }, { a: 1 });
+      await things.replaceOne({ _id: 1 }, { _id: 1, a: 1 });
       await failure(things.insertOne({ _id: 1 }));
       await things.deleteOne({ _id: 2 });
       await things.insertOne({ _id: 'end' });

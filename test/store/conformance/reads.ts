@@ -97,6 +97,23 @@ export function readRules({ fresh }: Bench): void {
       ).to.deep.equal([3, 2, 1]);
     });
 
+    it('refuses to sort by two arrays of one document', async () => {
+      const devices = fresh();
+      await devices.insertOne({ _id: 1, a: [1, 2], b: [3, 4] });
+      await failure(devices.find({}).sort({ a: 1, b: -1 }).toArray());
+    });
+
+    it('places a document by the one element that comes first for the whole order', async () => {
+      const devices = fresh();
+      const pairs = (...list: [number, number][]) => list.map(([x, y]) => ({ x, y }));
+      await devices.insertMany([
+        { _id: 1, p: pairs([1, 1], [2, 9]) },
+        { _id: 2, p: pairs([1, 5], [1, 2]) },
+        { _id: 3, p: pairs([0, 0]) },
+      ]);
+      expect(ids(await devices.find({}).sort({ 'p.x': 1, 'p.y': -1 }).toArray())).to.deep.equal([3, 2, 1]);
+    });
+
     it('skips and limits after sorting; a limit of 0 is none, a negative one counts as positive', async () => {
       const devices = await stocked();
       const some = (skip: number, limit: number) => devices.find({}, { sort: { _id: 1 }, skip, limit }).toArray();

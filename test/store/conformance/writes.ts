@@ -275,10 +275,11 @@ export function writeRules({ fresh }: Bench): void {
       expect(results.map(({ matchedCount }) => matchedCount).sort()).to.deep.equal([0, 0, 1]);
     });
 
-    it('counts an equal document as not modified', async () => {
+    it('counts an equal document as not modified, if it says the _id', async () => {
       const devices = fresh();
       await devices.insertOne({ _id: 1, a: 1 });
-      expect(await devices.replaceOne({ _id: 1 }, { a: 1 })).to.include({ matchedCount: 1, modifiedCount: 0 });
+      expect(await devices.replaceOne({ _id: 1 }, { _id: 1, a: 1 })).to.include({ matchedCount: 1, modifiedCount: 0 });
+      expect(await devices.replaceOne({ _id: 1 }, { a: 1 })).to.include({ matchedCount: 1, modifiedCount: 1 });
     });
 
     it('refuses another _id', async () => {

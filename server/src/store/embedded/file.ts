@@ -1,6 +1,6 @@
-import { chmodSync, closeSync, mkdirSync, openSync } from 'node:fs';
-import { dirname } from 'node:path';
-import { isSqliteError, openSqlite, type Sqlite } from './sqlite.ts';
+import { takeLock } from './lock.ts';
+import { makePrivate } from './private-file.ts';
+import { openSqlite, type Sqlite } from './sqlite.ts';
 
 /** Format of the file. A file with another number is not opened. */
 const formatVersion = 1;
@@ -16,14 +16,29 @@ const schema = `
     key BLOB NOT NULL, body BLOB);
 `;
 
-/**
- * Opens the data file, made with mode 0600 (its folder with 0700) if it is not there, and takes it for this process alone.
- *
- * The lock is SQLite's exclusive locking mode on the file itself: it ends with the process, however that ends.
- */
-export async function openFile(path: string, maxPages: number | undefined): Promise<Sqlite> {
-  if (path !== ':memory:') makePrivate(path);
-  const sqlite = await openSqlite(path);
+/** An open data file. */
+export interface DataFile {
+  sqlite: Sqlite;
+  /** Closes it and sets it free for the next one. */
+  close(): void;
+}
+
+/** Opens the data file, made with mode 0600 (its folder with 0700) if it is not there, and takes it for this process alone. */
+export async function openFile(path: string, maxPages: number | undefined): Promise<DataFile> {
+  const inMemory = path === ':memory:';
+  const unlock = inMemory ? () => undefined : await takeLock(path);
+  try {
+    if (!inMemory) makePrivate(path);
+    const sqlite = await openSqlite(path);
+    prepare(sqlite, maxPages);
+    return { sqlite, close: () => closeFile(sqlite, unlock) };
+  } catch (error) {
+    unlock();
+    throw error;
+  }
+}
+
+function prepare(sqlite: Sqlite, maxPages: number | undefined): void {
   try {
     sqlite.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL');
     sqlite.exec('PRAGMA cache_size = -65536; PRAGMA temp_store = MEMORY; PRAGMA journal_size_limit = 16777216');
@@ -31,30 +46,21 @@ export async function openFile(path: string, maxPages: number | undefined): Prom
     prepareFormat(sqlite);
   } catch (error) {
     sqlite.close();
-    if (isSqliteError(error) && /locked|busy/.test(String(error))) throw new Error(`${path} is in use by another process`);
     throw error;
   }
-  return sqlite;
 }
 
 /**
- * Closes the file and lets go of its lock at once.
- *
- * `@photostructure/sqlite` keeps a closed connection, and so its lock, until its statements are collected as garbage; a
- * connection that is neither in WAL nor in exclusive mode has no lock to keep.
+ * `@photostructure/sqlite` keeps a closed connection, and so its locks, until its statements are collected as garbage; a
+ * connection that is neither in WAL nor in exclusive mode has no locks to keep.
  */
-export function closeFile(sqlite: Sqlite): void {
+function closeFile(sqlite: Sqlite, unlock: () => void): void {
   try {
     sqlite.exec('PRAGMA journal_mode = DELETE; PRAGMA locking_mode = NORMAL; SELECT count(*) FROM facts');
   } finally {
     sqlite.close();
+    unlock();
   }
-}
-
-function makePrivate(path: string): void {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  closeSync(openSync(path, 'a', 0o600));
-  chmodSync(path, 0o600);
 }
 
 function prepareFormat(sqlite: Sqlite): void {

@@ -18,15 +18,21 @@ const changing = ['upsert', 'arrayFilters', 'returnDocument', 'projection', 'sor
 export function findOneAnd<T extends Document>(engine: Engine, name: string): FindOneAnd<T> {
   async function changed(filter: Document, how: () => Change, options: Document): Promise<WithId<T> | null> {
     const selection = selectionOf(received(filter), orderOf(options['sort'] as Document | undefined), 0, 1);
+    const answer = answering(options);
     const { before, after } = await engine.turns.write(change(engine, name, selection, how(), options['upsert'] === true));
-    return result(options['returnDocument'] === 'after' ? after : before, options);
+    return answer(options['returnDocument'] === 'after' ? after : before);
   }
 
-  function result(bytes: Uint8Array | undefined, options: Document): WithId<T> | null {
-    if (bytes === undefined) return null;
-    const document = promote(bytes, promotionOf(options, engine.promotion));
+  /** What makes the answer of stored bytes. A bad projection is refused before anything is written. */
+  function answering(options: Document): (bytes: Uint8Array | undefined) => WithId<T> | null {
+    const promotion = promotionOf(options, engine.promotion);
     const { projection } = options as { projection?: Document };
-    return (projection === undefined ? document : compileProjection(received(projection))(document)) as WithId<T>;
+    const project = projection === undefined ? undefined : compileProjection(received(projection));
+    return (bytes) => {
+      if (bytes === undefined) return null;
+      const document = promote(bytes, promotion);
+      return (project === undefined ? document : project(document)) as WithId<T>;
+    };
   }
 
   return {
@@ -41,8 +47,9 @@ export function findOneAnd<T extends Document>(engine: Engine, name: string): Fi
     async findOneAndDelete(filter: Document, options: Document = {}) {
       checkOptions('findOneAndDelete', options, ['projection', 'sort', 'maxTimeMS']);
       const selection = selectionOf(received(filter), orderOf(options['sort'] as Document | undefined), 0, 1);
+      const answer = answering(options);
       const { before } = await engine.turns.write(remove(engine, name, selection));
-      return result(before, options);
+      return answer(before);
     },
   };
 }

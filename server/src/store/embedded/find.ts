@@ -4,7 +4,7 @@ import { promote } from './bson.ts';
 import { received } from './received.ts';
 import { cursor, type CursorShape, type EmbeddedCursor } from './cursor.ts';
 import type { Engine } from './engine.ts';
-import { serverError } from './errors.ts';
+import { refused, serverError } from './errors.ts';
 import type { Direction } from './index-keys.ts';
 import { checkOptions, promotionOf } from './options.ts';
 import { pace } from './pace.ts';
@@ -78,6 +78,8 @@ export function orderOf(sort: Document | undefined): Order {
   return Object.entries(sort ?? {}).map(([path, direction]): readonly [string, Direction] => {
     if (direction !== 1 && direction !== -1)
       throw serverError(15975, '$sort key ordering must be 1 (for ascending) or -1 (for descending)');
+    if (path.split('.').some((step) => /^\d+$/.test(step)))
+      throw refused(`a sort by an array position (${JSON.stringify(path)})`);
     if (path === '' || path.startsWith('$')) throw serverError(16410, 'a sort path may not be empty or start with $');
     return [path, direction];
   });

@@ -5,7 +5,7 @@ import { catalog } from './catalog.ts';
 import { watch } from './change-stream.ts';
 import { collection } from './collection.ts';
 import type { Engine } from './engine.ts';
-import { closeFile, openFile } from './file.ts';
+import { openFile } from './file.ts';
 import { journal, type JournalLimits } from './journal.ts';
 import { reader } from './reader.ts';
 import { rows } from './rows.ts';
@@ -48,7 +48,7 @@ export interface EmbeddedStore {
  */
 export async function openEmbedded(path: string, options: EmbeddedOptions = {}): Promise<EmbeddedStore> {
   const { name = 'rollcall', now = Date.now, sweepMs = 60_000, maxPages, journal: limits = {}, ...promotion } = options;
-  const sqlite = await openFile(path, maxPages);
+  const { sqlite, close: closeFile } = await openFile(path, maxPages);
   const sql = statements(sqlite);
   const entries = catalog(sqlite, sql);
   const log = journal(sqlite, sql, now, limits);
@@ -95,7 +95,7 @@ export async function openEmbedded(path: string, options: EmbeddedOptions = {}):
       clearInterval(timer);
       for (const stream of streams) await stream.close();
       await engine.turns.close();
-      closeFile(sqlite);
+      closeFile();
     },
   };
 }

@@ -1,7 +1,6 @@
 import type { Document } from 'mongodb';
 import { decode } from './bson.ts';
-import { encodeKey } from './evaluate.ts';
-import { entriesOf, inverted } from './index-keys.ts';
+import { entriesOf, type Entry } from './index-keys.ts';
 import type { Order } from './plan.ts';
 import type { Row } from './rows.ts';
 
@@ -72,14 +71,10 @@ function byKey(a: Placed, b: Placed): number {
   return Buffer.compare(a.key, b.key);
 }
 
+/** The document's smallest key, as an index on the order would have it. Two arrays on two paths are an error, as there. */
 function placeOf(document: Document, order: Order): Uint8Array {
-  return Buffer.concat(
-    order.map(([path, direction]) => {
-      const keys = entriesOf(document, [[path, 1]]).list.map(({ key }) => key);
-      const sortedKeys = keys.length > 1 ? keys.sort(Buffer.compare) : keys;
-      return direction === 1 ? (sortedKeys[0] ?? nothing) : inverted(sortedKeys[sortedKeys.length - 1] ?? nothing);
-    }),
-  );
+  const { list } = entriesOf(document, order);
+  let [{ key }] = list as [Entry];
+  for (const other of list) if (Buffer.compare(other.key, key) < 0) key = other.key;
+  return key;
 }
-
-const nothing = encodeKey(null);

@@ -64,7 +64,6 @@ function changeRow(
   written.after = row.d;
   if (after === before) return;
   const next = storable(after);
-  if (equalBytes(next.bytes, row.d)) return;
   written.after = next.bytes;
   engine.rows.replace(stored, row, before, next.bytes, next.document, how.kind);
   written.modified += 1;
