@@ -1,5 +1,5 @@
 import { Binary, Decimal128, Double, Int32, Long, MaxKey, MinKey, ObjectId, Timestamp } from 'mongodb';
-import { isKnownId } from './values.ts';
+import { isKnownId, isRecent } from './values.ts';
 
 /**
  * A value as text that tells everything of it: types, order of fields, every bit of a number.
@@ -12,7 +12,7 @@ export function textOf(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value);
   if (typeof value === 'number') return `number ${Object.is(value, -0) ? '-0' : value}`;
   if (Array.isArray(value)) return `[${value.map(textOf).join(', ')}]`;
-  return typeof value === 'object' ? objectText(value) : String(value);
+  return typeof value === 'object' ? objectText(value) : typeof value;
 }
 
 function objectText(value: object): string {
@@ -28,8 +28,4 @@ function objectText(value: object): string {
   if (value instanceof MaxKey) return 'MaxKey';
   const fields = Object.entries(value).map(([name, inner]) => `${JSON.stringify(name)}: ${textOf(inner)}`);
   return `{ ${fields.join(', ')} }`;
-}
-
-function isRecent(time: number): boolean {
-  return Math.abs(Date.now() - time) < 600_000;
 }

@@ -26,7 +26,7 @@ function step(random: Random, current: unknown): [string, unknown] {
       const at = random.below(current.length + 1);
       return [String(at), current[at]];
     }
-    const element: unknown = random.pick([...current, undefined]);
+    const element: unknown = random.pick([...(current as unknown[]), undefined]);
     return step(random, Array.isArray(element) ? undefined : element);
   }
   if (isPlain(current) && random.chance(0.85)) {
@@ -48,7 +48,7 @@ export function likely({ random, documents }: Known, at: string): unknown {
   if (documents.length === 0 || random.chance(0.35)) return value(random, 2);
   let current: unknown = random.pick(documents);
   for (const name of at.split('.')) {
-    if (Array.isArray(current) && !/^\d+$/.test(name)) current = random.pick([...current, undefined]);
+    if (Array.isArray(current) && !/^\d+$/.test(name)) current = random.pick([...(current as unknown[]), undefined]);
     current = typeof current === 'object' && current !== null ? (current as Document)[name] : undefined;
   }
   if (Array.isArray(current) && current.length > 0 && random.chance(0.6)) current = random.pick(current);

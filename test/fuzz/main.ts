@@ -4,7 +4,7 @@ import { BSON, MongoClient, type Collection, type Document } from 'mongodb';
 import { mongodUri } from '../support/mongod.ts';
 import { index, operation, type Operation } from './operations.ts';
 import { random } from './random.ts';
-import { withoutMadeId } from './values.ts';
+import { copied } from './values.ts';
 import { type Difference, openPair, step } from './scenario.ts';
 import { shrink } from './shrink.ts';
 
@@ -57,6 +57,7 @@ async function sequence(real: Collection, sequenceSeed: number, counts: Counts):
           ? { kind: 'createIndex', ...index({ random: choices, documents }) }
           : operation({ random: choices, documents });
       const outcome = await step(pair, next);
+      if (outcome.kind === 'ended') return undefined;
       if (outcome.kind === 'skipped') counts.skipped += 1;
       if (outcome.kind === 'refused') {
         counts.refused.set(outcome.why, (counts.refused.get(outcome.why) ?? 0) + 1);
@@ -68,7 +69,7 @@ async function sequence(real: Collection, sequenceSeed: number, counts: Counts):
       counts.agreed += 1;
       if (outcome.failed) counts.failed += 1;
       operations.push(next);
-      documents = outcome.documents.map(withoutMadeId);
+      documents = copied(outcome.documents) as Document[];
     }
     return undefined;
   } finally {

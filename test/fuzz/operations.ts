@@ -83,7 +83,7 @@ export function operation(known: Known): Operation {
     case 'findOneAndDelete':
       return { kind, filter: narrow(known), options: { ...order(known), ...projected(known) } };
     case 'bulkWrite':
-      return { kind, operations: random.list(1 + random.below(4), () => bulkPart(known)), ordered: random.chance(0.6) };
+      return bulk(known);
     case 'createIndex':
       return { kind, ...index(known) };
   }
@@ -123,6 +123,15 @@ function projected({ random }: Known): Document {
     () => [random.pick(['a', 'b', 'c', 'a.b', 'a.c', 'b.a', 'a.b.c']), random.chance(0.97) ? keep : 1] as const,
   );
   return { projection: { ...Object.fromEntries(fields), ...(random.chance(0.3) ? { _id: random.pick([0, 1]) } : {}) } };
+}
+
+/** Without an order only operations of one kind: the driver puts them into batches by kind. */
+function bulk(known: Known): Operation {
+  const { random } = known;
+  const parts = random.list(1 + random.below(4), () => bulkPart(known));
+  if (random.chance(0.6)) return { kind: 'bulkWrite', operations: parts, ordered: true };
+  const [first] = Object.keys(parts[0] ?? {});
+  return { kind: 'bulkWrite', operations: parts.filter((part) => Object.keys(part)[0] === first), ordered: false };
 }
 
 function bulkPart(known: Known): Document {

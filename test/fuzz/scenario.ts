@@ -1,6 +1,7 @@
 import type { BulkWriteResult, Collection, Document, UpdateResult } from 'mongodb';
 import { openEmbedded } from '@rollcall/server/store';
 import { textOf } from './compare.ts';
+import { isPlain } from './filters.ts';
 import type { Operation } from './operations.ts';
 
 /** Two stores that should answer alike: the embedded one and a mongod, each with an empty collection of its own. */
@@ -19,11 +20,15 @@ export interface Difference {
   real: string;
 }
 
-/** `agreed`: both answered (or failed) alike; `skipped`: nothing was asked, as MongoDB promises no order there. */
+/**
+ * `agreed`: both answered (or failed) alike; `skipped`: nothing was asked, as MongoDB
+ * promises no order there. `ended`: from here on the stores may hold different documents without either being wrong.
+ */
 export type Step =
   | { kind: 'agreed'; failed: boolean; documents: Document[] }
   | { kind: 'refused'; why: string }
   | { kind: 'skipped' }
+  | { kind: 'ended' }
   | { kind: 'different'; difference: Difference };
 
 const typed = { promoteValues: false } as const;
@@ -54,6 +59,8 @@ export async function step({ embedded, real }: Pair, operation: Operation): Prom
   const failed = 'error' in ours;
   const documents = await contents(embedded);
   if (isRead(operation)) return { kind: 'agreed', failed, documents };
+  if (failed && mayFailBetween(operation)) return { kind: 'ended' };
+  if (documents.some(hasMixedNames)) return { kind: 'ended' };
   const stored = [documents, await contents(real)].map((list) => list.map(textOf).sort().join('\n')) as [string, string];
   if (stored[0] !== stored[1])
     return { kind: 'different', difference: { what: 'stored documents', embedded: stored[0], real: stored[1] } };
@@ -67,6 +74,22 @@ function isRead({ kind }: Operation): boolean {
 /** Operations that may be refused half done. */
 function isBatch({ kind }: Operation): boolean {
   return kind === 'bulkWrite' || kind === 'updateMany';
+}
+
+/** Operations on several documents in an order that is the store's own: after a failure some of them are changed. */
+function mayFailBetween(operation: Operation): boolean {
+  return (
+    operation.kind === 'updateMany' ||
+    (operation.kind === 'bulkWrite' && operation.operations.some((part) => 'updateMany' in part))
+  );
+}
+
+/** A name that looks like an array index beside others: JavaScript puts it first, so nobody here can tell its place. */
+function hasMixedNames(value: unknown): boolean {
+  if (Array.isArray(value)) return value.some(hasMixedNames);
+  if (!isPlain(value)) return false;
+  const names = Object.keys(value);
+  return (names.length > 1 && names.some((name) => /^\d+$/.test(name))) || Object.values(value).some(hasMixedNames);
 }
 
 function alike(a: Outcome, b: Outcome): boolean {

@@ -73,6 +73,9 @@ function* simplerOperations(operation: Operation): Generator<Operation> {
   }
 }
 
+/** Parts of a bulk's operations, and what makes an order complete. */
+const needed: ReadonlySet<string> = new Set(['_id', 'filter', 'update', 'document', 'replacement']);
+
 /** The same value with one field or element less, at any depth. */
 function* simplerForms(value: unknown): Generator<unknown> {
   if (Array.isArray(value)) {
@@ -80,7 +83,7 @@ function* simplerForms(value: unknown): Generator<unknown> {
     for (let at = 0; at < value.length; at += 1)
       for (const inner of simplerForms(value[at])) yield value.map((old: unknown, index) => (index === at ? inner : old));
   } else if (isPlain(value)) {
-    for (const name of Object.keys(value)) yield without(value, name);
+    for (const name of Object.keys(value)) if (!needed.has(name)) yield without(value, name);
     for (const [name, old] of Object.entries(value)) for (const inner of simplerForms(old)) yield { ...value, [name]: inner };
   }
 }

@@ -13,10 +13,19 @@ export function isKnownId(id: ObjectId): boolean {
   return objectIds.some((known) => known.equals(id));
 }
 
-/** A document as generators may copy from it: without an id that a store made, which differs between the stores. */
-export function withoutMadeId(document: Document): Document {
-  const { _id: id, ...rest } = document;
-  return id instanceof ObjectId && !isKnownId(id) ? rest : document;
+/** A value as generators may copy it: in place of what a store made up, which differs between the stores, something else. */
+export function copied(value: unknown): unknown {
+  if (value instanceof ObjectId) return isKnownId(value) ? value : objectIds[0];
+  if (value instanceof Date) return isRecent(value.getTime()) ? new Date(0) : value;
+  if (value instanceof Timestamp) return isRecent(value.t * 1000) ? new Timestamp({ t: 1, i: 2 }) : value;
+  if (Array.isArray(value)) return value.map(copied);
+  if (typeof value !== 'object' || value === null || Object.getPrototypeOf(value) !== Object.prototype) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, copied(inner)]));
+}
+
+/** Whether a time is the present one, as `$currentDate` sets it. */
+export function isRecent(time: number): boolean {
+  return Math.abs(Date.now() - time) < 600_000;
 }
 
 const common: readonly unknown[] = [0, 1, 2, 3, -1, 'a', 'b', 'ab', '', null, true, false, 1.5, new Double(1), new Double(2)];

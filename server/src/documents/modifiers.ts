@@ -91,10 +91,21 @@ function currentDate(argument: unknown): Modifier {
     case 'date':
       return creating((_, { now }) => now);
     case 'timestamp':
-      return creating((_, { now }) => new Timestamp({ t: Math.floor(now.getTime() / 1000), i: 1 }));
+      return creating((_, { now }) => nextTimestamp(now));
     default:
       throw new DocumentError(codes.badValue, "The '$type' string field is required to be 'date' or 'timestamp'");
   }
+}
+
+let seconds = 0;
+let ordinal = 0;
+
+/** A timestamp after all that were given out before in the same second. */
+function nextTimestamp(now: Date): Timestamp {
+  const second = Math.floor(now.getTime() / 1000);
+  ordinal = second === seconds ? ordinal + 1 : 1;
+  seconds = second;
+  return new Timestamp({ t: second, i: ordinal });
 }
 
 /** `$each` counts if it is the first name, as MongoDB has it. */

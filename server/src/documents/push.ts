@@ -31,7 +31,8 @@ function pushed(current: readonly unknown[] | undefined, { values, position, sor
   let next: readonly unknown[] = [...before.slice(0, at), ...values, ...before.slice(at)];
   if (sort !== undefined) next = [...next].sort(sort);
   const cut = slice === undefined ? next : slice < 0 ? next.slice(slice) : next.slice(0, slice);
-  const same = values.length === 0 && sort === undefined && cut.length === next.length;
+  // A sort counts as a modification even if it moves nothing, except of an empty array.
+  const same = values.length === 0 && (sort === undefined || next.length === 0) && cut.length === next.length;
   return same && current !== undefined ? current : cut;
 }
 

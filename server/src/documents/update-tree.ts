@@ -1,6 +1,7 @@
 import type { Document } from 'mongodb';
 import { codes, DocumentError, UnsupportedOperator } from './errors.ts';
 import { type Modifier, modifiers } from './modifiers.ts';
+import { isNever } from './never.ts';
 import { type Fields, isDocument } from './types.ts';
 import { compareStrings } from './values.ts';
 
@@ -202,7 +203,7 @@ export function parseArrayFilters(filters: readonly Document[], used: ReadonlySe
 }
 
 function identifierOf(filter: unknown): string {
-  const names = new Set(isDocument(filter) ? topNames(filter) : []);
+  const names = new Set(isDocument(filter) && !isNever(filter) ? topNames(filter) : []);
   const [identifier, ...others] = names;
   if (identifier === undefined)
     throw new DocumentError(codes.failedToParse, 'Cannot use an expression without a top-level field name in arrayFilters');

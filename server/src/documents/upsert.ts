@@ -1,5 +1,6 @@
 import type { Document } from 'mongodb';
 import { codes, DocumentError } from './errors.ts';
+import { isNever } from './never.ts';
 import { isDocument, own, put } from './types.ts';
 import { compareStrings, equalValues } from './values.ts';
 
@@ -21,19 +22,6 @@ export function upsertSeed(filter: Document, idOnly = false): Document {
 interface Found {
   equalities: Map<string, unknown>;
   idOnly: boolean;
-}
-
-/** `$all: []` matches nothing; MongoDB then does not look at the other conditions. */
-function isNever(filter: unknown): boolean {
-  if (!isDocument(filter)) return false;
-  return Object.entries(filter).some(([name, value]) => {
-    if (Array.isArray(value) && name === '$and') return value.some(isNever);
-    if (Array.isArray(value) && name === '$or') return value.length > 0 && value.every(isNever);
-    return (
-      isDocument(value) &&
-      Object.entries(value).some(([operator, list]) => operator === '$all' && Array.isArray(list) && list.length === 0)
-    );
-  });
 }
 
 function collect(filter: Document, found: Found): void {
