@@ -9,6 +9,8 @@ import { openCarriage } from './delivery/carry.ts';
 import { openListening } from './delivery/listening.ts';
 import { openLive } from './delivery/live/live.ts';
 import { openDeliveries } from './delivery/messages.ts';
+import { openForwarding } from './delivery/forwarding.ts';
+import { openWebhooks } from './delivery/webhooks.ts';
 import { openPublisher } from './delivery/publish.ts';
 import { openFeed } from './delivery/feed.ts';
 import { derivedIds } from './derived-ids.ts';
@@ -33,6 +35,8 @@ import { openSweeper } from './sweeper.ts';
 import { ensureIndexes } from './store/indexes.ts';
 import { openStore } from './store/open.ts';
 import { keptFeedId } from './store/feed-id.ts';
+import { webhookFailures } from './webhook-failures.ts';
+import { webhookKey } from './webhook-key.ts';
 import { openTokens } from './tokens.ts';
 import { openHttp } from './transports/http.ts';
 import { drop, openEngines } from './transports/socket/engines.ts';
@@ -135,17 +139,46 @@ const start = async (config: Config, log: pino.Logger, closers: (() => unknown)[
     report,
   });
   closers.push(() => live.stop());
-  const services: Services = { store, devices, tokens, ids, subscriptions, listening, connections, live, now, config };
+  const services: Services = {
+    store,
+    devices,
+    tokens,
+    ids,
+    subscriptions,
+    listening,
+    connections,
+    node: node.id,
+    live,
+    now,
+    config,
+  };
   const available = (): void => node.check();
 
-  const deliveries = openDeliveries({ connections, listening, devices, subscriptions, available });
+  const signing = webhookKey(keys);
+  const webhooks = openWebhooks({
+    clock,
+    allowPrivate: config.privateWebhooks,
+    privateKey: signing.privateKey,
+    async issue(uuid) {
+      const { token } = await tokens.issue(uuid, { tag: 'webhook' }, null);
+      return { token, revoke: () => tokens.revoke(uuid, token) };
+    },
+    record: webhookFailures(store),
+    report,
+  });
+  closers.push(() => webhooks.close());
+  const forwarding = openForwarding(webhooks, (from, to, body) => {
+    const sent = readMessage({ ...body, devices: to }, from, ids.uuid('forward', null));
+    void carriage.send(sent, false).catch(report);
+  });
+  const deliveries = openDeliveries({ connections, listening, devices, subscriptions, forwarding, available });
   const carriage = openCarriage({ store, feed, deliveries, alone, now });
   const announce = (uuid: string, online: boolean): void => {
     const input = { devices: '*', topic: 'device-status', payload: { online } };
     void carriage.send(readMessage(input, uuid, ids.uuid('device-status', null)), false).catch(report);
   };
   const presence = openPresence({ store, devices, node: node.id, now, report, announce });
-  const publish = openPublisher({ connections, presence, deliveries, carriage, report });
+  const publish = openPublisher({ connections, presence, deliveries, carriage, node: node.id, report });
   closers.push(feed.subscribe((change) => subscriptions.change(change)));
   closers.push(feed.onResync(() => subscriptions.resync()));
   const sweeper = openSweeper({ store, connections, tokens, clock, report });
@@ -215,7 +248,13 @@ const start = async (config: Config, log: pino.Logger, closers: (() => unknown)[
     dispatch,
     carryOutEndings: (ends) => carryOutEndings(ends),
     toRegistryError,
-    pages: pagesOf({ operations, metrics, ping, isServing: () => node.state === 'serving' && feed.open }),
+    pages: pagesOf({
+      publicKey: signing.publicKey,
+      operations,
+      metrics,
+      ping,
+      isServing: () => node.state === 'serving' && feed.open,
+    }),
   });
   closers.push(async () => {
     stopSockets();

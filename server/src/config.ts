@@ -100,6 +100,12 @@ export const settings = {
     origins,
   ),
   logLevel: setting('ROLLCALL_LOG_LEVEL', 'info' as LogLevel, `How much is logged: ${logLevels.join(', ')}.`, logLevel),
+  privateWebhooks: setting(
+    'ROLLCALL_PRIVATE_WEBHOOKS',
+    false,
+    'May webhooks reach addresses that are not public (this machine, networks of your own)?',
+    truth,
+  ),
   callsPerMinute: setting(
     'ROLLCALL_CALLS_PER_MINUTE',
     1200,

@@ -68,7 +68,10 @@ export interface Documents<D extends Guarded> {
 }
 
 /** The collections whose documents are written through the door. */
-export type GuardedName = Exclude<{ [N in keyof Collections]: Collections[N] extends Guarded ? N : never }[keyof Collections], 'data' | 'events'>;
+export type GuardedName = Exclude<
+  { [N in keyof Collections]: Collections[N] extends Guarded ? N : never }[keyof Collections],
+  'data' | 'events'
+>;
 
 export interface DoorOptions<N extends GuardedName> {
   readonly store: Pick<Store, 'collection'>;

@@ -29,6 +29,8 @@ export interface Services {
   readonly subscriptions: StoredSubscriptions;
   readonly listening: Listening;
   readonly connections: Connections;
+  /** The id of this node. */
+  readonly node: string;
   readonly live: Live;
   /** Milliseconds since 1970. */
   readonly now: () => number;

@@ -7,6 +7,8 @@ import type { Store } from './store/port.ts';
 export interface Keys {
   /** The key of this name: 32 bytes, the same on every node. */
   key(name: string): Promise<Buffer>;
+  /** The text of this name, made by `make` if it is not there yet: for keys of another form. */
+  text(name: string, make: () => Promise<string>): Promise<string>;
 }
 
 /** A node with another pepper or secret than its registry's does not start. */
@@ -59,10 +61,14 @@ export const openKeys = async (store: Store, { pepper, secret }: Secrets): Promi
     if (row.check !== check) throw new WrongSecretError(`${variable} is not the one that this registry was started with`);
   }
 
+  const kept = async (name: string, make: () => Promise<Buffer>): Promise<Buffer> => {
+    const present = await rows.findOne({ _id: name });
+    const row = present ?? (await first({ _id: name, sealed: seal(sealing, await make(), name) }));
+    return unseal(sealing, row.sealed ?? '', name);
+  };
+
   return {
-    async key(name) {
-      const row = await first({ _id: name, sealed: seal(sealing, randomBytes(32), name) });
-      return unseal(sealing, row.sealed ?? '', name);
-    },
+    key: (name) => kept(name, () => Promise.resolve(randomBytes(32))),
+    text: async (name, make) => (await kept(name, async () => Buffer.from(await make(), 'utf8'))).toString('utf8'),
   };
 };

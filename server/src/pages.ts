@@ -10,6 +10,8 @@ const json = 'application/json; charset=utf-8';
 export const pagesOf = (sources: {
   readonly operations: ReadonlyMap<string, Operation>;
   readonly metrics: Metrics;
+  /** The key that signs webhooks, PEM. */
+  readonly publicKey: () => Promise<string>;
   /** Fails if the store cannot be reached. */
   readonly ping: () => Promise<unknown>;
   readonly isServing: () => boolean;
@@ -41,6 +43,7 @@ export const pagesOf = (sources: {
     },
     written('/openapi.json', openapi(sources.operations)),
     written('/asyncapi.json', asyncapi(sources.operations)),
+    { path: '/publickey', type: json, read: async () => ({ text: JSON.stringify({ publicKey: await sources.publicKey() }) }) },
     alive('/healthcheck'),
     alive('/ping'),
     alive('/proofoflife'),

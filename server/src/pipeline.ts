@@ -5,7 +5,7 @@ import type { Authenticate } from './authenticate.ts';
 import { decide, type Subject } from './domain/access.ts';
 import { isProperties } from './domain/properties.ts';
 import type { Sent } from './domain/message.ts';
-import type { RequestId } from './door.ts';
+import type { RequestId, Revision } from './door.ts';
 import type { Actor, Handled, Services } from './implement.ts';
 import type { Limits } from './limits.ts';
 import type { Operation } from './registry.ts';
@@ -76,12 +76,15 @@ export const openPipeline = ({ services, authenticate, limits, send, available }
     throw new RegistryError(decision.code);
   };
 
-  /** The decision of a change, on exactly the document that is replaced. */
+  /** The decision of a change, on exactly the document that is replaced. It is marked as written by this node. */
   const decideWith =
-    (subject: Subject, access: Access, compute: (before: DeviceDocument) => ReturnType<typeof Object>) =>
+    (subject: Subject, access: Access, compute: (before: DeviceDocument) => Revision<DeviceDocument> | null) =>
     (before: DeviceDocument | null) => {
       if (before === null || !decide(subject, access, before).allowed) throw new RegistryError('forbidden');
-      return compute(before);
+      const revision = compute(before);
+      if (revision === null) return null;
+      const hidden = { rev: 0, shown: 0, ...before._rollcall, ...revision.next._rollcall, node: services.node };
+      return { ...revision, next: { ...revision.next, _rollcall: hidden } };
     };
 
   const carryOut: Dispatch = async (operation, call) => {

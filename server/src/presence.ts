@@ -21,7 +21,13 @@ const collectMs = 20;
 const nodesOf = (document: DeviceDocument): readonly string[] => document._rollcall?.presence?.nodes ?? [];
 
 /** The document with these nodes holding it: `online` while there are any (decisions, section 8). Null if that is what it says. */
-const held = (before: DeviceDocument, nodes: readonly string[], now: number, reason: string): Revision<DeviceDocument> | null => {
+const held = (
+  before: DeviceDocument,
+  nodes: readonly string[],
+  now: number,
+  reason: string,
+  node: string,
+): Revision<DeviceDocument> | null => {
   const online = nodes.length > 0;
   const same = nodesOf(before).length === nodes.length && nodesOf(before).every((node) => nodes.includes(node));
   if (same && before['online'] === online) return null;
@@ -29,7 +35,7 @@ const held = (before: DeviceDocument, nodes: readonly string[], now: number, rea
   const seen = change(before, (document) => ({ ...document, online }), before.uuid, new Date(now));
   const next = seen?.next ?? before;
   return {
-    next: { ...next, _rollcall: { rev: 0, shown: 0, ...before._rollcall, presence: { nodes: [...nodes], since, reason } } },
+    next: { ...next, _rollcall: { rev: 0, shown: 0, ...before._rollcall, node, presence: { nodes: [...nodes], since, reason } } },
     shown: seen !== null,
   };
 };
@@ -59,7 +65,7 @@ export const openPresence = (options: {
   ): Promise<void> => {
     let shown = false;
     const { document, outcome } = await devices.revise(uuid, null, (before) => {
-      const revision = before === null ? null : held(before, nodesAfter(before), now(), reason());
+      const revision = before === null ? null : held(before, nodesAfter(before), now(), reason(), node);
       shown = revision?.shown ?? false;
       return revision;
     });

@@ -59,17 +59,17 @@ export const openCarriage = (options: {
     async send(sent, repeated) {
       const extras = { id: sent.id, cursor: feed.cursor };
       if (alone) {
-        if (known.add(sent.id)) await deliveries.message(sent, extras);
+        if (known.add(sent.id)) await deliveries.message(sent, extras, true);
         return;
       }
       if (repeated && !(await handOver(sent))) return;
       if (!known.add(sent.id)) return;
-      await Promise.all([deliveries.message(sent, extras), repeated ? undefined : handOver(sent)]);
+      await Promise.all([deliveries.message(sent, extras, true), repeated ? undefined : handOver(sent)]);
     },
     arrived(change) {
       if (change.collection !== 'messages' || change.document === null) return undefined;
       const sent = JSON.parse((change.document as { sent: string }).sent) as Sent;
-      return known.add(sent.id) ? deliveries.message(sent, { id: sent.id, cursor: change.cursor }) : undefined;
+      return known.add(sent.id) ? deliveries.message(sent, { id: sent.id, cursor: change.cursor }, false) : undefined;
     },
   };
 };

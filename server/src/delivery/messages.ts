@@ -5,18 +5,30 @@ import type { Documents } from '../door.ts';
 import type { DeviceDocument } from '../store/collections.ts';
 import type { StoredSubscriptions } from '../stored-subscriptions.ts';
 import type { Listening } from './listening.ts';
-import { routeFrom, type Hop, type Kind } from './routes.ts';
+import type { Forwarding } from './forwarding.ts';
+import { routeFrom, type Kind, type Route } from './routes.ts';
+import { forwardersOf } from '../domain/hooks.ts';
 
 /** What goes to the listeners of this node. */
 export interface Deliveries {
-  /** A message: to its addressees, to whoever listens, along stored subscriptions. Resolves when it has been handed to the connections. */
-  message(sent: Sent, extras: Extras): Promise<void>;
+  /**
+   * A message: to its addressees, to whoever listens, along stored subscriptions. Resolves when it has been handed to the connections.
+   *
+   * `origin`: it came in on this node, which makes the requests that devices have asked for.
+   */
+  message(sent: Sent, extras: Extras, origin: boolean): Promise<void>;
   /** A device's document has changed, or the device was removed: to whoever listens to it, along stored subscriptions. */
-  changed(document: DeviceDocument, kind: 'configure' | 'unregister', body: unknown, extras: Extras): Promise<void>;
+  changed(
+    document: DeviceDocument,
+    kind: 'configure' | 'unregister',
+    body: unknown,
+    extras: Extras,
+    origin: boolean,
+  ): Promise<void>;
 }
 
-/** Old stored subscriptions hand on at most this often. */
-const maxForwards = 100;
+/** What is handed on from device to device ends after this many. */
+const maxForwards = 16;
 
 /** Opens the deliveries of a node. Permission is asked for each listener, by the documents of the moment. */
 export const openDeliveries = (options: {
@@ -24,10 +36,11 @@ export const openDeliveries = (options: {
   readonly listening: Listening;
   readonly devices: Documents<DeviceDocument>;
   readonly subscriptions: StoredSubscriptions;
+  readonly forwarding: Forwarding;
   /** Fails while this node may not deliver. */
   readonly available: () => void;
 }): Deliveries => {
-  const { connections, listening, devices, subscriptions, available } = options;
+  const { connections, listening, devices, subscriptions, forwarding, available } = options;
 
   const listeners = (channel: Channel, emitter: DeviceDocument, topic: string | undefined): Connection[] => {
     const hearing: Connection[] = [];
@@ -66,32 +79,45 @@ export const openDeliveries = (options: {
     }
   };
 
+  /** Carries something along the version 2 subscriptions; whoever asked for it emits it again as his own (Meshblu reference, section 6.5). */
   const route = async (
     kind: Kind,
     emitter: DeviceDocument,
     raw: unknown,
     extras: Extras,
+    origin: boolean,
     to: readonly DeviceDocument[] = [],
+    forwardedRoutes: readonly Route[] = [],
   ): Promise<void> => {
-    if (!listening.hasFirehose()) return;
+    if (origin) forwarding.sent(kind, emitter, raw, forwardedRoutes);
+    if (!origin && !listening.hasFirehose()) return;
     const rawData = JSON.stringify(raw);
+    const again: { readonly device: DeviceDocument; readonly hops: Route }[] = [];
     await routeFrom(
       {
         find: (uuid) => devices.find(uuid),
         subscriptionsOf: (uuid) => subscriptions.of(uuid),
-        publish(uuid, _kind, hops: readonly Hop[]) {
-          const hearing = [...listening.to('firehose', uuid)].map(({ connection }) => connection);
-          if (hearing.length > 0) connections.send(hearing, 'firehose', { metadata: { route: hops }, rawData }, extras);
+        publish(device, hops) {
+          const hearing = [...listening.to('firehose', device.uuid)].map(({ connection }) => connection);
+          const metadata = { route: hops, ...(forwardedRoutes.length > 0 && { forwardedRoutes }) };
+          if (hearing.length > 0) connections.send(hearing, 'firehose', { metadata, rawData }, extras);
+          if (origin) forwarding.received(kind, device, raw, hops, forwardedRoutes);
+          if (kind !== 'message' && forwardersOf(device, kind, 'received').again) again.push({ device, hops });
         },
       },
       kind,
       emitter,
       to,
     );
+    for (const { device, hops } of again) {
+      const passed = forwardedRoutes.some((earlier) => JSON.stringify(earlier) === JSON.stringify(hops));
+      if (!passed && forwardedRoutes.length < maxForwards)
+        await route(kind, device, raw, extras, origin, [], [...forwardedRoutes, hops]);
+    }
   };
 
   return {
-    async message(sent, extras) {
+    async message(sent, extras, origin) {
       const { from, to, topic, broadcast } = sent;
       const sender = await devices.find(from);
       if (sender === null) return;
@@ -113,12 +139,13 @@ export const openDeliveries = (options: {
       await forward('sent', sender, topic, tellForwarded);
       if (broadcast) {
         await forward('broadcast', sender, topic, tellForwarded);
-        await route('broadcast', sender, sent.raw, extras);
+        await route('broadcast', sender, sent.raw, extras, origin);
       }
-      if (to.length > 0) await route('message', sender, sent.raw, extras, addressees);
+      if (to.length > 0) await route('message', sender, sent.raw, extras, origin, addressees);
+      if (origin) forwarding.old(sent, sender, addressees);
     },
 
-    async changed(document, kind, body, extras) {
+    async changed(document, kind, body, extras, origin) {
       available();
       if (kind === 'configure') {
         const tell = once('config', body, extras);
@@ -126,7 +153,8 @@ export const openDeliveries = (options: {
         tell(listeners('config', document, undefined));
         await forward('config', document, undefined, (hearing) => tell(hearing));
       }
-      await route(kind, document, body, extras);
+      await route(kind, document, body, extras, origin);
+      if (origin && kind === 'configure') forwarding.oldConfig(document, body);
     },
   };
 };

@@ -17,9 +17,11 @@ export const openPublisher = (options: {
   readonly presence: Presence;
   readonly deliveries: Deliveries;
   readonly carriage: Carriage;
+  /** The id of this node. */
+  readonly node: string;
   readonly report: (error: unknown) => void;
 }): ((change: Change) => Promise<unknown> | undefined) => {
-  const { connections, presence, deliveries, carriage, report } = options;
+  const { connections, presence, deliveries, carriage, node, report } = options;
   let line: Promise<unknown> = Promise.resolve();
   const inOrder = (work: () => Promise<void> | undefined): Promise<unknown> => (line = line.then(work).catch(report));
 
@@ -27,15 +29,16 @@ export const openPublisher = (options: {
     const { uuid, _rollcall: hidden } = document;
     const { cursor } = change;
     const id = `${uuid}:${hidden?.rev ?? 0}`;
+    const origin = hidden?.node === node;
     if (hidden?.gone !== undefined) {
       const body = outgoing(document);
       const ended = connections.end({ device: uuid }, { event: 'unregistered', data: body });
-      return Promise.all([ended, inOrder(() => deliveries.changed(document, 'unregister', body, { id, cursor }))]);
+      return Promise.all([ended, inOrder(() => deliveries.changed(document, 'unregister', body, { id, cursor }, origin))]);
     }
     presence.check(document);
     const ended = endInnerTokens(document);
     if (change.type === 'insert' || hidden === undefined || hidden.shown !== hidden.rev) return ended;
-    const told = inOrder(() => deliveries.changed(document, 'configure', outgoing(document), { id, cursor }));
+    const told = inOrder(() => deliveries.changed(document, 'configure', outgoing(document), { id, cursor }, origin));
     return Promise.all([ended, told]);
   };
 

@@ -20,7 +20,7 @@ export interface RoutingSources {
   find(uuid: string): Promise<DeviceDocument | null>;
   subscriptionsOf(emitterUuid: string): Promise<readonly Subscription[]>;
   /** A device gets something: the last hop is from itself to itself. */
-  publish(uuid: string, kind: Kind, route: Route): void;
+  publish(device: DeviceDocument, route: Route): void;
 }
 
 /** How many steps one message may take in all; circles end by themselves, but many devices that all listen to each other do not soon. */
@@ -58,7 +58,7 @@ export const routeFrom = async (
       const subscriber = subscriberUuid === reached.uuid ? reached : await sources.find(subscriberUuid);
       if (subscriber === null) continue;
       const next = [...route, { from, to: reached.uuid, type }];
-      if (self) sources.publish(subscriberUuid, kind, next);
+      if (self) sources.publish(reached, next);
       await received(reached.uuid, subscriber, next);
     }
   };

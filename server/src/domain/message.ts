@@ -41,7 +41,15 @@ export const readMessage = (
   const single = to.length === 1 && !broadcast;
   // An answer is asked of one addressee only (Meshblu reference, section 2.16).
   const asks = ack !== undefined && (event === 'messageAck' || single);
-  return { id, event, from, to, broadcast, topic: typeof topic === 'string' ? topic : undefined, raw: { devices, ...rest, ...(asks && { ack }) } };
+  return {
+    id,
+    event,
+    from,
+    to,
+    broadcast,
+    topic: typeof topic === 'string' ? topic : undefined,
+    raw: { devices, ...rest, ...(asks && { ack }) },
+  };
 };
 
 /** Refuses what is larger than a message may be, in bytes of JSON. */

@@ -18,6 +18,8 @@ export interface Hidden {
   presence?: { nodes: string[]; since: number; reason: string };
   /** Where a secret was handed out: by which request (keyed hash) and which of its sendings. */
   secretFor?: { request: string; sending: number };
+  /** The node that wrote this revision: it makes the requests that the change asks for. */
+  node?: string;
   /** Set when the device was unregistered: it is missing to everybody from then on. */
   gone?: { at: number; by: string };
 }
@@ -88,6 +90,17 @@ export interface MessageDocument {
   purgeAt: Date;
 }
 
+/** A request of a webhook that failed. */
+export interface WebhookFailureDocument {
+  _id: string;
+  uuid: string;
+  at: Date;
+  url: string;
+  status?: number;
+  reason: string;
+  nextTryAt: Date | null;
+}
+
 /** A record that `data` stored, or an entry of an old database's event log (Meshblu reference, section 2.19). */
 export interface RecordDocument {
   _id: string | ObjectId;
@@ -98,6 +111,7 @@ export interface RecordDocument {
 
 export interface Collections {
   messages: MessageDocument;
+  'webhook-failures': WebhookFailureDocument;
   data: RecordDocument;
   events: RecordDocument;
   devices: DeviceDocument;

@@ -39,6 +39,7 @@ export const ensureIndexes = async (store: Store): Promise<void> => {
   await store.collection('tokens').createIndex({ uuid: 1, hashedToken: 1 });
   await store.collection('tokens').createIndex({ '_rollcall.gone.at': 1 }, { sparse: true });
   await store.collection('messages').createIndex({ purgeAt: 1 }, { expireAfterSeconds: 0 });
+  await store.collection('webhook-failures').createIndex({ uuid: 1, at: -1 });
   await store.collection('data').createIndex({ uuid: 1, timestamp: -1 });
   await store.collection('subscriptions').createIndex({ subscriberUuid: 1 });
   await store.collection('subscriptions').createIndex({ emitterUuid: 1, type: 1 });
