@@ -9,8 +9,9 @@ interface Told {
 
 const titleOf = (runnable: Mocha.Runnable): string => runnable.titlePath().join(' › ');
 
-/** Text that says why tests were skipped, in the title of their suite or of the hook that skipped them: "skipped: no MongoDB". */
-const skippedPattern = /\bskipped: ([^()]+)/;
+/** Why tests were skipped, from the title of their suite or of the hook that skipped them: "skipped: reason", of a hook also "(reason)" at its end. */
+const reasonIn = (title: string): string | undefined =>
+  (/\bskipped: ([^()]+)/.exec(title) ?? /^"(?:before|after) .*\(([^()]+)\)$/s.exec(title))?.[1]?.trim().replace(/\s+/g, ' ');
 
 /** An error with its stack, without the lines of Mocha and of Node itself. */
 const textOf = (error: unknown): string => {
@@ -73,8 +74,8 @@ export default class Reporter {
       this.#say(styleText('red', `✗ ${test.title}`));
     });
     runner.on(names.EVENT_HOOK_END, (hook) => {
-      const [, reason] = skippedPattern.exec(hook.title) ?? [];
-      if (reason !== undefined && hook.parent) this.#reasons.set(hook.parent, reason.trim());
+      const reason = reasonIn(hook.title);
+      if (reason !== undefined && hook.parent) this.#reasons.set(hook.parent, reason);
     });
     runner.on(names.EVENT_TEST_PENDING, (test) => {
       const reason = this.#reasonOf(test);
@@ -113,7 +114,7 @@ export default class Reporter {
 
   #reasonOf(test: Mocha.Test): string {
     for (let suite = test.parent; suite; suite = suite.parent) {
-      const reason = this.#reasons.get(suite) ?? skippedPattern.exec(suite.title)?.[1]?.trim();
+      const reason = this.#reasons.get(suite) ?? reasonIn(suite.title);
       if (reason !== undefined) return reason;
     }
     return `no reason given: ${titleOf(test)}`;
