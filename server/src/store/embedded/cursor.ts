@@ -19,7 +19,7 @@ export interface EmbeddedCursor<T> extends AsyncIterable<T> {
   toArray(): Promise<T[]>;
 }
 
-export function cursor<T>(open: Open, shape: CursorShape): EmbeddedCursor<T> {
+export function cursor<T>(open: Open, settled: () => Promise<void> | undefined, shape: CursorShape): EmbeddedCursor<T> {
   let begun = false;
 
   function begin() {
@@ -45,12 +45,16 @@ export function cursor<T>(open: Open, shape: CursorShape): EmbeddedCursor<T> {
         if (document !== undefined) found.push(document as T);
         if (pace.due()) await pace.rest();
       }
+      await settled();
       return found;
     },
     async *[Symbol.asyncIterator]() {
       const { documents, pace } = begin();
       for (const document of documents) {
-        if (document !== undefined) yield document as T;
+        if (document !== undefined) {
+          await settled();
+          yield document as T;
+        }
         if (pace.due()) await pace.rest();
       }
     },

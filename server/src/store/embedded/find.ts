@@ -22,7 +22,8 @@ export function find(engine: Engine, name: string, filter: Document, options: Do
     limit: count(options, 'limit'),
   };
   const demanded = received(filter);
-  return cursor((final) => ({ documents: read(engine, name, demanded, options, final), pace: pace(options) }), shape);
+  const open = (final: CursorShape) => ({ documents: read(engine, name, demanded, options, final), pace: pace(options) });
+  return cursor(open, engine.turns.settled, shape);
 }
 
 /** The first matching document, or null. */
@@ -31,9 +32,14 @@ export async function findOne(engine: Engine, name: string, filter: Document, op
   const shape = { sort: options['sort'] as Document | undefined, skip: count(options, 'skip'), limit: 1 };
   const limits = pace(options);
   for (const document of read(engine, name, received(filter), options, shape)) {
-    if (document !== undefined) return document;
-    if (limits.due()) await limits.rest();
+    if (document === undefined) {
+      if (limits.due()) await limits.rest();
+      continue;
+    }
+    await engine.turns.settled();
+    return document;
   }
+  await engine.turns.settled();
   return null;
 }
 
@@ -70,6 +76,7 @@ export async function countDocuments(engine: Engine, name: string, filter: Docum
     if (found !== undefined) matching += 1;
     if (limits.due()) await limits.rest();
   }
+  await engine.turns.settled();
   return matching;
 }
 

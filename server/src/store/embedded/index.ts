@@ -48,7 +48,7 @@ export interface EmbeddedStore {
  */
 export async function openEmbedded(path: string, options: EmbeddedOptions = {}): Promise<EmbeddedStore> {
   const { name = 'rollcall', now = Date.now, sweepMs = 60_000, maxPages, journal: limits = {}, ...promotion } = options;
-  const { sqlite, close: closeFile } = await openFile(path, maxPages);
+  const { sqlite, sync, close: closeFile } = await openFile(path, maxPages);
   const sql = statements(sqlite);
   const entries = catalog(sqlite, sql);
   const log = journal(sqlite, sql, now, limits);
@@ -62,17 +62,22 @@ export async function openEmbedded(path: string, options: EmbeddedOptions = {}):
     journal: log,
     rows: rows({ sql, catalog: entries, journal: log, database: name }),
     reader: reader(sql),
-    turns: turns(sqlite, {
-      beforeCommit: () => log.prune(),
-      committed() {
-        log.committed();
-        for (const listener of listeners) listener();
+    turns: turns(
+      sqlite,
+      {
+        beforeCommit: () => log.prune(),
+        mark: () => log.mark(),
+        durable(mark) {
+          log.durable(mark);
+          for (const listener of listeners) listener();
+        },
+        rolledBack() {
+          entries.reload();
+          log.rolledBack();
+        },
       },
-      rolledBack() {
-        entries.reload();
-        log.rolledBack();
-      },
-    }),
+      sync,
+    ),
     onCommit(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);

@@ -39,9 +39,20 @@ export interface Journal {
   position(token: unknown): number;
   /** Removes what is over the limits, some of it at a time; to be called in a turn. */
   prune(): void;
-  /** Takes over what was committed, or forgets what was not. */
-  committed(): void;
+  /** How far the journal goes now. */
+  mark(): unknown;
+  /** What was appended up to a mark may be read from now on. */
+  durable(mark: unknown): void;
+  /** Forgets what was not committed. */
   rolledBack(): void;
+}
+
+/** `first` is the oldest event kept, `last` the newest; `size` counts the bytes between. */
+interface Extent {
+  first: number;
+  last: number;
+  at: number;
+  size: number;
 }
 
 export function clusterTime({ at, seq }: Pick<JournalRow, 'at' | 'seq'>): Timestamp {
@@ -56,14 +67,15 @@ const hexToken = /^[0-9a-f]{32}$/;
 export function journal(sqlite: Sqlite, sql: (text: string) => Statement, now: () => number, limits: JournalLimits): Journal {
   const { events = 100_000, ageMs = 600_000, bytes = 256 * 1024 * 1024 } = limits;
   const insert = sql('INSERT INTO journal (seq, at, collection, operation, key, body) VALUES (?, ?, ?, ?, ?, ?)');
-  const select = sql('SELECT seq, at, collection, operation, key, body FROM journal WHERE seq > ? ORDER BY seq LIMIT ?');
+  const select = sql(
+    'SELECT seq, at, collection, operation, key, body FROM journal WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?',
+  );
   const id = storeId(sqlite);
   let state = read();
   let durable = state;
   let nextAgeCheck = 0;
 
-  /** `first` is the oldest event kept, `last` the newest; `size` counts the bytes between. */
-  function read(): { first: number; last: number; at: number; size: number } {
+  function read(): Extent {
     const query =
       'SELECT min(seq) AS first, max(seq) AS last, max(at) AS at, total(length(key) + ifnull(length(body), 0)) AS size FROM journal';
     const row = sqlite.prepare(query).get() as { first: number | null; last: number | null; at: number | null; size: number };
@@ -102,7 +114,7 @@ export function journal(sqlite: Sqlite, sql: (text: string) => Statement, now: (
     last: () => durable.last,
     after(seq, limit) {
       if (seq + 1 < durable.first || seq > durable.last) throw historyLost();
-      return select.all(seq, limit) as JournalRow[];
+      return select.all(seq, durable.last, limit) as JournalRow[];
     },
     before(time) {
       const next = sqlite.prepare('SELECT min(seq) AS seq FROM journal WHERE at >= ?').get(time.getHighBits() * 1000) as {
@@ -110,7 +122,7 @@ export function journal(sqlite: Sqlite, sql: (text: string) => Statement, now: (
       };
       const seq = next.seq ?? durable.last + 1;
       if (seq === durable.first && seq > 1) throw historyLost();
-      return seq - 1;
+      return Math.min(seq - 1, durable.last);
     },
     token: (seq) => ({ _data: seq.toString(16).padStart(16, '0') + id }),
     position(token) {
@@ -128,12 +140,12 @@ export function journal(sqlite: Sqlite, sql: (text: string) => Statement, now: (
       const upTo = Math.max(state.last - events, newestBefore(time - ageMs), state.size > bytes ? state.first + slack : 0);
       remove(Math.min(upTo, state.last, state.first + mostAtOnce));
     },
-    committed() {
-      durable = state;
+    mark: () => state,
+    durable(mark) {
+      durable = mark as Extent;
     },
     rolledBack() {
       state = read();
-      durable = state;
     },
   };
 }

@@ -9,8 +9,22 @@ export type Work<T> = Generator<undefined, T>;
 export interface Turns {
   /** Queues work for the end of this turn of the event loop. Resolves or rejects after the commit that holds its last step. */
   write<T>(work: Work<T>): Promise<T>;
+  /**
+   * Resolves when everything committed so far is on the disk; undefined if it is already. A reader waits for it before it
+   * answers, so that nobody ever saw what a power cut then takes back.
+   */
+  settled(): Promise<void> | undefined;
   /** Runs what is queued, then refuses all further work. */
   close(): Promise<void>;
+}
+
+/** Brings what was committed to the disk, without keeping the event loop. */
+export type Sync = (done: (error: Error | null) => void) => void;
+
+/** What waits for the disk: an answer to give, or to take back. */
+interface Outcome {
+  answer(): void;
+  reject(error: unknown): void;
 }
 
 interface Pending {
@@ -22,8 +36,10 @@ interface Pending {
 interface Hooks {
   /** Last writes of a turn, in its transaction. */
   beforeCommit(): void;
-  /** The turn's writes are durable: publish them. */
-  committed(): void;
+  /** Remembers how far the committed writes go. */
+  mark(): unknown;
+  /** The writes up to a mark are durable: publish them. */
+  durable(mark: unknown): void;
   /** The turn's writes are undone: forget what memory holds of them. */
   rolledBack(): void;
 }
@@ -31,13 +47,22 @@ interface Hooks {
 /** Longest time one turn works before it commits and lets the event loop go on, in milliseconds. */
 const budgetMs = 20;
 
-/** Group commit: all writes of one turn of the event loop in one transaction, answered after its commit, or all refused. */
-export function turns(sqlite: Sqlite, hooks: Hooks): Turns {
+/**
+ * Group commit: all writes of one turn of the event loop in one transaction, all refused if its commit fails.
+ *
+ * They are answered when the disk has them. While it works, further turns commit; one sync serves all that committed
+ * before it began. Without `sync` a commit is all there is to wait for. If a sync fails, nobody can tell what the disk has:
+ * everything is refused from then on.
+ */
+export function turns(sqlite: Sqlite, hooks: Hooks, sync?: Sync): Turns {
   const begin = sqlite.prepare('BEGIN IMMEDIATE');
   const commit = sqlite.prepare('COMMIT');
   let queue: Pending[] = [];
   let scheduled = false;
   let closed = false;
+  let waiting: Outcome[] = [];
+  let syncing: Outcome[] | undefined;
+  let broken: Error | undefined;
 
   function schedule(): void {
     if (scheduled || queue.length === 0) return;
@@ -47,15 +72,15 @@ export function turns(sqlite: Sqlite, hooks: Hooks): Turns {
 
   function turn(): void {
     scheduled = false;
-    const outcomes: (() => void)[] = [];
-    const waiting = queue;
+    const outcomes: Outcome[] = [];
+    const work = queue;
     queue = [];
     let next = 0;
     try {
       begin.run();
       const end = performance.now() + budgetMs;
-      while (next < waiting.length && performance.now() < end) {
-        const pending = waiting[next] as Pending;
+      while (next < work.length && performance.now() < end) {
+        const pending = work[next] as Pending;
         next += 1;
         const outcome = advance(pending, end);
         if (outcome === undefined) queue.push(pending);
@@ -64,15 +89,42 @@ export function turns(sqlite: Sqlite, hooks: Hooks): Turns {
       hooks.beforeCommit();
       commit.run();
     } catch (error) {
-      undo(waiting.slice(0, next), error);
-      queue.push(...waiting.slice(next));
+      undo(work.slice(0, next), error);
+      queue.push(...work.slice(next));
       schedule();
       return;
     }
-    queue = [...waiting.slice(next), ...queue];
-    hooks.committed();
-    for (const answer of outcomes) answer();
+    queue = [...work.slice(next), ...queue];
+    waiting.push(committed, ...outcomes);
+    settle();
     schedule();
+  }
+
+  function settle(): void {
+    if (syncing !== undefined || waiting.length === 0) return;
+    const outcomes = waiting;
+    const mark = hooks.mark();
+    waiting = [];
+    if (sync === undefined) return publish(mark, outcomes);
+    syncing = outcomes;
+    sync((error) => {
+      syncing = undefined;
+      if (error === null) publish(mark, outcomes);
+      else fail(error, outcomes);
+      settle();
+    });
+  }
+
+  function publish(mark: unknown, outcomes: Outcome[]): void {
+    hooks.durable(mark);
+    for (const { answer } of outcomes) answer();
+  }
+
+  function fail(cause: Error, outcomes: Outcome[]): void {
+    broken = new Error('The disk failed: the store must be opened again', { cause });
+    for (const { reject } of [...outcomes, ...waiting, ...queue]) reject(broken);
+    waiting = [];
+    queue = [];
   }
 
   function undo(touched: Pending[], error: unknown): void {
@@ -88,29 +140,38 @@ export function turns(sqlite: Sqlite, hooks: Hooks): Turns {
 
   return {
     write<T>(work: Work<T>): Promise<T> {
-      if (closed) return Promise.reject(new Error('The store is closed'));
+      if (closed || broken !== undefined) return Promise.reject(broken ?? new Error('The store is closed'));
       return new Promise<T>((resolve, reject) => {
         queue.push({ work, resolve: resolve as (value: unknown) => void, reject });
         schedule();
       });
     },
+    settled() {
+      if (broken !== undefined) return Promise.reject(broken);
+      const last = waiting.length > 0 ? waiting : syncing;
+      return last === undefined ? undefined : new Promise((answer, reject) => last.push({ answer, reject }));
+    },
     async close() {
       closed = true;
-      while (queue.length > 0) await new Promise(setImmediate);
+      while (queue.length > 0 || syncing !== undefined || waiting.length > 0) await new Promise(setImmediate);
     },
   };
 }
 
+const nothing = () => undefined;
+/** A turn waits for the disk even if it finished no work: readers may have seen what it committed. */
+const committed: Outcome = { answer: nothing, reject: nothing };
+
 /** Runs steps until the work is done (what to answer after the commit) or the time is up (undefined). */
-function advance({ work, resolve, reject }: Pending, end: number): (() => void) | undefined {
+function advance({ work, resolve, reject }: Pending, end: number): Outcome | undefined {
   try {
     for (;;) {
       const step = work.next();
-      if (step.done) return () => resolve(step.value);
+      if (step.done) return { answer: () => resolve(step.value), reject };
       if (performance.now() >= end) return undefined;
     }
   } catch (error) {
     if (isSqliteError(error)) throw error;
-    return () => reject(error);
+    return { answer: () => reject(error), reject };
   }
 }
