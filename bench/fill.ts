@@ -2,7 +2,16 @@ import { join } from 'node:path';
 import { ensureIndexes } from '@rollcall/server/internal/store/indexes';
 import { openEmbedded, type Store } from '@rollcall/server/store';
 import { MongoClient } from 'mongodb';
-import { callerDocument, callers, callerUuid, deviceDocument, deviceUuid, tokenRow, type Population } from './population.ts';
+import {
+  callerDocument,
+  callers,
+  callerUuid,
+  deviceDocument,
+  deviceUuid,
+  inOrder,
+  tokenRow,
+  type Population,
+} from './population.ts';
 
 /** Documents in one insert. */
 const batch = 1000;
@@ -13,21 +22,21 @@ export interface Filling extends Population {
   readonly withToken: number;
 }
 
-const inBatches = async (count: number, insert: (indexes: readonly number[]) => Promise<unknown>): Promise<void> => {
-  for (let begin = 0; begin < count; begin += batch) {
-    await insert(Array.from({ length: Math.min(batch, count - begin) }, (_, offset) => begin + offset));
-  }
+const inBatches = async (indexes: readonly number[], insert: (some: readonly number[]) => Promise<unknown>): Promise<void> => {
+  for (let begin = 0; begin < indexes.length; begin += batch) await insert(indexes.slice(begin, begin + batch));
 };
+
+const upTo = (count: number): number[] => Array.from({ length: count }, (_, index) => index);
 
 /** Writes the population, the callers and the tokens into a store that has none of them. */
 const fill = async (store: Store, filling: Filling): Promise<void> => {
   await ensureIndexes(store);
   const devices = store.collection('devices');
   const tokens = store.collection('tokens');
-  await inBatches(callers, (some) => devices.insertMany(some.map(callerDocument)));
-  await inBatches(callers, (some) => tokens.insertMany(some.map((index) => tokenRow(callerUuid(index)))));
-  await inBatches(filling.withToken, (some) => tokens.insertMany(some.map((index) => tokenRow(deviceUuid(index)))));
-  await inBatches(filling.devices, (some) => devices.insertMany(some.map((index) => deviceDocument(index, filling))));
+  await inBatches(upTo(callers), (some) => devices.insertMany(some.map(callerDocument)));
+  await inBatches(upTo(callers), (some) => tokens.insertMany(some.map((index) => tokenRow(callerUuid(index)))));
+  await inBatches(upTo(filling.withToken), (some) => tokens.insertMany(some.map((index) => tokenRow(deviceUuid(index)))));
+  await inBatches(inOrder(filling), (some) => devices.insertMany(some.map((index) => deviceDocument(index, filling))));
 };
 
 /** Fills the embedded store of a data folder. */

@@ -1,4 +1,4 @@
-import type { CallsJob, ConnectsJob, Job, Loop } from './load/jobs.ts';
+import type { CallsJob, ConnectsJob, Loop } from './load/jobs.ts';
 import type { Load, Served } from './processes.ts';
 import { median, rounded } from './statistics.ts';
 
@@ -7,13 +7,6 @@ export interface Observed extends Loop {
   readonly processorUs: number;
 }
 
-/** Runs a job and fails if any of its operations failed. */
-export const reliable = async (load: Load, job: Job): Promise<Loop> => {
-  const loop = await load.run(job);
-  if (loop.failed > 0) throw new Error(`${loop.failed} operations of ${job.kind} failed: ${loop.failure}`);
-  return loop;
-};
-
 /** How many operations a job's server has carried out, those of the warm-up included. */
 const operations = (job: CallsJob | ConnectsJob, { perSecond }: Loop): number =>
   job.kind === 'connects' ? job.count : (perSecond * (job.ms + job.warmUpMs)) / 1000;
@@ -21,7 +14,7 @@ const operations = (job: CallsJob | ConnectsJob, { perSecond }: Loop): number =>
 /** Runs a job against a server and takes the server's processor time. */
 export const observe = async (load: Load, server: Served, job: CallsJob | ConnectsJob): Promise<Observed> => {
   const before = server.processorMs();
-  const loop = await reliable(load, job);
+  const loop = await load.run(job);
   return { ...loop, processorUs: ((server.processorMs() - before) * 1000) / operations(job, loop) };
 };
 
@@ -31,9 +24,14 @@ export const each = <K extends string>(rounds: readonly Readonly<Record<K, numbe
 
 const perSecond = (rounds: readonly Loop[]): string => `${rounded(median(each(rounds, 'perSecond')))}/s`;
 
-/** `12,300/s, p99 4.1 ms` of the rounds' medians. */
+const failures = (rounds: readonly Loop[]): string => {
+  const count = rounds.reduce((sum, { failed }) => sum + failed, 0);
+  return count === 0 ? '' : `, ${count} failed: ${rounds.find(({ failed }) => failed > 0)?.failure}`;
+};
+
+/** `12300/s, p99 4.1 ms` of the rounds' medians, and what failed in any of them. */
 export const described = (rounds: readonly Loop[]): string =>
-  `${perSecond(rounds)}, p99 ${rounded(median(each(rounds, 'p99')), 2)} ms`;
+  `${perSecond(rounds)}, p99 ${rounded(median(each(rounds, 'p99')), 2)} ms${failures(rounds)}`;
 
 const percent = (share: number): string => `${Math.round(share * 100)} %`;
 

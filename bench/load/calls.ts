@@ -1,6 +1,7 @@
+import { setTimeout } from 'node:timers/promises';
 import { callerUuid, callers, deviceUuid, groupFilter, randomDeviceOf, tokenOf, type Population } from '../population.ts';
 import type { CallsJob, Loop, ReadYourWriteJob } from './jobs.ts';
-import { recorded, together } from './loop.ts';
+import { recorded, together, type Recorder } from './loop.ts';
 import { connect, type Wire } from './wire.ts';
 
 /** The handshake of our client for this device. */
@@ -26,34 +27,64 @@ const argumentsOf = (event: CallsJob['event'], caller: number, population: Popul
   return `{"uuid":"${deviceUuid(index)}","value":${written}},{}`;
 };
 
-/** Runs a closed loop of calls. A socket whose caller's number is used twice shares its devices with the other. */
+/** Sends the next call on the socket of this number; `then` is told its answer. */
+type Send = (caller: number, then: (answer: string) => void) => void;
+
+const note = (recorder: Recorder, beganAt: number, answer: string): void => {
+  if (answer.startsWith('[{"error"')) recorder.failed(answer);
+  else recorder.completed(beganAt);
+};
+
+/** One lane of a closed loop: the next call goes out when the one before is answered. */
+const inTurn = (recorder: Recorder, send: Send, caller: number): Promise<void> =>
+  new Promise((resolve) => {
+    const next = (): void => {
+      if (!recorder.isRunning()) return resolve();
+      const beganAt = performance.now();
+      send(caller, (answer) => {
+        note(recorder, beganAt, answer);
+        next();
+      });
+    };
+    next();
+  });
+
+/** Calls at a steady rate; a late answer counts from the time at which its call was due. */
+const atRate = async (recorder: Recorder, send: Send, job: CallsJob, perSecond: number): Promise<void> => {
+  const from = performance.now();
+  let sent = 0;
+  let answered = 0;
+  while (recorder.isRunning()) {
+    for (const due = ((performance.now() - from) / 1000) * perSecond; sent < due; sent += 1) {
+      const dueAt = from + (sent * 1000) / perSecond;
+      send(sent % job.sockets, (answer) => {
+        answered += 1;
+        note(recorder, dueAt, answer);
+      });
+    }
+    await setTimeout(1);
+  }
+  while (answered < sent) await setTimeout(5);
+};
+
+/** Makes the calls of a job. Two sockets with the same caller share its devices. */
 export const runCalls = async (job: CallsJob): Promise<Loop> => {
   const wires = await Promise.all(
     Array.from({ length: job.sockets }, (_, index) => connectAs(job.url, job.identified ? index % callers : null)),
   );
-  const loop = await recorded(job, (recorder) =>
-    together(
-      job.sockets * job.inFlight,
-      (index) =>
-        new Promise<void>((resolve, reject) => {
-          const caller = index % job.sockets;
-          const wire = wires[caller] as Wire;
-          wire.closed.then(() => reject(new Error('the server closed a connection')), reject);
-          let beganAt = 0;
-          const acknowledge = (answer: string): void => {
-            if (answer.startsWith('[{"error"')) recorder.failed(answer);
-            else recorder.completed(beganAt);
-            send();
-          };
-          const send = (): void => {
-            if (!recorder.isRunning()) return resolve();
-            beganAt = performance.now();
-            wire.call(job.event, argumentsOf(job.event, caller % callers, job.population), acknowledge);
-          };
-          send();
-        }),
-    ),
-  );
+  const lost = Promise.race(wires.map(({ closed }) => closed)).then(() => {
+    throw new Error('the server closed a connection');
+  });
+  lost.catch(() => undefined);
+  const send: Send = (caller, then) =>
+    (wires[caller] as Wire).call(job.event, argumentsOf(job.event, caller % callers, job.population), then);
+  const loop = await recorded(job, async (recorder) => {
+    const calls =
+      job.perSecond === undefined
+        ? together(job.sockets * job.inFlight, (index) => inTurn(recorder, send, index % job.sockets))
+        : atRate(recorder, send, job, job.perSecond);
+    await Promise.race([calls, lost]);
+  });
   wires.forEach((wire) => wire.close());
   await Promise.all(wires.map(({ closed }) => closed));
   return loop;

@@ -43,8 +43,20 @@ export const runConnects = async (job: ConnectsJob): Promise<Loop> => {
   return { ...loop, perSecond: job.count / seconds };
 };
 
-/** Connects all sockets and keeps them. */
-export const hold = (job: HoldJob): Promise<void> => open(job, 64, false, (_, wire) => held.push(wire));
+let lost = 0;
 
-/** Closes what is kept. */
-export const release = (): Promise<void> => closeAll(held.splice(0));
+/** Connects all sockets and keeps them. */
+export const hold = async (job: HoldJob): Promise<void> => {
+  await open(job, 64, false, (_, wire) => {
+    held.push(wire);
+    void wire.closed.then(() => (lost += 1));
+  });
+};
+
+/** Closes what is kept; fails if a connection was lost before. */
+export const release = async (): Promise<void> => {
+  const before = lost;
+  await closeAll(held.splice(0));
+  lost = 0;
+  if (before > 0) throw new Error(`${before} idle connections were lost`);
+};

@@ -13,12 +13,13 @@ interface Span {
   readonly ms: number;
 }
 
-/** A closed loop of acknowledged calls: each socket keeps so many of them in flight. */
+/** Acknowledged calls: each socket keeps so many of them in flight, or, where a rate is given, they come at that rate whatever is in flight. */
 export interface CallsJob extends Target, Span {
   readonly kind: 'calls';
   readonly event: 'device' | 'update' | 'devices';
   readonly sockets: number;
   readonly inFlight: number;
+  readonly perSecond?: number;
   readonly population: Population;
 }
 

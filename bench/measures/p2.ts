@@ -1,7 +1,7 @@
 import { fillEmbedded, fillMongo } from '../fill.ts';
 import type { CallsJob, DriverJob } from '../load/jobs.ts';
 import type { Measure, Result } from '../measure.ts';
-import { described, describedServer, each, observe, reliable, type Observed } from '../observe.ts';
+import { described, describedServer, each, observe, type Observed } from '../observe.ts';
 import type { Population } from '../population.ts';
 import { startRaw, startRegistry, type Served } from '../processes.ts';
 import { interleaved, ratio } from '../statistics.ts';
@@ -17,7 +17,7 @@ export const p2: Measure = async ({ scale, load, temporary, database, profiling 
 
   const bare = (concurrency: number, watches: boolean) => async (): Promise<Observed> => {
     const job: DriverJob = { kind: 'driver', uri: bareUri, operation: 'updateOne', concurrency, watches, population, ...scale };
-    return { ...(await reliable(load, job)), processorUs: Number.NaN };
+    return { ...(await load.run(job)), processorUs: Number.NaN };
   };
   // Servers run in their own round only: an idle registry's change stream would slow the bare loop down.
   const through = (open: () => Promise<Served>, sockets: number, identified: boolean) => async (): Promise<Observed> => {

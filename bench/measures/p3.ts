@@ -1,7 +1,7 @@
 import { fillEmbedded, fillMongo } from '../fill.ts';
 import type { CallsJob, DriverJob } from '../load/jobs.ts';
 import type { Measure } from '../measure.ts';
-import { described, describedServer, each, observe, reliable, type Observed } from '../observe.ts';
+import { described, describedServer, each, observe, type Observed } from '../observe.ts';
 import type { Population } from '../population.ts';
 import { startRaw, startRegistry, type Served } from '../processes.ts';
 import { interleaved, ratio } from '../statistics.ts';
@@ -21,7 +21,7 @@ export const p3: Measure = async ({ scale, load, temporary, database, profiling 
 
   const bare = (operation: DriverJob['operation']) => async (): Promise<Observed> => {
     const job: DriverJob = { kind: 'driver', uri: bareUri, operation, concurrency, watches: false, population, ...scale };
-    return { ...(await reliable(load, job)), processorUs: Number.NaN };
+    return { ...(await load.run(job)), processorUs: Number.NaN };
   };
   const through = (server: Served, identified: boolean) => (): Promise<Observed> => {
     const job: CallsJob = {

@@ -44,6 +44,10 @@ export const p5: Measure = async ({ scale, load, temporary, database, profiling 
       goal: { atLeast: 0.8 },
     },
     { ...line('P5 MongoDB', 'the same on MongoDB', 'mongodb'), goal: { atLeast: 0.8 } },
+    {
+      ...line('P5 processor', 'P5 by processor time of the server: raw ÷ ours', 'embedded'),
+      value: ratio(each(rounds.raw, 'processorUs'), each(rounds.embedded, 'processorUs')),
+    },
     line('P5 online', 'on the embedded store, each connection showing its device as online', 'embeddedOnline'),
     line('P5 online MongoDB', 'the same on MongoDB', 'mongodbOnline'),
   ];

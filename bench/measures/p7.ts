@@ -13,16 +13,25 @@ interface PerSocket extends Memory {
 
 const kib = 1024;
 
+/** The server's memory when it has stopped to fall: it learns of closed connections one after the other. */
+const settled = async (server: Served): Promise<Memory> => {
+  for (let before = await server.memory(); ;) {
+    const now = await server.memory();
+    if (now.objects > before.objects * 0.995) return now;
+    before = now;
+  }
+};
+
 /** Connects all idle sockets twice: what stays after they are gone, caches above all, is no socket's memory. */
 const perSocket = async (load: Load, server: Served, identified: boolean, count: number): Promise<PerSocket> => {
   const hold = { kind: 'hold', url: server.url, identified, count } as const;
-  const begin = await server.memory();
+  const begin = await settled(server);
   await load.run(hold);
-  const first = await server.memory();
+  const first = await settled(server);
   await load.run({ kind: 'release' });
-  const empty = await server.memory();
+  const empty = await settled(server);
   await load.run(hold);
-  const full = await server.memory();
+  const full = await settled(server);
   await load.run({ kind: 'release' });
   const each = (bytes: number): number => bytes / count / kib;
   return {
