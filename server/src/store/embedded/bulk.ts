@@ -105,11 +105,11 @@ function changing(engine: Engine, name: string, body: Document, kind: string): S
     : updateChange(body['update'] as Document, body['arrayFilters'] as Document[] | undefined, engine.now);
   return function* () {
     const selection = selectionOf(filter, [], 0, kind === 'updateMany' ? Infinity : 1);
-    const { matched, modified, upsertedId } = yield* change(engine, name, selection, how(), body['upsert'] === true);
+    const { matched, modified, upserted, upsertedId } = yield* change(engine, name, selection, how(), body['upsert'] === true);
     return (outcome, at) => {
       outcome.matchedCount += matched;
       outcome.modifiedCount += modified;
-      if (upsertedId === null) return;
+      if (!upserted) return;
       outcome.upsertedCount += 1;
       outcome.upsertedIds[at] = promotedId(engine, upsertedId);
     };

@@ -43,8 +43,7 @@ export async function deleting(engine: Engine, name: string, filter: Document, o
   return { acknowledged: true, deletedCount: count };
 }
 
-function resultOf(engine: Engine, { matched, modified, upsertedId }: Written): UpdateResult {
-  const upserted = upsertedId !== null;
+function resultOf(engine: Engine, { matched, modified, upserted, upsertedId }: Written): UpdateResult {
   return {
     acknowledged: true,
     modifiedCount: modified,

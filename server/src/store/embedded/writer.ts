@@ -10,6 +10,7 @@ import type { Work } from './turns.ts';
 export interface Written {
   matched: number;
   modified: number;
+  upserted: boolean;
   upsertedId: unknown;
   /** Bytes of the last document written or matched, before and after. */
   before: Uint8Array | undefined;
@@ -23,7 +24,7 @@ export function* insertOne(engine: Engine, name: string, { bytes, document }: In
 
 /** Changes one or all matching documents, or inserts one if there is none and that was asked for. */
 export function* change(engine: Engine, name: string, selection: Selection, how: Change, upsert: boolean): Work<Written> {
-  const written: Written = { matched: 0, modified: 0, upsertedId: null, before: undefined, after: undefined };
+  const written: Written = { matched: 0, modified: 0, upserted: false, upsertedId: null, before: undefined, after: undefined };
   const stored = engine.catalog.find(name);
   // A row that its own change moved forward in the index is met again.
   const done = new Set<number>();
@@ -73,6 +74,7 @@ function upsertOne(engine: Engine, name: string, { filter }: Selection, how: Cha
   const seed = how.seed(filter);
   const next = storable({ _id: seed['_id'] ?? new ObjectId(), ...seed });
   engine.rows.insert(collectionFor(engine, name), next.bytes, next.document);
+  written.upserted = true;
   written.upsertedId = next.document['_id'];
   written.after = next.bytes;
 }
