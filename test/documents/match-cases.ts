@@ -1,0 +1,251 @@
+import { Binary, BSON, Decimal128, Double, Long, MaxKey, MinKey, ObjectId, Timestamp, type Document } from 'mongodb';
+
+/** A rule, a filter, documents that match and documents that do not. */
+export type MatchCase = readonly [rule: string, filter: Document, matching: Document[], others: Document[]];
+
+const decimal = (text: string) => Decimal128.fromString(text);
+const big = Long.fromString('9007199254740993');
+
+export const matchCases: readonly MatchCase[] = [
+  ['an empty filter matches everything', {}, [{}, { a: 1 }], []],
+  [
+    'equality holds across number types',
+    { a: 1 },
+    [{ a: 1 }, { a: new Double(1) }, { a: Long.fromNumber(1) }, { a: decimal('1.00') }],
+    [{ a: '1' }, { a: true }],
+  ],
+  [
+    '0 equals -0, and NaN equals NaN',
+    { a: { $in: [0, NaN] } },
+    [{ a: -0 }, { a: NaN }, { a: decimal('NaN') }, { a: decimal('-0E+5') }],
+    [{ a: null }],
+  ],
+  [
+    'longs beyond 2^53 keep every digit',
+    { a: big },
+    [{ a: big }],
+    [{ a: new Double(9007199254740992) }, { a: Long.fromString('9007199254740992') }],
+  ],
+  [
+    'a decimal between two doubles is neither',
+    { a: { $gt: 0.1 } },
+    [{ a: decimal('0.10000000000000001') }, { a: 0.2 }],
+    [{ a: decimal('0.1') }, { a: 0.1 }],
+  ],
+  [
+    'a document is equal only with its fields in the same order',
+    { a: { b: 1, c: 2 } },
+    [{ a: { b: 1, c: 2 } }],
+    [{ a: { c: 2, b: 1 } }, { a: { b: 1 } }, { a: { b: 1, c: 2, d: 3 } }],
+  ],
+  [
+    'an array matches by an element or as a whole',
+    { a: [1, 2] },
+    [{ a: [1, 2] }, { a: [[1, 2]] }],
+    [{ a: [2, 1] }, { a: [1, 2, 3] }, { a: 1 }],
+  ],
+  ['null means null or missing', { a: null }, [{ a: null }, {}, { a: [1, null] }], [{ a: 0 }, { a: [] }, { a: '' }]],
+  [
+    'null inside an array of documents means a missing field in one',
+    { 'a.b': null },
+    [{ a: [{ b: 1 }, {}] }, { a: 1 }, {}],
+    [{ a: [] }, { a: [1, 2] }, { a: [{ b: 1 }] }],
+  ],
+  ['$ne null needs the field', { a: { $ne: null } }, [{ a: 0 }, { a: [] }], [{}, { a: null }, { a: [null] }]],
+  [
+    'a comparison stays within one type',
+    { a: { $gt: 'a' } },
+    [{ a: 'b' }, { a: ['b', 1] }],
+    [{ a: 5 }, { a: new Date(5) }, {}, { a: 'a' }],
+  ],
+  ['strings compare by their UTF-8 bytes', { a: { $gt: '\ufffd' } }, [{ a: '😀' }], [{ a: '\ue000' }, { a: 'é' }]],
+  ['NaN is neither below nor above a number', { a: { $lte: Infinity } }, [{ a: 1 }], [{ a: NaN }]],
+  ['$gte null means null or missing, $gt null nothing', { a: { $gte: null, $lte: null } }, [{ a: null }, {}], [{ a: 1 }]],
+  [
+    'everything is above MinKey, a missing field too',
+    { a: { $gt: new MinKey() } },
+    [{ a: 1 }, {}, { a: null }],
+    [{ a: new MinKey() }],
+  ],
+  ['everything is below MaxKey', { a: { $lte: new MaxKey() } }, [{ a: 'x' }, {}, { a: new MaxKey() }], []],
+  [
+    'dates, ids, binaries and timestamps compare among themselves',
+    {
+      a: {
+        $in: [
+          new Date(5),
+          new ObjectId('64b000000000000000000001'),
+          new Binary(Buffer.from('ab')),
+          new Timestamp({ t: 1, i: 2 }),
+        ],
+      },
+    },
+    [
+      { a: new Date(5) },
+      { a: new ObjectId('64b000000000000000000001') },
+      { a: new Binary(Buffer.from('ab')) },
+      { a: new Timestamp({ t: 1, i: 2 }) },
+    ],
+    [{ a: 5 }, { a: new Binary(Buffer.from('ab'), 4) }, { a: '64b000000000000000000001' }],
+  ],
+  ['two bounds may be met by two elements', { a: { $gt: 4, $lt: 2 } }, [{ a: [1, 5] }], [{ a: [3] }, { a: 3 }]],
+  [
+    '$elemMatch wants one element for all its conditions',
+    { a: { $elemMatch: { $gt: 1, $lt: 4 } } },
+    [{ a: [0, 3] }],
+    [{ a: [1, 5] }, { a: 3 }],
+  ],
+  [
+    '$elemMatch on documents',
+    { a: { $elemMatch: { b: 1, c: { $gt: 1 } } } },
+    [{ a: [{ b: 1, c: 2 }] }],
+    [{ a: [{ b: 1 }, { c: 2 }] }, { a: { b: 1, c: 2 } }],
+  ],
+  [
+    'an array inside an array is a document to $elemMatch',
+    { a: { $elemMatch: { '0': 1 } } },
+    [{ a: [[1, 2]] }],
+    [{ a: [[2, 1]] }, { a: [1] }],
+  ],
+  ['$elemMatch does not go into nested arrays by itself', { a: { $elemMatch: { $gt: 1 } } }, [{ a: [2] }], [{ a: [[2]] }]],
+  [
+    'a number in a path is a place or a name',
+    { 'a.1': 2 },
+    [{ a: [1, 2] }, { a: { '1': 2 } }, { a: [{ '1': 2 }] }],
+    [{ a: [2, 1] }, { a: [5, [2, 4]] }],
+  ],
+  ['places may follow places', { 'a.0.1': 2 }, [{ a: [[1, 2]] }], [{ a: [[2, 1]] }, { a: [1, 2] }]],
+  ['a place with a leading zero is a name only', { 'a.01': 2 }, [{ a: { '01': 2 } }], [{ a: [1, 2] }]],
+  [
+    '$exists: false on arrays',
+    { 'a.b': { $exists: false } },
+    [{}, { a: 1 }, { a: [] }, { a: [1] }],
+    [{ a: [{ b: null }] }, { a: [{}, { b: 1 }] }],
+  ],
+  ['$exists takes any truth', { a: { $exists: 'no' } }, [{ a: null }], [{}]],
+  [
+    '$size counts the array itself',
+    { a: { $size: new Double(2) } },
+    [{ a: [1, 2] }, { a: [[], []] }],
+    [{ a: [[1, 2]] }, { a: 'xy' }, {}],
+  ],
+  ['$size at a path into an array', { 'a.b': { $size: 1 } }, [{ a: [{ b: [7] }] }], [{ a: [{ b: 7 }] }]],
+  ['$all wants every value', { a: { $all: [1, [2]] } }, [{ a: [1, [2]] }], [{ a: [1, 2] }, { a: 1 }]],
+  ['$all is met by a single value too', { a: { $all: [1] } }, [{ a: 1 }, { a: [2, 1] }], [{ a: 2 }]],
+  ['an empty $all matches nothing', { a: { $all: [] } }, [], [{}, { a: [] }, { a: 1 }]],
+  [
+    '$all of $elemMatch',
+    { a: { $all: [{ $elemMatch: { b: 1 } }, { $elemMatch: { c: 2 } }] } },
+    [{ a: [{ b: 1 }, { c: 2 }] }],
+    [{ a: [{ b: 1 }] }],
+  ],
+  [
+    'an empty $in matches nothing, an empty $nin everything',
+    { $or: [{ a: { $in: [] } }, { b: { $nin: [] } }] },
+    [{}, { b: 1 }],
+    [],
+  ],
+  ['$in with null matches a missing field', { a: { $in: [null, 1] } }, [{}, { a: null }, { a: 1 }], [{ a: 2 }]],
+  [
+    'a long $in compares as a short one',
+    { a: { $in: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 1.5, null, 'x', [1], { b: 1 }] } },
+    [{ a: Long.fromNumber(9) }, { a: 1.5 }, { a: 'x' }, { a: [1] }, { a: { b: new Double(1) } }, {}],
+    [{ a: 10 }, { a: { b: 2 } }, { a: 'y' }],
+  ],
+  ['$nin is not $in, over the whole array', { a: { $nin: [1, 2] } }, [{ a: 3 }, {}, { a: [] }], [{ a: 1 }, { a: [3, 2] }]],
+  [
+    '$not denies all its conditions at once',
+    { a: { $not: { $gt: 1, $lt: 5 } } },
+    [{}, { a: 1 }, { a: 'x' }],
+    [{ a: 3 }, { a: [0, 9] }],
+  ],
+  ['$nor denies each', { $nor: [{ a: 1 }, { b: 2 }] }, [{}, { a: 2, b: 1 }], [{ a: 1 }, { b: 2 }]],
+  [
+    '$and and $or nest',
+    { $and: [{ $or: [{ a: 1 }, { a: 2 }] }, { b: { $exists: true } }] },
+    [{ a: 1, b: 0 }],
+    [{ a: 1 }, { b: 0 }],
+  ],
+  [
+    '$type by name, number and list',
+    { a: { $type: ['string', 16] } },
+    [{ a: 'x' }, { a: 1 }, { a: [1.5, 'x'] }],
+    [{ a: 1.5 }, { a: Long.fromNumber(1) }, {}],
+  ],
+  [
+    '$type number means all four',
+    { a: { $type: 'number' } },
+    [{ a: 1 }, { a: 1.5 }, { a: Long.fromNumber(1) }, { a: decimal('1') }],
+    [{ a: '1' }, { a: true }],
+  ],
+  ['$type array means the array itself', { a: { $type: 'array' } }, [{ a: [] }, { a: [[]] }], [{ a: 1 }]],
+  [
+    '$mod truncates both sides',
+    { a: { $mod: [3.9, 1] } },
+    [{ a: 4 }, { a: 4.9 }, { a: Long.fromNumber(7) }, { a: decimal('4.5') }],
+    [{ a: 3 }, { a: -2 }, { a: '4' }, { a: NaN }],
+  ],
+  ['$mod keeps the sign of the dividend', { a: { $mod: [3, -1] } }, [{ a: -1 }, { a: -4 }], [{ a: 2 }, { a: 1 }]],
+  ['an object that does not begin with an operator is a value', { a: { b: 1 } }, [{ a: { b: 1 } }], [{ a: [{ b: 1, c: 1 }] }]],
+  ['$eq takes an object as a value', { a: { $eq: { b: 1 } } }, [{ a: { b: 1 } }, { a: [{ b: 1 }] }], [{ a: { b: 2 } }]],
+  [
+    'a field called __proto__ is a field like others',
+    Object.fromEntries([['__proto__', 1]]),
+    [JSON.parse('{"__proto__":1}') as Document],
+    [{}, { a: 1 }],
+  ],
+  ['inherited properties are no fields', { constructor: { $exists: true } }, [{ constructor: 1 }], [{}]],
+  ['names may be empty inside a path', { 'a..b': 1 }, [{ a: { '': { b: 1 } } }], [{ a: { b: 1 } }]],
+  [
+    'a path stops at a value without fields',
+    { 'a.b.c': { $exists: true } },
+    [{ a: { b: { c: null } } }],
+    [{ a: { b: 1 } }, { a: 'x' }],
+  ],
+  [
+    'elements that are no documents are passed over',
+    { 'a.b': 1 },
+    [{ a: [1, { b: 1 }] }, { a: [{ b: [0, 1] }] }],
+    [{ a: [[{ b: 1 }]] }],
+  ],
+];
+
+/** Filters that are errors for MongoDB too. */
+export const matchErrors: readonly (readonly [rule: string, filter: Document])[] = [
+  ['an unknown operator', { a: { $foo: 1 } }],
+  ['an unknown top level operator', { $foo: 1 }],
+  ['an operator beside a name', { a: { $gt: 1, b: 2 } }],
+  ['$and without an array', { $and: 1 }],
+  ['an empty $or', { $or: [] }],
+  ['a $nor of something else than documents', { $nor: [1] }],
+  ['$in without an array', { a: { $in: 1 } }],
+  ['an operator in $in', { a: { $in: [{ $gt: 1 }] } }],
+  ['$all without an array', { a: { $all: 1 } }],
+  ['an operator in $all', { a: { $all: [{ $gt: 1 }] } }],
+  ['$elemMatch without a document', { a: { $elemMatch: 1 } }],
+  ['an empty $not', { a: { $not: {} } }],
+  ['$not of a number', { a: { $not: 5 } }],
+  ['a negative $size', { a: { $size: -1 } }],
+  ['a $size that is not whole', { a: { $size: 1.5 } }],
+  ['a $size of more than 32 bits', { a: { $size: Long.MAX_VALUE } }],
+  ['$mod by zero', { a: { $mod: [0.5, 1] } }],
+  ['$mod with one number', { a: { $mod: [2] } }],
+  ['$mod with three numbers', { a: { $mod: [2, 1, 1] } }],
+  ['$mod by a text', { a: { $mod: ['2', 1] } }],
+  ['an empty $type', { a: { $type: [] } }],
+  ['an unknown type', { a: { $type: 'thing' } }],
+  ['an unknown type number', { a: { $type: 20 } }],
+];
+
+/** Filters that MongoDB answers and that are refused here, by the name of what is refused. */
+export const matchRefusals: readonly (readonly [name: string, filter: Document])[] = [
+  ['$regex', { a: { $regex: 'x' } }],
+  ['a regular expression', { a: /x/ }],
+  ['a regular expression', { a: { $in: [/x/] } }],
+  ['a regular expression', { a: { $not: new BSON.BSONRegExp('x') } }],
+  ['$expr', { $expr: { $eq: ['$a', 1] } }],
+  ['$where', { $where: 'true' }],
+  ['$text', { $text: { $search: 'x' } }],
+  ['$bitsAllSet', { a: { $bitsAllSet: 1 } }],
+  ['$near', { a: { $near: [1, 2] } }],
+];
