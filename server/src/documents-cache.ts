@@ -44,7 +44,10 @@ export const revOf = (document: Guarded): number => document._rollcall?.rev ?? 0
 
 const isGone = (document: Guarded | null | undefined): boolean => document?._rollcall?.gone !== undefined;
 
+/** How many gone documents are kept in mind. */
 const SWEPT = 10_000;
+/** Alarms about other programs lie at least this far apart, in milliseconds. */
+const ALARM_MS = 1_000;
 
 /** Opens the cache. It must listen to the feed before whatever answers or delivers from it. */
 export const openCache = ({
@@ -65,7 +68,8 @@ export const openCache = ({
 
   const clear = (): void => {
     generation += 1;
-    entries.clear();
+    // Emptying costs as much as the cache could hold.
+    if (entries.size > 0) entries.clear();
     gone.clear();
   };
 
@@ -74,11 +78,13 @@ export const openCache = ({
     if (gone.size > SWEPT) for (const oldest of gone) return void gone.delete(oldest);
   };
 
-  const foreign = (change: Change): void => {
-    log.error(
-      { alarm: 'foreign-write', collection: change.collection, type: change.type, id: String(change.id) },
-      'another program writes to this database',
-    );
+  let alarmedAt = Number.NEGATIVE_INFINITY;
+  const foreign = ({ collection, type, id, at }: Change): void => {
+    // One sentence for what may be thousands of documents.
+    if (at - alarmedAt >= ALARM_MS) {
+      log.error({ alarm: 'foreign-write', collection, type, id: String(id) }, 'another program writes to this database');
+      alarmedAt = at;
+    }
     clear();
   };
 
@@ -95,7 +101,8 @@ export const openCache = ({
     }
     const key = `${collection}/${String(document[property])}`;
     const before = entries.peek(key);
-    if (before !== undefined && revOf(document) >= revOf(before)) entries.set(key, freeze(document));
+    // The same revision is the same document: what an own write put here needs no second copy from its event.
+    if (before !== undefined && revOf(document) > revOf(before)) entries.set(key, freeze(document));
   });
   const stopResync = feed.onResync(clear);
 
