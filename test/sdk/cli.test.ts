@@ -105,7 +105,7 @@ describe('rollcall', function () {
     const { code, stderr } = await ended;
     expect(code).to.equal(1);
     expect(stderr).to.match(/^unauthenticated: Unauthorized$/m);
-    expect((await command(['listen', 'mesage'], as)).stderr).to.match(/Did you mean message\?/);
+    expect((await command(['listen', 'mesage'], as)).stderr).to.match(/Did you mean message\b/);
   });
 
   it('serve runs a registry, says where, and ends well when told to', async () => {

@@ -29,7 +29,7 @@ export const connectRaw = async (url: string): Promise<Omit<MeshbluSocket, keyof
     events.set(event, [...(events.get(event) ?? []), values[0]]);
   });
   const got = (event: string): readonly unknown[] => events.get(event) ?? [];
-  await until(() => got('identify').length > 0);
+  await until(() => got('identify').length > 0, 30_000);
   const call: MeshbluSocket['call'] = (event, ...values) =>
     new Promise((resolve, reject) => {
       const timer = setTimeout(() => reject(new Error(`${event} was not answered`)), ackMs);
