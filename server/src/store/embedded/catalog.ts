@@ -85,7 +85,21 @@ export function catalog(sqlite: Sqlite, sql: (text: string) => Statement): Catal
     return index;
   }
 
+  /** An index whose building was interrupted is as if it had never been asked for. */
+  function dropUnfinished(): void {
+    for (const stored of byId.values()) {
+      for (const index of stored.indexes.filter(({ ready }) => !ready)) dropIndex(stored, index);
+    }
+  }
+
+  function dropIndex(stored: Stored, index: Index): void {
+    sql('DELETE FROM indexes WHERE id = ?').run(index.id);
+    sqlite.exec(`DROP TABLE x${index.id}`);
+    stored.indexes.splice(stored.indexes.indexOf(index), 1);
+  }
+
   reload();
+  dropUnfinished();
   return {
     find: (name) => byName.get(name),
     findById: (id) => byId.get(id),
@@ -108,11 +122,7 @@ export function catalog(sqlite: Sqlite, sql: (text: string) => Statement): Catal
       sql('UPDATE indexes SET multikey = 1 WHERE id = ?').run(index.id);
       index.multikey = true;
     },
-    dropIndex(stored, index) {
-      sql('DELETE FROM indexes WHERE id = ?').run(index.id);
-      sqlite.exec(`DROP TABLE x${index.id}`);
-      stored.indexes.splice(stored.indexes.indexOf(index), 1);
-    },
+    dropIndex,
   };
 }
 

@@ -1,8 +1,7 @@
-import { closeSync, fdatasync, openSync } from 'node:fs';
+import { disk, type Disk } from './disk.ts';
 import { takeLock } from './lock.ts';
 import { makePrivate } from './private-file.ts';
 import { openSqlite, type Sqlite } from './sqlite.ts';
-import type { Sync } from './turns.ts';
 
 /** Format of the file. A file with another number is not opened. */
 const formatVersion = 1;
@@ -21,8 +20,8 @@ const schema = `
 /** An open data file. */
 export interface DataFile {
   sqlite: Sqlite;
-  /** Brings the log to the disk; undefined in memory. */
-  sync: Sync | undefined;
+  /** How it reaches the disk; undefined in memory. */
+  disk: Disk | undefined;
   /** Closes it and sets it free for the next one. */
   close(): void;
 }
@@ -35,13 +34,14 @@ export async function openFile(path: string, maxPages: number | undefined): Prom
     if (!inMemory) makePrivate(path);
     const sqlite = await openSqlite(path);
     prepare(sqlite, maxPages);
-    if (inMemory) return { sqlite, sync: undefined, close: () => sqlite.close() };
-    const log = openSync(`${path}-wal`, 'r+');
+    if (inMemory) return { sqlite, disk: undefined, close: () => sqlite.close() };
+    const files = disk(sqlite, path);
     const close = () => {
-      closeSync(log);
-      closeFile(sqlite, unlock);
+      closeFile(sqlite);
+      files.close();
+      unlock();
     };
-    return { sqlite, sync: (done) => fdatasync(log, done), close };
+    return { sqlite, disk: files, close };
   } catch (error) {
     unlock();
     throw error;
@@ -50,12 +50,12 @@ export async function openFile(path: string, maxPages: number | undefined): Prom
 
 function prepare(sqlite: Sqlite, maxPages: number | undefined): void {
   try {
-    // NORMAL syncs the log before and the data after a checkpoint. That FULL does so after each commit as well is left to
-    // `sync`: the same promise without a waiting event loop (docs/decisions, embedded store).
-    sqlite.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL');
+    sqlite.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL');
     sqlite.exec('PRAGMA cache_size = -65536; PRAGMA temp_store = MEMORY; PRAGMA journal_size_limit = 16777216');
     if (maxPages !== undefined) sqlite.exec(`PRAGMA max_page_count = ${Math.trunc(maxPages)}`);
     prepareFormat(sqlite);
+    // From here on `Disk` takes care of what FULL does, and of checkpoints.
+    sqlite.exec('PRAGMA wal_autocheckpoint = 0; PRAGMA synchronous = OFF');
   } catch (error) {
     sqlite.close();
     throw error;
@@ -66,12 +66,13 @@ function prepare(sqlite: Sqlite, maxPages: number | undefined): void {
  * `@photostructure/sqlite` keeps a closed connection, and so its locks, until its statements are collected as garbage; a
  * connection that is neither in WAL nor in exclusive mode has no locks to keep.
  */
-function closeFile(sqlite: Sqlite, unlock: () => void): void {
+function closeFile(sqlite: Sqlite): void {
   try {
-    sqlite.exec('PRAGMA journal_mode = DELETE; PRAGMA locking_mode = NORMAL; SELECT count(*) FROM facts');
+    sqlite.exec(
+      'PRAGMA synchronous = FULL; PRAGMA journal_mode = DELETE; PRAGMA locking_mode = NORMAL; SELECT count(*) FROM facts',
+    );
   } finally {
     sqlite.close();
-    unlock();
   }
 }
 

@@ -48,7 +48,7 @@ export interface EmbeddedStore {
  */
 export async function openEmbedded(path: string, options: EmbeddedOptions = {}): Promise<EmbeddedStore> {
   const { name = 'rollcall', now = Date.now, sweepMs = 60_000, maxPages, journal: limits = {}, ...promotion } = options;
-  const { sqlite, sync, close: closeFile } = await openFile(path, maxPages);
+  const { sqlite, disk, close: closeFile } = await openFile(path, maxPages);
   const sql = statements(sqlite);
   const entries = catalog(sqlite, sql);
   const log = journal(sqlite, sql, now, limits);
@@ -76,7 +76,7 @@ export async function openEmbedded(path: string, options: EmbeddedOptions = {}):
           log.rolledBack();
         },
       },
-      sync,
+      disk,
     ),
     onCommit(listener) {
       listeners.add(listener);

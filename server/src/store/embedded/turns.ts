@@ -1,3 +1,4 @@
+import type { Disk } from './disk.ts';
 import { isSqliteError, type Sqlite } from './sqlite.ts';
 
 /**
@@ -17,9 +18,6 @@ export interface Turns {
   /** Runs what is queued, then refuses all further work. */
   close(): Promise<void>;
 }
-
-/** Brings what was committed to the disk, without keeping the event loop. */
-export type Sync = (done: (error: Error | null) => void) => void;
 
 /** What waits for the disk: an answer to give, or to take back. */
 interface Outcome {
@@ -51,10 +49,10 @@ const budgetMs = 20;
  * Group commit: all writes of one turn of the event loop in one transaction, all refused if its commit fails.
  *
  * They are answered when the disk has them. While it works, further turns commit; one sync serves all that committed
- * before it began. Without `sync` a commit is all there is to wait for. If a sync fails, nobody can tell what the disk has:
- * everything is refused from then on.
+ * before it began. For a checkpoint turns wait, while reads go on. Without `disk` a commit is all there is to wait for. If a
+ * sync fails, nobody can tell what the disk has: everything is refused from then on.
  */
-export function turns(sqlite: Sqlite, hooks: Hooks, sync?: Sync): Turns {
+export function turns(sqlite: Sqlite, hooks: Hooks, disk?: Disk): Turns {
   const begin = sqlite.prepare('BEGIN IMMEDIATE');
   const commit = sqlite.prepare('COMMIT');
   let queue: Pending[] = [];
@@ -63,9 +61,10 @@ export function turns(sqlite: Sqlite, hooks: Hooks, sync?: Sync): Turns {
   let waiting: Outcome[] = [];
   let syncing: Outcome[] | undefined;
   let broken: Error | undefined;
+  let checkpointing = false;
 
   function schedule(): void {
-    if (scheduled || queue.length === 0) return;
+    if (scheduled || checkpointing || queue.length === 0) return;
     scheduled = true;
     setImmediate(turn);
   }
@@ -96,22 +95,42 @@ export function turns(sqlite: Sqlite, hooks: Hooks, sync?: Sync): Turns {
     }
     queue = [...work.slice(next), ...queue];
     waiting.push(committed, ...outcomes);
+    checkpointing = disk?.due() ?? false;
     settle();
     schedule();
   }
 
   function settle(): void {
-    if (syncing !== undefined || waiting.length === 0) return;
+    if (syncing !== undefined || broken !== undefined) return;
+    if (waiting.length === 0) return void (checkpointing && checkpoint());
     const outcomes = waiting;
     const mark = hooks.mark();
     waiting = [];
-    if (sync === undefined) return publish(mark, outcomes);
+    if (disk === undefined) return publish(mark, outcomes);
     syncing = outcomes;
-    sync((error) => {
+    disk.syncLog((error) => {
       syncing = undefined;
       if (error === null) publish(mark, outcomes);
       else fail(error, outcomes);
       settle();
+    });
+  }
+
+  /** All of the log is on the disk, and no turn begins before the data file is, too. */
+  function checkpoint(): void {
+    syncing = [];
+    try {
+      disk?.checkpoint();
+    } catch (error) {
+      // The data file could not grow: the log keeps everything, and the next turn tries again.
+      if (!isSqliteError(error)) throw error;
+    }
+    disk?.syncData((error) => {
+      syncing = undefined;
+      checkpointing = false;
+      if (error !== null) return fail(error, []);
+      settle();
+      schedule();
     });
   }
 
@@ -148,12 +167,14 @@ export function turns(sqlite: Sqlite, hooks: Hooks, sync?: Sync): Turns {
     },
     settled() {
       if (broken !== undefined) return Promise.reject(broken);
-      const last = waiting.length > 0 ? waiting : syncing;
+      // A checkpoint changes nothing that is not on the disk already.
+      const last = waiting.length > 0 ? waiting : syncing?.length === 0 ? undefined : syncing;
       return last === undefined ? undefined : new Promise((answer, reject) => last.push({ answer, reject }));
     },
     async close() {
       closed = true;
-      while (queue.length > 0 || syncing !== undefined || waiting.length > 0) await new Promise(setImmediate);
+      while (broken === undefined && (queue.length > 0 || syncing !== undefined || waiting.length > 0))
+        await new Promise(setImmediate);
     },
   };
 }

@@ -1,0 +1,50 @@
+import { closeSync, fdatasync, fstatSync, openSync } from 'node:fs';
+import type { Sqlite } from './sqlite.ts';
+
+/** Brings something to the disk without keeping the event loop. */
+export type Sync = (done: (error: Error | null) => void) => void;
+
+/**
+ * The order in which a data file in WAL mode reaches the disk, with SQLite's own syncs switched off.
+ *
+ * SQLite syncs on the thread that calls it; a slow disk would stop the event loop. What its documentation demands is kept by
+ * the caller: a commit counts when `syncLog` is done; `checkpoint` is called only when all of the log is on the disk; and
+ * nothing is written after it, so the log does not begin anew, until `syncData` is done.
+ */
+export interface Disk {
+  syncLog: Sync;
+  /** Whether the log is long enough for a checkpoint. */
+  due(): boolean;
+  /** Writes the log's pages into the data file, as far as the operating system's memory. */
+  checkpoint(): void;
+  syncData: Sync;
+  close(): void;
+}
+
+/** A checkpoint is due after so many changed rows, each of which is about a page of the log, or so many bytes of its growth. */
+const mostChanges = 4000;
+const mostBytes = 4 * 1024 * 1024;
+
+export function disk(sqlite: Sqlite, path: string): Disk {
+  const log = openSync(`${path}-wal`, 'r+');
+  const data = openSync(path, 'r+');
+  const changes = sqlite.prepare('SELECT total_changes() AS count');
+  const extent = () => ({ changes: (changes.get() as { count: number }).count, bytes: fstatSync(log).size });
+  let start = extent();
+  return {
+    syncLog: (done) => fdatasync(log, done),
+    syncData: (done) => fdatasync(data, done),
+    due() {
+      const now = extent();
+      return now.changes - start.changes > mostChanges || now.bytes - start.bytes > mostBytes;
+    },
+    checkpoint() {
+      sqlite.exec('PRAGMA wal_checkpoint(PASSIVE)');
+      start = extent();
+    },
+    close() {
+      closeSync(log);
+      closeSync(data);
+    },
+  };
+}
