@@ -1,13 +1,13 @@
 import { setMaxListeners } from 'node:events';
 import { setTimeout as wait } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import type { Client } from '@rollcall/client';
+import type { Client, Device } from '@rollcall/client';
 import { connect } from '@rollcall/client';
 import { createRegistry } from '@rollcall/server';
 
 /**
- * `npm run demo -- [--seconds N] [--devices N]`: a registry in memory, simulated devices that come, change and drop, and a table that follows
- * them through the client. Without a terminal it prints a line each second. Ends after N seconds, or by Ctrl-C.
+ * `npm run demo -- [--seconds N] [--devices N]`: a registry in memory, simulated devices that come, change, send messages and drop, and a table
+ * that follows them by a live query of the client. Without a terminal it prints a line each second. Ends after N seconds, or by Ctrl-C.
  */
 const { values } = parseArgs({ options: { seconds: { type: 'string' }, devices: { type: 'string', default: '50' } } });
 const count = Number(values.devices);
@@ -23,7 +23,7 @@ const places = ['hall', 'attic', 'garage', 'kitchen', 'garden', 'office'] as con
 const pick = <T>(list: readonly T[]): T => list[Math.floor(Math.random() * list.length)] as T;
 const between = (least: number, most: number): number => least + Math.random() * (most - least);
 
-const figures = { updates: 0, drops: 0, changes: 0 };
+const figures = { updates: 0, messages: 0, drops: 0, heard: 0, changes: 0 };
 
 /** Waits unless the demo ends; false if it does. */
 const pause = async (ms: number): Promise<boolean> =>
@@ -35,8 +35,9 @@ const pause = async (ms: number): Promise<boolean> =>
 /** The life of one device: it comes, changes a few times, drops, and comes again as the same one. */
 const live = async (url: string, index: number, viewer: string): Promise<void> => {
   const type = kinds[index % kinds.length] ?? 'lamp';
-  const quiet = { repeatMs: 5000, backoff: { minMs: 50, maxMs: 500 }, timeoutMs: 5000 };
-  let client: Client = await connect(url, {}, { ...quiet, autoSetOnline: true });
+  const { signal } = ending;
+  let client: Client = await connect(url, {}, { signal });
+  signal.addEventListener('abort', () => client.close());
   const { credentials } = client;
   await client.update({
     type,
@@ -44,17 +45,22 @@ const live = async (url: string, index: number, viewer: string): Promise<void> =
     meshblu: { version: '2.0.0', whitelists: { discover: { view: [{ uuid: viewer }] } } },
   });
   while (await pause(between(300, 2000))) {
-    if (Math.random() < 0.9) {
+    const chance = Math.random();
+    if (chance < 0.7) {
       await client.update({ value: Math.round(between(0, 1000)) / 10 });
       figures.updates += 1;
+      continue;
+    }
+    if (chance < 0.9) {
+      await client.message({ devices: [viewer], topic: 'reading', payload: { value: between(0, 100) } });
+      figures.messages += 1;
       continue;
     }
     client.close();
     figures.drops += 1;
     if (!(await pause(between(500, 4000)))) return;
-    client = await connect(url, credentials, quiet);
+    client = await connect(url, credentials, { signal });
   }
-  client.close();
 };
 
 interface Seen {
@@ -66,10 +72,9 @@ interface Seen {
   readonly at: string;
 }
 
-/** What the viewer may see, by the same search that any client can make; sorted by name. */
-const look = async (viewer: Client): Promise<readonly Seen[]> => {
-  const { devices } = await viewer.devices({ type: { $in: [...kinds] } });
-  return devices
+/** The rows of the live query as the table shows them, sorted by name. */
+const seenIn = (devices: readonly Device[]): readonly Seen[] =>
+  devices
     .map(({ uuid, online, meshblu = {}, name, value }) => ({
       uuid,
       online: online === true,
@@ -79,21 +84,10 @@ const look = async (viewer: Client): Promise<readonly Seen[]> => {
       at: typeof meshblu['updatedAt'] === 'string' ? meshblu['updatedAt'].slice(11, 19) : '',
     }))
     .sort((one, other) => one.name.localeCompare(other.name) || one.uuid.localeCompare(other.uuid));
-};
-
-const revisions = new Map<string, number>();
-
-/** Counts the changes since the last look, by the documents' revisions. */
-const countChanges = (seen: readonly Seen[]): void => {
-  for (const { uuid, rev } of seen) {
-    figures.changes += Math.max(0, rev - (revisions.get(uuid) ?? rev));
-    revisions.set(uuid, rev);
-  }
-};
 
 const summary = (seen: readonly Seen[]): string => {
   const online = seen.filter((device) => device.online).length;
-  return `${seen.length} devices, ${online} online; ${figures.updates} updates, ${figures.drops} drops, ${figures.changes} changes seen`;
+  return `${seen.length} devices, ${online} online; ${figures.updates} updates, ${figures.messages} messages, ${figures.drops} drops; ${figures.changes} changes and ${figures.heard} messages seen`;
 };
 
 /** Width of one device in the table, in characters. */
@@ -121,8 +115,12 @@ const table = (seen: readonly Seen[]): string => {
 
 const registry = await createRegistry({ dataDir: ':memory:', port: 0, logLevel: 'error', callsPerMinute: 0 });
 const viewer = await connect(registry.url, {}, { autoSetOnline: false });
+viewer.on('message', () => void (figures.heard += 1));
+const query = await viewer.live({ type: { $in: [...kinds] } });
+query.on('change', () => void (figures.changes += 1));
 const lives = Array.from({ length: count }, (_, index) => live(registry.url, index, viewer.credentials.uuid));
 const failed = Promise.all(lives).catch((error: unknown) => {
+  if (ending.signal.aborted) return;
   console.error(error);
   process.exitCode = 1;
   end();
@@ -130,11 +128,11 @@ const failed = Promise.all(lives).catch((error: unknown) => {
 
 console.log(`registry ${registry.url}; Ctrl-C ends it`);
 while (!ending.signal.aborted) {
-  const seen = await look(viewer);
-  countChanges(seen);
+  const seen = seenIn(query.rows);
   process.stdout.write(process.stdout.isTTY ? table(seen) : `${summary(seen)}\n`);
   await pause(1000);
 }
 await failed;
+query.close();
 viewer.close();
 await registry.close();
