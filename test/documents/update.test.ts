@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { applyUpdate, DocumentError, UnsupportedOperator, upsertSeed } from '@rollcall/server/documents';
+import { applyUpdate, compareValues, DocumentError, UnsupportedOperator, upsertSeed } from '@rollcall/server/documents';
 import { BSON, Double, ObjectId, type Document } from 'mongodb';
 import { realCollection } from './real-collection.ts';
 import { updateCases, updateErrors } from './update-cases.ts';
@@ -48,6 +48,23 @@ describe('an update', () => {
       UnsupportedOperator,
       'positional',
     );
+  });
+
+  it('refuses an index far beyond the end of an array by its name', () => {
+    expect(() => applyUpdate({ a: [] }, { $set: { 'a.1000000': 1 } }, { now })).to.throw(UnsupportedOperator, 'an index');
+  });
+
+  it('refuses array filters and upserts that are nested without end', () => {
+    let filter: Document = { x: 1 };
+    for (let depth = 0; depth < 100_000; depth += 1) filter = { $and: [filter] };
+    const options = { now, arrayFilters: [filter] };
+    expect(() => applyUpdate({ a: [1] }, { $set: { 'a.$[x]': 1 } }, options)).to.throw(DocumentError, 'nested deeper');
+    expect(() => upsertSeed(filter)).to.throw(DocumentError, 'nested deeper');
+  });
+
+  it('gives timestamps of one moment an order', () => {
+    const next = applyUpdate({}, { $currentDate: { a: { $type: 'timestamp' }, b: { $type: 'timestamp' } } }, { now });
+    expect(compareValues(next['a'], next['b'])).to.be.below(0);
   });
 
   it('sets the date that it is given', () => {

@@ -12,8 +12,18 @@ import { binaryOf, decimalOf, doubleOf, longOf, rankOf, regexOf, textOf, timeOf 
 export function encodeKey(value: unknown): Uint8Array {
   length = 0;
   write(value);
-  return Uint8Array.prototype.slice.call(buffer, 0, length);
+  const key = Uint8Array.prototype.slice.call(buffer, 0, length);
+  if (length > keptBytes) buffer = Buffer.alloc(1024);
+  return key;
 }
+
+/** The key as text, for sets and maps of values that are equal in MongoDB's order. */
+export function keyText(value: unknown): string {
+  return Buffer.from(encodeKey(value)).toString('latin1');
+}
+
+/** A buffer that grew beyond this is not kept. */
+const keptBytes = 65_536;
 
 /** Marks the end of a list of fields or elements; below all ranks. */
 const end = 0;

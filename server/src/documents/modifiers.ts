@@ -1,8 +1,10 @@
 import { Int32, Timestamp } from 'mongodb';
 import { calculate, combineBits, isNoChange, isSameNumber, likeBefore, type BitOperation, type Operation } from './arithmetic.ts';
-import { codes, DocumentError } from './errors.ts';
+import { codes, DocumentError, UnsupportedOperator } from './errors.ts';
 import { identicalValues } from './identical.ts';
 import { compileElementFilter } from './match.ts';
+import { keyText } from './key.ts';
+import { within } from './operators.ts';
 import { push } from './push.ts';
 import { type Fields, isDocument, isNumber, nameOf, typeOf, types } from './types.ts';
 import { doubleOf, equalValues, compareValues } from './values.ts';
@@ -116,10 +118,7 @@ function addToSet(argument: unknown): Modifier {
       throw new DocumentError(codes.badValue, `Cannot apply $addToSet to non-array field of type ${typeName(current)}`);
     }
     const present = (current ?? []) as unknown[];
-    const added: unknown[] = [];
-    for (const value of values) {
-      if (![...present, ...added].some((other) => equalValues(other, value))) added.push(stored(value));
-    }
+    const added = values.map(stored).filter(news(present));
     return added.length === 0 && current !== undefined ? present : [...present, ...added];
   });
 }
@@ -133,6 +132,15 @@ function each(argument: unknown): readonly unknown[] | undefined {
   if (others.length > 0)
     throw new DocumentError(codes.badValue, `Found unexpected fields after $each in $addToSet: ${others.join()}`);
   return values as unknown[];
+}
+
+/** Answers whether a value is new beside those present and those that it was asked for before. */
+function news(present: readonly unknown[]): (value: unknown) => boolean {
+  const keys = new Set(present.map((value) => keyText(stored(value))));
+  return (value) => {
+    const before = keys.size;
+    return keys.add(keyText(value)).size > before;
+  };
 }
 
 function pop(argument: unknown): Modifier {
@@ -164,16 +172,14 @@ function culling(name: string, goes: (value: unknown) => boolean): Modifier {
 }
 
 function pullTest(condition: unknown): (value: unknown) => boolean {
-  if (typeOf(condition) === types.regex)
-    throw new DocumentError(codes.notSupported, 'a regular expression in $pull is not supported');
+  if (typeOf(condition) === types.regex) throw new UnsupportedOperator('a regular expression');
   return isDocument(condition) ? compileElementFilter(condition) : (value) => equalValues(value, condition);
 }
 
 function pullAll(argument: unknown): Modifier {
   if (!Array.isArray(argument))
     throw new DocumentError(codes.badValue, `$pullAll requires an array argument but was given a ${typeName(argument)}`);
-  const values: readonly unknown[] = argument;
-  return culling('$pullAll', (value) => values.some((other) => equalValues(other, value)));
+  return culling('$pullAll', within(argument));
 }
 
 function isInteger(value: unknown): boolean {

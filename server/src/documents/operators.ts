@@ -1,7 +1,7 @@
 import type { Decimal128 } from 'mongodb';
 import { parseDecimal } from './decimal.ts';
 import { codes, DocumentError, UnsupportedOperator } from './errors.ts';
-import { encodeKey } from './key.ts';
+import { keyText } from './key.ts';
 import { isNumber, nameOf, typeOf, types, type BsonType } from './types.ts';
 import { compareValues, doubleOf, equalValues, isNaNumber, longOf, rankOf } from './values.ts';
 
@@ -71,10 +71,6 @@ function amongFew(values: readonly unknown[]): Test {
 function amongKeys(values: readonly unknown[]): Test {
   const keys = new Set(values.map(keyText));
   return (value) => keys.has(keyText(value));
-}
-
-function keyText(value: unknown): string {
-  return Buffer.from(encodeKey(value)).toString('latin1');
 }
 
 /** Whether an argument means yes: any number but 0, and everything that is not false, null or missing. */

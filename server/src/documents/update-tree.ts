@@ -1,6 +1,7 @@
 import type { Document } from 'mongodb';
 import { codes, DocumentError, UnsupportedOperator } from './errors.ts';
 import { type Modifier, modifiers } from './modifiers.ts';
+import { compileFilter, type Match } from './match.ts';
 import { isNever } from './never.ts';
 import { type Fields, isDocument } from './types.ts';
 import { compareStrings } from './values.ts';
@@ -183,9 +184,10 @@ function mergeChildren(
 }
 
 /** Array filters by identifier, each a filter on `{ identifier: element }`. */
-export function parseArrayFilters(filters: readonly Document[], used: ReadonlySet<string>): Map<string, Document> {
-  const found = new Map<string, Document>();
+export function parseArrayFilters(filters: readonly Document[], used: ReadonlySet<string>): Map<string, Match> {
+  const found = new Map<string, Match>();
   for (const filter of filters) {
+    const match = compileFilter(filter);
     const identifier = identifierOf(filter);
     if (found.has(identifier))
       throw new DocumentError(
@@ -194,7 +196,7 @@ export function parseArrayFilters(filters: readonly Document[], used: ReadonlySe
       );
     if (!used.has(identifier))
       throw new DocumentError(codes.failedToParse, `The array filter for identifier '${identifier}' was not used in the update`);
-    found.set(identifier, filter);
+    found.set(identifier, match);
   }
   for (const identifier of used) {
     if (!found.has(identifier)) throw new DocumentError(codes.badValue, `No array filter found for identifier '${identifier}'`);

@@ -46,9 +46,7 @@ export function compileUpdate(update: Document, arrayFilters: readonly Document[
   if (!isDocument(update)) throw new DocumentError(codes.failedToParse, 'an update must be a document');
   if (!Object.keys(update)[0]?.startsWith('$')) return replacement(update, arrayFilters);
   const tree = parseUpdate(update);
-  const filters = new Map(
-    [...parseArrayFilters(arrayFilters, tree.identifiers)].map(([name, filter]) => [name, compileFilter(filter)]),
-  );
+  const filters = parseArrayFilters(arrayFilters, tree.identifiers);
   let matched: { filter: Document; match: Match } | undefined;
   return (document, { now, filter, insert = false }) => {
     const work: Work = { document, filters, now: new Date(now), insert, position: undefined };
@@ -166,8 +164,8 @@ function applyChild(next: unknown, current: unknown, name: string, child: Update
   return copy;
 }
 
-/** Most elements that an index beyond an array's end may add. */
-const mostPadding = 1_500_000;
+/** Most elements that an index beyond an array's end may add here; MongoDB allows 1,500,000. */
+const mostPadding = 20_000;
 
 function applyAtIndex(next: unknown[], current: unknown, name: string, child: UpdateNode, path: string, work: Work): unknown {
   if (!/^\d+$/.test(name)) return refuseInside(child, next, name, path, work);
@@ -176,7 +174,7 @@ function applyAtIndex(next: unknown[], current: unknown, name: string, child: Up
   const after = applyNode(child, before, path, work);
   if (after === before || (after === removed && before === undefined)) return next;
   if (index - next.length > mostPadding)
-    throw new DocumentError(codes.badValue, `can't backfill more than ${mostPadding} elements`);
+    throw new UnsupportedOperator(`an index of more than ${mostPadding} beyond the end of an array`);
   const copy = next !== current ? next : next.slice();
   while (copy.length < index) copy.push(null);
   copy[index] = after === removed ? null : after;

@@ -1,5 +1,6 @@
 import type { Document } from 'mongodb';
 import { codes, DocumentError } from './errors.ts';
+import { compileFilter } from './match.ts';
 import { isNever } from './never.ts';
 import { isDocument, own, put } from './types.ts';
 import { compareStrings, equalValues } from './values.ts';
@@ -11,6 +12,8 @@ import { compareStrings, equalValues } from './values.ts';
  * Fails with `DocumentError` where two conditions name the same field.
  */
 export function upsertSeed(filter: Document, idOnly = false): Document {
+  // What is nested without end, or no filter at all, is refused there.
+  compileFilter(filter);
   const found: Found = { equalities: new Map(), idOnly };
   if (!isNever(filter)) collect(filter, found);
   const paths = [...found.equalities.keys()].sort(compareStrings);
