@@ -116,7 +116,7 @@ export const openCache = ({
       if (newest && (newest.document === null || revOf(document) < revOf(newest.document as Guarded))) return frozen;
       const key = `${collection}/${id}`;
       const before = entries.peek(key);
-      if (before === undefined || revOf(document) >= revOf(before)) entries.set(key, frozen);
+      if (before === undefined || revOf(document) > revOf(before)) entries.set(key, frozen);
       return frozen;
     },
     drop: (collection, id) => void entries.delete(`${collection}/${id}`),

@@ -12,11 +12,11 @@ const firstBroken = async (breaks: Breaks, most: number): Promise<readonly strin
 };
 
 describe('nodes on a replica set under faults', function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
 
-  it('keep what they promise in 150 schedules', async () => {
+  it('keep what they promise in 100 schedules', async () => {
     const first = Date.now() % 1_000_000;
-    for (let seed = first; seed < first + 150; seed += 1) {
+    for (let seed = first; seed < first + 100; seed += 1) {
       const { broken, faults } = await runSchedule(seed);
       expect(broken, `seed ${seed}: ${faults}`).to.deep.equal([]);
     }
@@ -30,7 +30,7 @@ describe('nodes on a replica set under faults', function () {
 });
 
 describe('the checks of the simulation', function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
 
   const rules: readonly [string, Breaks, string][] = [
     ['writes that do not ask for the revision', { anyRev: true }, 'P3'],

@@ -95,6 +95,7 @@ export const openWorld = (seed: number): World => {
     at,
     after: (ms, run) => at(time + ms, run),
     async runUntil(end) {
+      await new Promise(setImmediate);
       while (heap.length > 0 && heap[0]!.time <= end) {
         const entry = pop();
         if (entry.run === null) continue;
