@@ -4,6 +4,7 @@ import type { Connections } from './connections.ts';
 import type { Handled } from './implement.ts';
 import type { Call } from './pipeline.ts';
 import type { Operation } from './registry.ts';
+import type { EngineStats } from './transports/socket/engines.ts';
 
 type Dispatch = (operation: Operation, call: Call) => Promise<Handled<unknown>>;
 
@@ -21,6 +22,7 @@ const buckets = [0.001, 0.005, 0.02, 0.1, 0.5, 2, 10];
 export const openMetrics = (sources: {
   readonly connections: Connections;
   readonly cache: { readonly size: number };
+  readonly transport: () => EngineStats;
 }): Metrics => {
   const figures = new Figures();
   const registers = [figures];
@@ -46,6 +48,19 @@ export const openMetrics = (sources: {
       this.set(sources.connections.size);
     },
   });
+  const transport = (name: string, help: string, read: (stats: EngineStats) => number): void => {
+    new Gauge({
+      name,
+      help,
+      registers,
+      collect() {
+        this.set(read(sources.transport()));
+      },
+    });
+  };
+  transport('rollcall_transports', 'Open transports of this node, identified or not.', ({ connections }) => connections);
+  transport('rollcall_slow_drops', 'Connections closed because they did not read.', ({ slowDrops }) => slowDrops);
+  transport('rollcall_rejected_packets', 'Packets that the guard refused.', ({ rejectedPackets }) => rejectedPackets);
   new Gauge({
     name: 'rollcall_cached_documents',
     help: 'Documents in the cache of this node.',
