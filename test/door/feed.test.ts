@@ -4,7 +4,7 @@ import { until } from '../support/until.ts';
 import { onBothEngines, onMongo } from './support/engines.ts';
 
 const ids = (changes: readonly Change[] | 'resync'): unknown =>
-  changes === 'resync' ? changes : changes.filter(({ collection }) => collection === 'devices').map(({ id }) => id);
+  changes === 'resync' ? 'resync' : changes.filter(({ collection }) => collection === 'devices').map(({ id }) => id);
 
 onBothEngines('the feed', (bench) => {
   const insert = async (...names: readonly string[]): Promise<void> => {
@@ -17,7 +17,7 @@ onBothEngines('the feed', (bench) => {
     feed.subscribe((change) => change.collection === 'devices' && seen.push(change));
     await insert('a', 'b', 'c');
     await until(() => seen.length === 3);
-    expect(seen.map(({ type, document }) => [type, document?.['uuid']])).to.deep.equal([
+    expect(seen.map(({ type, document }): unknown => [type, document?.['uuid']])).to.deep.equal([
       ['insert', 'a'],
       ['insert', 'b'],
       ['insert', 'c'],

@@ -1,6 +1,6 @@
-import type { Document } from 'mongodb';
 import { positionAt } from '@rollcall/server/internal/delivery/position';
 import type { History } from './history.ts';
+import type { Guarded } from '@rollcall/server/internal/store/collections';
 import type { Counted, Process } from './process.ts';
 import { addressOf, type LogEntry, type ReplicaSet } from './replica-set.ts';
 
@@ -14,9 +14,9 @@ const AFTERMATH_MS = 10_000;
 /** Codes that leave open whether the call took effect. */
 const OPEN: ReadonlySet<string> = new Set(['unavailable', 'busy', 'internal', 'outcome-unknown']);
 
-const revOf = (document: Document | null): number => document?.['_rollcall']?.rev ?? 0;
-const shownOf = (document: Document | null): number => document?.['_rollcall']?.shown ?? 0;
-const effectsOf = (document: Document | null): readonly string[] => (document as Counted | null)?.effects ?? [];
+const revOf = (document: Guarded | null): number => document?._rollcall?.rev ?? 0;
+const shownOf = (document: Guarded | null): number => document?._rollcall?.shown ?? 0;
+const effectsOf = (document: Guarded | null): readonly string[] => (document as Counted | null)?.effects ?? [];
 
 /** The committed versions of each device, oldest first. */
 const chainsOf = (log: readonly LogEntry[]): Map<string, LogEntry[]> => {
@@ -33,7 +33,7 @@ const chainsOf = (log: readonly LogEntry[]): Map<string, LogEntry[]> => {
 const WIDE: ReadonlySet<string> = new Set(['election', 'slow', 'loss', 'cut']);
 
 /** The versions that were the committed one at some time between. */
-const versionsDuring = (chain: readonly LogEntry[], from: number, to: number): (Document | null)[] => {
+const versionsDuring = (chain: readonly LogEntry[], from: number, to: number): (Guarded | null)[] => {
   const before = chain.filter(({ committedAt }) => committedAt! <= from).at(-1)?.document ?? null;
   return [
     before,
@@ -47,7 +47,7 @@ export const check = (history: History, set: ReplicaSet, processes: readonly Pro
   const log = set.log.slice(0, set.committed);
   const chains = chainsOf(log);
 
-  const effectAt = new Map<string, { before: Document | null; after: Document }>();
+  const effectAt = new Map<string, { before: Guarded | null; after: Guarded }>();
   for (const [uuid, chain] of chains) {
     chain.forEach((entry, index) => {
       const before = chain[index - 1]?.document ?? null;
@@ -84,10 +84,9 @@ export const check = (history: History, set: ReplicaSet, processes: readonly Pro
     if (call.stale || call.fickle || call.kind !== 'update') continue;
     const wrong =
       call.outcome === 'forbidden'
-        ? (document: Document | null) =>
-            document !== null && document['open'] === true && document['_rollcall']?.gone === undefined
+        ? (document: Guarded | null) => document !== null && document['open'] === true && document._rollcall?.gone === undefined
         : call.outcome === 'conflict'
-          ? (document: Document | null) => shownOf(document) === call.expectedRev
+          ? (document: Guarded | null) => shownOf(document) === call.expectedRev
           : null;
     const during = wrong && versionsDuring(chains.get(call.uuid) ?? [], call.begun, call.answered);
     if (during?.every(wrong!))

@@ -1,4 +1,4 @@
-import type { Document } from 'mongodb';
+import type { Guarded } from '@rollcall/server/internal/store/collections';
 import { freeze } from '@rollcall/server/internal/documents-size';
 import type { Store } from '@rollcall/server/store';
 import {
@@ -27,7 +27,7 @@ export interface Trouble {
   streamSlowness: number;
 }
 
-export const noTrouble = (): Trouble => ({ cut: false, stalled: false, stale: null, loss: 0, slowness: 0, streamSlowness: 0 });
+const noTrouble = (): Trouble => ({ cut: false, stalled: false, stale: null, loss: 0, slowness: 0, streamSlowness: 0 });
 
 /** Rules that a test breaks on purpose, to see that the checks notice. */
 export interface StoreBreaks {
@@ -57,7 +57,7 @@ export interface ConnectionOptions {
   readonly set: ReplicaSet;
   readonly breaks: StoreBreaks;
   /** Told of each write when the node hands it to the network. */
-  sent(collection: string, document: Document | null): void;
+  sent(collection: string, document: Guarded | null): void;
 }
 
 const hex = (value: number): string => value.toString(16).padStart(8, '0');
@@ -146,25 +146,25 @@ export const openConnection = ({ world, host, set, breaks, sent }: ConnectionOpt
     );
   };
 
-  const shown = (document: Document | null): Document | null => {
-    if (document === null || !breaks.noWindow || !document['_rollcall']) return document;
-    const { window: _, ...rest } = document['_rollcall'];
+  const shown = (document: Guarded | null): Guarded | null => {
+    if (!document?._rollcall || !breaks.noWindow) return document;
+    const { window: _, ...rest } = document._rollcall;
     return { ...document, _rollcall: rest };
   };
 
-  const conditionOf = (collection: string, filter: Document): Condition => ({
+  const conditionOf = (collection: string, filter: Readonly<Record<string, unknown>>): Condition => ({
     address: String(collection === 'devices' ? filter['uuid'] : filter['_id']),
     ...(!breaks.anyRev && filter['_rollcall.rev'] !== undefined && { rev: filter['_rollcall.rev'] as number }),
     ...(!breaks.anyRev && filter['_rollcall'] !== undefined && { unwritten: true }),
   });
 
-  const addressesOf = (collection: string, filter: Document): string[] => {
+  const addressesOf = (collection: string, filter: Readonly<Record<string, unknown>>): string[] => {
     const value = collection === 'devices' ? filter['uuid'] : filter['_id'];
-    return typeof value === 'object' ? (value as { $in: string[] }).$in : [String(value)];
+    return typeof value === 'string' ? [value] : (value as { $in: string[] }).$in;
   };
 
   const collectionOf = (name: string) => ({
-    find: (filter: Document) => ({
+    find: (filter: Readonly<Record<string, unknown>>) => ({
       toArray: () =>
         read((through) =>
           Object.keys(filter).length === 0
@@ -175,24 +175,24 @@ export const openConnection = ({ world, host, set, breaks, sent }: ConnectionOpt
               ),
         ),
     }),
-    findOne: (filter: Document) =>
+    findOne: (filter: Readonly<Record<string, unknown>>) =>
       ask(async () => {
         const found = set.latest(name, addressesOf(name, filter)[0]!);
         await set.committal();
         return shown(found);
       }),
-    insertOne: (document: Document) => {
+    insertOne: (document: Guarded) => {
       sent(name, document);
       return write(() => set.insert(name, freeze(document)));
     },
-    replaceOne: async (filter: Document, document: Document, options?: { upsert?: boolean }) => {
+    replaceOne: async (filter: Readonly<Record<string, unknown>>, document: Guarded, options?: { upsert?: boolean }) => {
       sent(name, document);
       const { matched } = await write(() =>
         set.write(name, conditionOf(name, filter), freeze(document), options?.upsert === true),
       );
       return { matchedCount: matched };
     },
-    deleteOne: (filter: Document) => write(() => set.remove(name, String(filter['_id']))),
+    deleteOne: (filter: Readonly<Record<string, unknown>>) => write(() => set.remove(name, String(filter['_id']))),
   });
 
   const watch = (
@@ -304,7 +304,7 @@ export const openConnection = ({ world, host, set, breaks, sent }: ConnectionOpt
   };
 };
 
-const eventOf = (entry: LogEntry): Document => ({
+const eventOf = (entry: LogEntry): object => ({
   _id: tokenOf(entry),
   operationType: entry.type,
   clusterTime: { high: entry.high, low: entry.low },

@@ -1,10 +1,11 @@
+import { inspect } from 'node:util';
 import { RegistryError } from '@rollcall/client/contract';
 import { endForGood } from '@rollcall/server/internal/ending';
 import { openFeed, type Change, type Feed } from '@rollcall/server/internal/delivery/feed';
 import { openCache, revOf, type DocumentsCache } from '@rollcall/server/internal/documents-cache';
 import { openDoor, type Documents, type RequestId, type Step } from '@rollcall/server/internal/door';
 import { openNode, type Node } from '@rollcall/server/internal/node';
-import type { DeviceDocument, TokenDocument } from '@rollcall/server/internal/store/collections';
+import type { DeviceDocument, Guarded, TokenDocument } from '@rollcall/server/internal/store/collections';
 import type { Call, History } from './history.ts';
 import { openConnection, type Connection, type StoreBreaks } from './network.ts';
 import type { ReplicaSet } from './replica-set.ts';
@@ -67,7 +68,7 @@ export const startProcess = (world: World, set: ReplicaSet, name: string, histor
   const log = {
     ...quiet,
     error: (fields: object, message: string) =>
-      void history.alarms.push(`${name}: ${message} ${String((fields as { err?: unknown }).err ?? '')}`),
+      void history.alarms.push(`${name}: ${message} ${inspect((fields as { err?: unknown }).err)}`),
   };
   const feed = openFeed({
     store: connection.store,
@@ -113,7 +114,7 @@ export const startProcess = (world: World, set: ReplicaSet, name: string, histor
 
   node.carry({
     change(change) {
-      if (change.collection === 'tokens' && change.document?.['_rollcall']?.gone) return strip(String(change.id));
+      if (change.collection === 'tokens' && (change.document as Guarded | null)?._rollcall?.gone) return strip(String(change.id));
       return undefined;
     },
     resync: () => Promise.all([...sessions.keys()].map(strip)).then(() => undefined),

@@ -1,4 +1,4 @@
-import type { Document } from 'mongodb';
+import type { Guarded } from '@rollcall/server/internal/store/collections';
 import type { World } from './world.ts';
 
 /** One write in the log of the set. */
@@ -11,7 +11,7 @@ export interface LogEntry {
   readonly collection: string;
   readonly type: 'insert' | 'replace' | 'delete';
   readonly id: string;
-  readonly document: Document | null;
+  readonly document: Guarded | null;
   committedAt: number | null;
 }
 
@@ -21,7 +21,7 @@ export type WriteResult = { readonly matched: number; readonly entry: LogEntry |
 /** An error as the driver throws it. */
 export const driverError = (name: string, code?: number): Error =>
   Object.assign(new Error(name), { name, ...(code !== undefined && { code }) });
-export const stepDown = (): Error => driverError('MongoServerError', 189);
+const stepDown = (): Error => driverError('MongoServerError', 189);
 export const networkError = (): Error => driverError('MongoNetworkError');
 export const duplicateKey = (): Error => driverError('MongoServerError', 11000);
 export const historyLost = (): Error => driverError('MongoServerError', 286);
@@ -48,13 +48,13 @@ export interface ReplicaSet {
   readonly committed: number;
   /** Entries before this one can no longer be resumed from. */
   readonly oldest: number;
-  write(collection: string, condition: Condition, document: Document | null, upsert: boolean): WriteResult;
-  insert(collection: string, document: Document): WriteResult;
+  write(collection: string, condition: Condition, document: Guarded | null, upsert: boolean): WriteResult;
+  insert(collection: string, document: Guarded): WriteResult;
   remove(collection: string, id: string): WriteResult;
   /** The state that the first `through` committed entries make. */
-  committedDocument(collection: string, address: string, through: number): Document | null;
-  latest(collection: string, address: string): Document | null;
-  all(collection: string): Document[];
+  committedDocument(collection: string, address: string, through: number): Guarded | null;
+  latest(collection: string, address: string): Guarded | null;
+  all(collection: string): Guarded[];
   /** Resolves when everything that is in the log now is committed; rejects if an election comes before. */
   committal(): Promise<void>;
   survives(entry: LogEntry): boolean;
@@ -69,7 +69,7 @@ export interface ReplicaSet {
 const BASE_SECONDS = 1_700_000_000;
 
 /** The property that addresses a document of a collection. */
-export const addressOf = (collection: string, document: Document): string =>
+export const addressOf = (collection: string, document: Guarded): string =>
   String(collection === 'devices' ? document['uuid'] : document['_id']);
 
 export const openReplicaSet = (world: World): ReplicaSet => {
@@ -89,7 +89,7 @@ export const openReplicaSet = (world: World): ReplicaSet => {
   const versions = new Map<string, LogEntry[]>();
 
   const keyOf = (collection: string, address: string): string => `${collection}/${address}`;
-  const latest = (collection: string, address: string): Document | null =>
+  const latest = (collection: string, address: string): Guarded | null =>
     versions.get(keyOf(collection, address))?.at(-1)?.document ?? null;
 
   const commitNext = (): void => {
@@ -115,7 +115,7 @@ export const openReplicaSet = (world: World): ReplicaSet => {
     type: LogEntry['type'],
     address: string,
     id: string,
-    document: Document | null,
+    document: Guarded | null,
   ): WriteResult => {
     const seconds = BASE_SECONDS + Math.floor(world.time / 1000);
     low = seconds > high ? 1 : low + 1;
@@ -131,8 +131,8 @@ export const openReplicaSet = (world: World): ReplicaSet => {
     return { matched: 1, entry };
   };
 
-  const fits = (document: Document, { rev, unwritten }: Condition): boolean =>
-    (rev === undefined || document['_rollcall']?.rev === rev) && (!unwritten || document['_rollcall'] === undefined);
+  const fits = (document: Guarded, { rev, unwritten }: Condition): boolean =>
+    (rev === undefined || (document._rollcall?.rev ?? 0) === rev) && (!unwritten || document._rollcall === undefined);
 
   return {
     get up() {
@@ -151,15 +151,15 @@ export const openReplicaSet = (world: World): ReplicaSet => {
       const before = latest(collection, condition.address);
       if (before === null)
         return upsert
-          ? append(collection, 'insert', condition.address, String(document!['_id']), document)
+          ? append(collection, 'insert', condition.address, String(document!._id), document)
           : { matched: 0, entry: null };
       if (!fits(before, condition)) return { matched: 0, entry: null };
-      return append(collection, 'replace', condition.address, String(before['_id']), document);
+      return append(collection, 'replace', condition.address, String(before._id), document);
     },
     insert(collection, document) {
       const address = addressOf(collection, document);
       if (latest(collection, address) !== null) throw duplicateKey();
-      return append(collection, 'insert', address, String(document['_id']), document);
+      return append(collection, 'insert', address, String(document._id), document);
     },
     remove(collection, id) {
       return latest(collection, id) === null ? { matched: 0, entry: null } : append(collection, 'delete', id, id, null);

@@ -4,9 +4,9 @@ import type { Clock } from '../clock.ts';
 export type FenceState = 'starting' | 'serving' | 'paused' | 'lost';
 
 /** A node pauses this long after its last counting renewal was begun, in milliseconds. */
-export const FENCE_MS = 4_000;
+const FENCE_MS = 4_000;
 /** A pause of this length closes the connections, in milliseconds. */
-export const LOST_MS = 30_000;
+const LOST_MS = 30_000;
 
 const WATCH_MS = 500;
 
@@ -22,8 +22,7 @@ export const instant = (clock: Clock): Instant => ({ monotonic: clock.monotonic(
  * Milliseconds since an instant, by the larger of the two clocks: one of them stands still while a machine sleeps, and the
  * other may be set back.
  */
-export const elapsed = (clock: Clock, since: Instant): number =>
-  Math.max(clock.monotonic() - since.monotonic, clock.now() - since.wall);
+const elapsed = (clock: Clock, since: Instant): number => Math.max(clock.monotonic() - since.monotonic, clock.now() - since.wall);
 
 /** Keeps a node that may have been given up by the others from doing anything. */
 export interface Fence {

@@ -3,9 +3,9 @@ import type { Position } from '../delivery/position.ts';
 import type { NodeDocument } from '../store/collections.ts';
 
 /** Others hold a node for dead this long after they saw its last counting renewal, in milliseconds of their own monotonic clock. */
-export const DEAD_MS = 6_000;
+const DEAD_MS = 6_000;
 /** The lease of a node that is dead for this long is removed, in milliseconds. */
-export const FORGET_MS = 600_000;
+const FORGET_MS = 600_000;
 
 /** The other nodes, by their leases. */
 export interface Peers {

@@ -52,7 +52,7 @@ export const breakWire = (real: Store): BrokenWire => {
       get(_, property) {
         const member: unknown = Reflect.get(stream, property);
         if (property === 'next') return async () => await stream.next().then((event) => (muted ? never : event));
-        return typeof member === 'function' ? member.bind(stream) : member;
+        return typeof member === 'function' ? (...args: unknown[]): unknown => Reflect.apply(member, stream, args) : member;
       },
     });
   };
