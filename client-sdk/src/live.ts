@@ -1,6 +1,6 @@
 import type { Backoff } from './backoff.ts';
 import { pause } from './backoff.ts';
-import { RegistryError } from './contract/errors.ts';
+import type { RegistryError } from './contract/errors.ts';
 import type { Device } from './events.ts';
 import type { Stop } from './listeners.ts';
 import { Listeners } from './listeners.ts';

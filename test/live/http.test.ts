@@ -19,7 +19,7 @@ const authorization = ({ uuid, token }: Made): Record<string, string> => ({
 
 const openStream = async (url: string, query: Record<string, string>, headers: Record<string, string>): Promise<Stream> => {
   const control = new AbortController();
-  const response = await fetch(`${url}/live?${new URLSearchParams(query)}`, { headers, signal: control.signal });
+  const response = await fetch(`${url}/live?${String(new URLSearchParams(query))}`, { headers, signal: control.signal });
   const events: { event: string; data: Record<string, unknown> }[] = [];
   let text = '';
   let ended = false;
@@ -112,7 +112,7 @@ onBothStores('live queries over HTTP', ({ start }) => {
   it('refuse strangers, and input that devices would refuse', async () => {
     const viewer = await register(url, v2());
     const status = async (query: Record<string, string>, headers: Record<string, string>): Promise<number> =>
-      (await fetch(`${url}/live?${new URLSearchParams(query)}`, { headers })).status;
+      (await fetch(`${url}/live?${String(new URLSearchParams(query))}`, { headers })).status;
     expect(await status({}, {})).to.equal(401);
     expect(await status({}, authorization({ ...viewer, token: 'wrong' }))).to.equal(401);
     const deep = `${'{"a":'.repeat(60)}1${'}'.repeat(60)}`;

@@ -152,12 +152,12 @@ export const serveLive = (app: FastifyInstance, kit: LiveHttpKit): void => {
       const { early } = stream;
       stream.early = null;
       for (const text of early ?? []) write(stream, text);
-      return reply;
     } catch (error) {
       if (stream !== undefined) void stream.connection.end();
       const failure = kit.toRegistryError(error);
-      return reply.code(failure.status).type('application/json; charset=utf-8').send(JSON.stringify(failure.toFailure()));
+      void reply.code(failure.status).type('application/json; charset=utf-8').send(JSON.stringify(failure.toFailure()));
     }
+    return reply;
   });
 
   const beat = setInterval(() => {

@@ -9,7 +9,7 @@ import type { DeviceDocument } from '../../store/collections.ts';
 import type { Store } from '../../store/port.ts';
 import type { Change, Feed } from '../feed.ts';
 import { openHeld } from './held.ts';
-import { openLoads, rowOf } from './loads.ts';
+import { openLoads, rowOf, type Loaded } from './loads.ts';
 import { queriesOf, type LiveQuery } from './query.ts';
 import { openTable, type Asked } from './table.ts';
 import { stepsBetween, type Step } from './window.ts';
@@ -114,13 +114,8 @@ export const openLive = ({ store, feed, connections, clock, isServing, id, repor
     return query.window.apply(name, stays ? rowOf(query, document) : null);
   };
 
-  const load = (query: LiveQuery): Promise<void> => {
-    query.loading ??= fill(query).finally(() => (query.loading = null));
-    return query.loading;
-  };
-
-  const fill = async (query: LiveQuery): Promise<void> => {
-    const { rows, frontier, since } = await loads.load(query);
+  /** Puts what was read in the place of what there was. */
+  const fill = (query: LiveQuery, { rows, frontier, since }: Loaded): void => {
     if (query.released) return;
     const { window } = query;
     const before = window.shown;
@@ -132,6 +127,11 @@ export const openLive = ({ store, feed, connections, clock, isServing, id, repor
     tell(query, stepsBetween(before, window.shown));
     speak(query);
     if (window.short && !wasShort) again(query);
+  };
+
+  const load = (query: LiveQuery): Promise<void> => {
+    query.loading ??= loads.load(query, (loaded) => fill(query, loaded)).finally(() => (query.loading = null));
+    return query.loading;
   };
 
   /** Reads a query anew when the load under way, if any, has ended; a failure is tried again, later each time. */

@@ -17,8 +17,11 @@ export interface Loaded {
 
 /** Reads results from the store, in step with the feed. */
 export interface Loads {
-  /** Fails as the store does, or with `unavailable` if the feed breaks again and again. */
-  load(query: LiveQuery): Promise<Loaded>;
+  /**
+   * Hands what it has read to `take`, in the same moment in which it stops to collect changes: none falls between the two.
+   * Fails as the store does, or with `unavailable` if the feed breaks again and again.
+   */
+  load(query: LiveQuery, take: (loaded: Loaded) => void): Promise<void>;
   /** To be told of every change of a device. */
   note(document: DeviceDocument): void;
   /** To be told that changes may have been missed. */
@@ -96,7 +99,7 @@ export const openLoads = (store: Pick<Store, 'collection'>, feed: Pick<Feed, 'ne
   };
 
   return {
-    async load(query) {
+    async load(query, take) {
       await turn();
       try {
         for (let tries = 0; tries < mostTries; tries += 1) {
@@ -104,7 +107,7 @@ export const openLoads = (store: Pick<Store, 'collection'>, feed: Pick<Feed, 'ne
           underWay.add(meanwhile);
           try {
             const { newer, ...found } = await read(query);
-            if (!meanwhile.broken) return { ...found, since: [...newer, ...meanwhile.changes] };
+            if (!meanwhile.broken) return take({ ...found, since: [...newer, ...meanwhile.changes] });
           } finally {
             underWay.delete(meanwhile);
           }
