@@ -10,7 +10,9 @@ import { withOperations } from './methods.ts';
 import type { ConnectOptions, Credentials, Login } from './options.ts';
 import { after, onAbort, timeLimit } from './options.ts';
 import { Requests } from './requests.ts';
+import { restore } from './restore.ts';
 import { Seen } from './seen.ts';
+import { Subscriptions } from './subscriptions.ts';
 
 const backoffDefaults: Backoff = { minMs: 1000, maxMs: 30_000 };
 
@@ -24,12 +26,14 @@ const assemble = (url: string, login: Login, options: ConnectOptions) => {
   const backoff = { ...backoffDefaults, ...options.backoff };
   const listeners = new Listeners();
   const seen = new Seen();
+  const subscriptions = new Subscriptions();
   let early: (() => void)[] | undefined = [];
   const requests = new Requests(
     {
       isReady: () => connection.state === 'ready',
       send: (...call) => connection.send(...call),
-      succeeded: (event, result) => {
+      succeeded: (event, result, input) => {
+        subscriptions.note(event, input, result);
         if (event === 'resetToken') connection.adopt((result ?? {}) as Partial<Credentials>);
       },
       dropped: (event, error) => listeners.emit('dropped', event, error),
@@ -47,8 +51,10 @@ const assemble = (url: string, login: Login, options: ConnectOptions) => {
     backoff,
   });
   const connection: Connection = new Connection(
-    { url, login, autoSetOnline: options.autoSetOnline, backoff },
+    { url, login, autoSetOnline: options.autoSetOnline, resume: options.resume ?? true, backoff },
     {
+      restore: (send, cursor) =>
+        subscriptions.all.length > 0 || cursor !== undefined ? restore(send, subscriptions, cursor, backoff) : undefined,
       state: (state, reason) => {
         if (state === 'ready') requests.resume();
         if (state === 'ready') lives.restore();

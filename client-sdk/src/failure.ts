@@ -22,6 +22,8 @@ export interface Refusal {
   readonly error?: unknown;
   readonly details?: unknown;
   readonly id?: unknown;
+  /** When to come back, in milliseconds. */
+  readonly retryAfterMs?: unknown;
 }
 
 /** The error for a refusal by the server. A code that this version does not know is read by its status, or as `internal`. */

@@ -55,6 +55,11 @@ export interface ConnectOptions {
   readonly queueLimit?: number | undefined;
   /** Pauses between attempts to connect, and between repeats of a call that found the service unavailable. */
   readonly backoff?: Partial<Backoff> | undefined;
+  /**
+   * After a drop, be sent the events that were missed, or be told `resync`. Default true; `false`: what happened meanwhile is not told.
+   * Subscriptions are restored in either case.
+   */
+  readonly resume?: boolean | undefined;
   /** Time after its first sending in which a call may be repeated, in milliseconds. Default, and most, ten minutes. */
   readonly repeatMs?: number | undefined;
 }

@@ -13,7 +13,7 @@ export interface Line {
   readonly isReady: () => boolean;
   readonly send: (event: string, input: unknown, options: object, answer: (result: unknown) => void) => void;
   /** A call has succeeded; told before its promise is resolved. */
-  readonly succeeded: (event: string, result: unknown) => void;
+  readonly succeeded: (event: string, result: unknown, input: unknown) => void;
   /** A call was given up because the offline queue is full. */
   readonly dropped: (event: string, error: RegistryError) => void;
 }
@@ -169,7 +169,7 @@ export class Requests {
       this.#fail(call, error);
     } else {
       this.#end(call);
-      this.#line.succeeded(call.event, result);
+      this.#line.succeeded(call.event, result, call.input);
       call.resolve(result);
       this.#drain();
     }

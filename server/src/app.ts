@@ -1,11 +1,17 @@
 import { randomBytes } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
+import { RegistryError } from '@rollcall/client/contract';
 import { pino } from 'pino';
 import { authenticateWith } from './authenticate.ts';
 import { systemClock } from './clock.ts';
 import { loadConfig, type Config } from './config.ts';
 import { openConnections, type Connection } from './connections.ts';
+import { openBehind } from './delivery/behind.ts';
 import { openCarriage } from './delivery/carry.ts';
+import { openHistory } from './delivery/history.ts';
+import { openLine } from './delivery/line.ts';
+import { openReplay } from './delivery/replay.ts';
+import { openResume } from './delivery/resume.ts';
 import { openListening } from './delivery/listening.ts';
 import { openLive } from './delivery/live/live.ts';
 import { openDeliveries } from './delivery/messages.ts';
@@ -94,14 +100,19 @@ const start = async (config: Config, log: pino.Logger, closers: (() => unknown)[
   const windowSecret = await keys.key('request-window');
   const idKey = await keys.key('derived-ids');
 
+  const feedId = await keptFeedId(store, () => randomBytes(12).toString('base64url'));
   const feed = openFeed({
+    // Messages of an embedded store are gone with its process: a position of an earlier one is none of this feed.
     store,
-    id: await keptFeedId(store, () => randomBytes(12).toString('base64url')),
+    id: alone ? `${feedId}-${randomBytes(6).toString('base64url')}` : feedId,
     clock,
     log,
+    window: { ms: config.resumeWindowMs, changes: config.resumeWindowChanges, bytes: config.resumeWindowBytes },
     heartbeats: !alone,
   });
   closers.push(() => feed.close());
+  const history = openHistory(feed);
+  closers.push(() => history.close());
   const cache = openCache({ feed, collections: { devices: 'uuid', tokens: '_id' }, log });
   closers.push(() => cache.close());
   const node = alone ? openSoleNode({ feed, clock, log }) : openNode({ store, feed, clock, log });
@@ -139,19 +150,6 @@ const start = async (config: Config, log: pino.Logger, closers: (() => unknown)[
     report,
   });
   closers.push(() => live.stop());
-  const services: Services = {
-    store,
-    devices,
-    tokens,
-    ids,
-    subscriptions,
-    listening,
-    connections,
-    node: node.id,
-    live,
-    now,
-    config,
-  };
   const available = (): void => node.check();
 
   const signing = webhookKey(keys);
@@ -171,25 +169,64 @@ const start = async (config: Config, log: pino.Logger, closers: (() => unknown)[
     const sent = readMessage({ ...body, devices: to }, from, ids.uuid('forward', null));
     void carriage.send(sent, false).catch(report);
   });
-  const deliveries = openDeliveries({ connections, listening, devices, subscriptions, forwarding, available });
-  const carriage = openCarriage({ store, feed, deliveries, alone, now });
+  const behind = openBehind();
+  const line = openLine(feed, (error, before) => {
+    const isPaused = error instanceof RegistryError && error.code === 'unavailable';
+    if (isPaused) resume.refused(before);
+    else report(error);
+  });
+  const { note } = history;
+  const deliveries = openDeliveries({ connections, listening, devices, subscriptions, forwarding, behind, note, available });
+  const carriage = openCarriage({ store, feed, line, behind, deliveries, alone, now });
+  const replay = openReplay({ deliveries, history, devices, connections });
+  const resume = openResume({
+    feed,
+    line,
+    history,
+    behind,
+    replay,
+    connections,
+    listening,
+    subscriptions,
+    devices,
+    clock,
+    report,
+  });
+  closers.push(() => resume.close());
+  const services: Services = {
+    store,
+    devices,
+    tokens,
+    ids,
+    subscriptions,
+    listening,
+    connections,
+    node: node.id,
+    live,
+    resume,
+    authenticate,
+    now,
+    config,
+  };
   const announce = (uuid: string, online: boolean): void => {
     const input = { devices: '*', topic: 'device-status', payload: { online } };
     void carriage.send(readMessage(input, uuid, ids.uuid('device-status', null)), false).catch(report);
   };
   const presence = openPresence({ store, devices, node: node.id, now, report, announce });
-  const publish = openPublisher({ connections, presence, deliveries, carriage, node: node.id, report });
+  const publish = openPublisher({ connections, presence, deliveries, carriage, node: node.id, line });
   closers.push(feed.subscribe((change) => subscriptions.change(change)));
   closers.push(feed.onResync(() => subscriptions.resync()));
   const sweeper = openSweeper({ store, connections, tokens, clock, report });
   closers.push(() => sweeper.close());
   closers.push(node.carry({ change: publish, resync: () => sweeper.checkConnections() }));
+  closers.push(node.carry({ resync: () => resume.hole() }));
+  closers.push(node.onState((state) => state === 'serving' && resume.serving()));
   closers.push(node.carry({ change: live.change, resync: live.resync }));
   closers.push(node.onState((state) => state === 'serving' && live.resume()));
   closers.push(node.onState((state) => state === 'lost' && connections.endAll()));
   await presence.reap(node.lives);
 
-  const metrics = openMetrics({ connections, cache });
+  const metrics = openMetrics({ connections, cache, transport: () => engines.stats() });
   const dispatch = metrics.measured(
     openPipeline({
       services,
@@ -224,9 +261,21 @@ const start = async (config: Config, log: pino.Logger, closers: (() => unknown)[
     authenticate,
     presence,
     dispatch,
+    resume,
+    cursor: () => line.cursor,
+    pending: engines.pending,
     carryOutEndings,
     async autoRegister(
-      { uuid: _uuid, token: _token, auto_set_online: _online, sdk: _sdk, cursor: _cursor, protocol: _protocol, ...properties },
+      {
+        uuid: _uuid,
+        token: _token,
+        auto_set_online: _online,
+        sdk: _sdk,
+        cursor: _cursor,
+        resume: _resume,
+        protocol: _protocol,
+        ...properties
+      },
       from,
     ) {
       if (!config.openRegistration || register === undefined) return undefined;

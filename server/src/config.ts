@@ -106,6 +106,24 @@ export const settings = {
     'May webhooks reach addresses that are not public (this machine, networks of your own)?',
     truth,
   ),
+  resumeWindowMs: setting(
+    'ROLLCALL_RESUME_WINDOW_MS',
+    600_000,
+    'How far clients may be behind and still be sent what they missed, in milliseconds.',
+    whole(1_000, 86_400_000),
+  ),
+  resumeWindowChanges: setting(
+    'ROLLCALL_RESUME_WINDOW_CHANGES',
+    100_000,
+    'The same as a number of changes; whichever bound is met first counts.',
+    whole(1, 10_000_000),
+  ),
+  resumeWindowBytes: setting(
+    'ROLLCALL_RESUME_WINDOW_BYTES',
+    268_435_456,
+    'The same in bytes of memory, roughly counted.',
+    whole(1_048_576, 68_719_476_736),
+  ),
   callsPerMinute: setting(
     'ROLLCALL_CALLS_PER_MINUTE',
     1200,

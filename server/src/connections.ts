@@ -14,6 +14,8 @@ export interface Connection {
    * What is returned, if anything, settles when nothing that it asked for can be written any more.
    */
   end(told?: Told): Promise<unknown> | undefined;
+  /** Bytes that wait for the other end to read them; not told by all transports. */
+  readonly pending?: () => number;
   /** Calls `release` when the connection leaves: for what it holds elsewhere. */
   onLeave(release: () => void): void;
 }

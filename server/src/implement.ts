@@ -4,6 +4,8 @@ import type { DeviceDocument } from './store/collections.ts';
 import type { Connection, Connections } from './connections.ts';
 import type { Listening } from './delivery/listening.ts';
 import type { Sent } from './domain/message.ts';
+import type { Authenticate } from './authenticate.ts';
+import type { Resume } from './delivery/resume.ts';
 import type { Live } from './delivery/live/live.ts';
 import type { Config } from './config.ts';
 import type { Documents, RequestId, Revised, Revision } from './door.ts';
@@ -32,6 +34,8 @@ export interface Services {
   /** The id of this node. */
   readonly node: string;
   readonly live: Live;
+  readonly resume: Pick<Resume, 'resume'>;
+  readonly authenticate: Authenticate;
   /** Milliseconds since 1970. */
   readonly now: () => number;
   readonly config: Pick<Config, 'openRegistration'>;

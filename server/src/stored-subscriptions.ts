@@ -1,7 +1,9 @@
 import type { Change } from './delivery/feed.ts';
 import { isDuplicateKey } from './store/duplicate-key.ts';
+import { joinLoads } from './loader.ts';
 import type { SubscriptionDocument } from './store/collections.ts';
-import type { Store } from './store/port.ts';
+import type { Filter } from 'mongodb';
+import type { Collection, Store } from './store/port.ts';
 
 /** One stored subscription as routing needs it. */
 export type Subscription = Pick<SubscriptionDocument, 'subscriberUuid' | 'emitterUuid' | 'type'>;
@@ -10,6 +12,8 @@ export type Subscription = Pick<SubscriptionDocument, 'subscriberUuid' | 'emitte
 export interface StoredSubscriptions {
   /** Those with this emitter; from memory after the first time, kept right by the feed. */
   of(emitterUuid: string): Promise<readonly Subscription[]>;
+  /** Those of a subscriber; from memory after the first time, kept right by the feed. */
+  from(subscriberUuid: string): Promise<readonly Subscription[]>;
   /** Those of a subscriber, from the store. */
   by(subscriberUuid: string): Promise<readonly Subscription[]>;
   create(subscription: Subscription): Promise<void>;
@@ -27,8 +31,8 @@ export interface StoredSubscriptions {
   resync(): void;
 }
 
-/** How many emitters are kept in memory. */
-const maxEmitters = 50_000;
+/** Of how many devices they are kept in memory, as emitters and as subscribers. */
+const maxDevices = 50_000;
 
 const idOf = ({ subscriberUuid, emitterUuid, type }: Subscription): string => JSON.stringify([subscriberUuid, emitterUuid, type]);
 
@@ -41,31 +45,65 @@ const unique = (found: readonly SubscriptionDocument[]): readonly Subscription[]
   ).values(),
 ];
 
-/** Opens the stored subscriptions. Entries that an old database marks as deleted do not count. */
-export const openStoredSubscriptions = (store: Store): StoredSubscriptions => {
-  const rows = store.collection('subscriptions');
+type Rows = Collection<SubscriptionDocument>;
+
+/** The subscriptions by one of their two devices, in memory after the first time. Questions that come together are one query. */
+const openKept = (rows: Rows, property: 'emitterUuid' | 'subscriberUuid') => {
   const known = new Map<string, Promise<readonly Subscription[]>>();
   let generation = 0;
-
-  const load = async (emitterUuid: string): Promise<readonly Subscription[]> => {
+  const load = joinLoads<string, SubscriptionDocument[]>(
+    async (uuids) => {
+      const found = new Map<string, SubscriptionDocument[]>(uuids.map((uuid) => [uuid, []]));
+      const named = { [property]: { $in: [...uuids] }, deleted: { $ne: true } } as Filter<SubscriptionDocument>;
+      for (const row of await rows.find(named).toArray()) found.get(row[property])?.push(row);
+      return found;
+    },
+    (uuid) => uuid,
+  );
+  const find = async (uuid: string): Promise<readonly Subscription[]> => {
     const begun = generation;
-    const found = unique(await rows.find({ emitterUuid, deleted: { $ne: true } }).toArray());
+    const found = unique((await load(uuid)) ?? []);
     // What changed while it was loaded is loaded again next time.
-    if (begun !== generation) known.delete(emitterUuid);
+    if (begun !== generation) known.delete(uuid);
     return found;
   };
-
   return {
-    of(emitterUuid) {
-      let found = known.get(emitterUuid);
+    get(uuid: string): Promise<readonly Subscription[]> {
+      let found = known.get(uuid);
       if (found === undefined) {
-        found = load(emitterUuid);
-        found.catch(() => known.delete(emitterUuid));
-        known.set(emitterUuid, found);
-        if (known.size > maxEmitters) for (const oldest of known.keys()) if (known.delete(oldest)) break;
+        found = find(uuid);
+        found.catch(() => known.delete(uuid));
+        known.set(uuid, found);
+        if (known.size > maxDevices) for (const oldest of known.keys()) if (known.delete(oldest)) break;
       }
       return found;
     },
+    /** Forgets those of a device, without one everything. */
+    forget(uuid?: string): void {
+      generation += 1;
+      if (uuid === undefined) known.clear();
+      else known.delete(uuid);
+    },
+  };
+};
+
+/** Opens the stored subscriptions. Entries that an old database marks as deleted do not count. */
+export const openStoredSubscriptions = (store: Store): StoredSubscriptions => {
+  const rows = store.collection('subscriptions');
+  const byEmitter = openKept(rows, 'emitterUuid');
+  const bySubscriber = openKept(rows, 'subscriberUuid');
+  const forget = ({ emitterUuid, subscriberUuid }: Pick<Subscription, 'emitterUuid' | 'subscriberUuid'>): void => {
+    byEmitter.forget(emitterUuid);
+    bySubscriber.forget(subscriberUuid);
+  };
+  const forgetAll = (): void => {
+    byEmitter.forget();
+    bySubscriber.forget();
+  };
+
+  return {
+    of: byEmitter.get,
+    from: bySubscriber.get,
     async by(subscriberUuid) {
       return unique(await rows.find({ subscriberUuid, deleted: { $ne: true } }).toArray());
     },
@@ -76,32 +114,27 @@ export const openStoredSubscriptions = (store: Store): StoredSubscriptions => {
       } catch (error) {
         if (!isDuplicateKey(error)) throw error;
       }
-      known.delete(emitterUuid);
+      forget(subscription);
     },
     async remove({ subscriberUuid, emitterUuid, type }) {
       const narrowed = { subscriberUuid, ...(emitterUuid !== undefined && { emitterUuid }), ...(type !== undefined && { type }) };
       const found = await rows.find(narrowed).toArray();
       for (const row of found) {
         await rows.deleteOne({ _id: row._id });
-        known.delete(row.emitterUuid);
+        forget(row);
       }
     },
     async removeAll(uuid) {
       for (const row of await rows.find({ $or: [{ subscriberUuid: uuid }, { emitterUuid: uuid }] }).toArray()) {
         await rows.deleteOne({ _id: row._id });
-        known.delete(row.emitterUuid);
+        forget(row);
       }
     },
     change({ collection, document }) {
       if (collection !== 'subscriptions') return;
-      generation += 1;
-      const emitter = document?.['emitterUuid'] as unknown;
-      if (typeof emitter === 'string') known.delete(emitter);
-      else known.clear();
+      if (document === null) forgetAll();
+      else forget(document as SubscriptionDocument);
     },
-    resync() {
-      generation += 1;
-      known.clear();
-    },
+    resync: forgetAll,
   };
 };

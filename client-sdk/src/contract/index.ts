@@ -6,4 +6,6 @@ export * from './publications.ts';
 export * as meshblu from './meshblu/index.ts';
 export * as documents from './documents.ts';
 export * as webhooks from './webhooks.ts';
+export { resyncReasons } from './resync.ts';
+export * as feed from './feed.ts';
 export * as live from './live.ts';

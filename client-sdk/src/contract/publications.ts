@@ -3,6 +3,7 @@ import Type from 'typebox';
 import { LiveChange } from './live-change.ts';
 import { Device, Uuid } from './models.ts';
 import { open } from './operation.ts';
+import { ResyncReason } from './resync.ts';
 
 /** An event that the server sends by itself. */
 export interface Publication<P extends TSchema = TSchema> {
@@ -23,6 +24,8 @@ const NotReady = Type.Object({
   uuid: Type.Optional(Type.Unknown()),
   token: Type.Optional(Type.Unknown()),
   error: Type.Optional(Type.Object({ message: Type.String(), code: Type.Integer() })),
+  /** When to come back, in milliseconds from now: too many want in just now. */
+  retryAfterMs: Type.Optional(Type.Integer({ minimum: 0 })),
 });
 
 const Message = open({ devices: Type.Array(Uuid), fromUuid: Uuid });
@@ -53,6 +56,16 @@ export const publications = {
       metadata: Type.Object({ route: Type.Array(Hop), forwardedRoutes: Type.Optional(Type.Array(Type.Array(Hop))) }),
       rawData: Type.String(),
     }),
+  ),
+  resync: publication(
+    'resync',
+    'Events are missing that cannot be sent any more: what was made of earlier ones has to be read anew. A `config` with the own document follows.',
+    Type.Object({ reason: ResyncReason }),
+  ),
+  'feed:moved': publication(
+    'feed:moved',
+    'Everything up to this position of the feed has been sent; for quiet clients, now and then.',
+    Type.Object({ cursor: Type.String() }),
   ),
   'live:changed': publication('live:changed', 'What has become of the result of a live query.', LiveChange),
   unregistered: publication('unregistered', 'The own device was removed; its last document.', Device),

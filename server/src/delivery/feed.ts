@@ -45,6 +45,11 @@ export interface Feed {
   onResync(listener: (reason: string) => void): () => void;
   /** The changes after a cursor, or `resync` if they are not all here (too old, too new, another feed, not a cursor). */
   since(cursor: string): Change[] | 'resync';
+  /**
+   * Gives a document that is not stored a place between the store's changes: listeners get it as inserted there, and the ring keeps it as long
+   * as this process lives. Only where there is one process.
+   */
+  place(collection: string, document: Document): Change;
   /** Waits until the feed has come to a cursor, `ms` milliseconds at most; false if it has not, or is another feed's. */
   reaches(cursor: string, ms: number): Promise<boolean>;
   /** The newest change in the ring of the document with this `_id`. */
@@ -64,7 +69,7 @@ export interface FeedOptions {
   readonly heartbeats: boolean;
 }
 
-const cursorForm = /^([^.]+)\.([0-9a-f]{20})$/;
+const cursorForm = /^([^.]+)\.([0-9a-f]{20}(?:[0-9a-f]{8})?)$/;
 
 /** Opens the tail. It starts one window back if the store reaches that far, and keeps itself open until it is closed. */
 export const openFeed = ({ store, id, clock, log, window, heartbeats }: FeedOptions): Feed => {
@@ -191,10 +196,30 @@ export const openFeed = ({ store, id, clock, log, window, heartbeats }: FeedOpti
         waits.add(wait);
       });
     },
+    place(collection, document) {
+      const [, number] = /^.{20}(.{8})$/.exec(position) ?? [];
+      position = position.padEnd(20, '0').slice(0, 20) + nextPlace(number);
+      const change: Change = {
+        cursor: `${id}.${position}`,
+        position,
+        collection,
+        type: 'insert',
+        id: document['_id'],
+        document,
+        at: time(),
+      };
+      ring.push(change, 200 + roughBytes(document));
+      tell(listeners, change);
+      arrived();
+      return change;
+    },
     newest: ring.newest,
     close: tail.close,
   };
 };
+
+/** What is placed after a change of the store is counted: 8 hex digits behind that change's place. */
+const nextPlace = (number = '00000000'): string => (Number.parseInt(number, 16) + 1).toString(16).padStart(8, '0');
 
 const changeOf = (event: ChangeStreamDocument, id: string, position: Position): Change | null => {
   const { operationType: type } = event;

@@ -26,6 +26,8 @@ export interface Listening {
   ): void;
   remove(connection: Connection, uuid: string, types: readonly Listened[]): void;
   to(type: Listened, uuid: string): Iterable<Listener>;
+  /** The devices that a connection listens to. */
+  of(connection: Connection): Iterable<string>;
   /** Does anybody here listen to a firehose? */
   hasFirehose(): boolean;
 }
@@ -79,6 +81,7 @@ export const openListening = (): Listening => {
     },
     remove: drop,
     to: (type, uuid) => byDevice.get(uuid)?.get(type)?.values() ?? [],
+    of: (connection) => byConnection.get(connection) ?? [],
     hasFirehose: () => firehoses > 0,
   };
 };

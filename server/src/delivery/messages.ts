@@ -4,19 +4,28 @@ import { messageBody, type Sent } from '../domain/message.ts';
 import type { Documents } from '../door.ts';
 import type { DeviceDocument } from '../store/collections.ts';
 import type { StoredSubscriptions } from '../stored-subscriptions.ts';
+import type { Behind } from './behind.ts';
 import type { Listening } from './listening.ts';
 import type { Forwarding } from './forwarding.ts';
 import { routeFrom, type Kind, type Route } from './routes.ts';
 import { forwardersOf } from '../domain/hooks.ts';
+
+/** Who may get a delivery, by whose documents that is decided, and what becomes of it. */
+export interface View {
+  /** A device's document; null if there is none. */
+  find(uuid: string): Promise<DeviceDocument | null>;
+  admits(connection: Connection): boolean;
+  send(to: readonly Connection[], event: string, body: unknown, extras: Extras): void;
+}
 
 /** What goes to the listeners of this node. */
 export interface Deliveries {
   /**
    * A message: to its addressees, to whoever listens, along stored subscriptions. Resolves when it has been handed to the connections.
    *
-   * `origin`: it came in on this node, which makes the requests that devices have asked for.
+   * `origin`: it came in on this node, which makes the requests that devices have asked for. `view`: what is not as for a new delivery.
    */
-  message(sent: Sent, extras: Extras, origin: boolean): Promise<void>;
+  message(sent: Sent, extras: Extras, origin: boolean, view?: Partial<View>): Promise<void>;
   /** A device's document has changed, or the device was removed: to whoever listens to it, along stored subscriptions. */
   changed(
     document: DeviceDocument,
@@ -24,6 +33,7 @@ export interface Deliveries {
     body: unknown,
     extras: Extras,
     origin: boolean,
+    view?: Partial<View>,
   ): Promise<void>;
 }
 
@@ -37,10 +47,19 @@ export const openDeliveries = (options: {
   readonly devices: Documents<DeviceDocument>;
   readonly subscriptions: StoredSubscriptions;
   readonly forwarding: Forwarding;
+  /** Connections that new deliveries pass by. */
+  readonly behind: Pick<Behind, 'has'>;
+  /** Keeps by which documents it was decided who gets a message. */
+  readonly note: (message: string, documents: ReadonlyMap<string, DeviceDocument | null>) => void;
   /** Fails while this node may not deliver. */
   readonly available: () => void;
 }): Deliveries => {
-  const { connections, listening, devices, subscriptions, forwarding, available } = options;
+  const { connections, listening, devices, subscriptions, forwarding, behind, note, available } = options;
+  const present: View = {
+    find: (uuid) => devices.find(uuid),
+    admits: (connection) => !behind.has(connection),
+    send: (to, event, body, extras) => connections.send(to, event, body, extras),
+  };
 
   const listeners = (channel: Channel, emitter: DeviceDocument, topic: string | undefined): Connection[] => {
     const hearing: Connection[] = [];
@@ -51,12 +70,12 @@ export const openDeliveries = (options: {
   };
 
   /** Sends to connections that have not had it yet: one copy per connection, whatever the reasons. */
-  const once = (event: string, body: unknown, extras: Extras) => {
+  const once = (event: string, body: unknown, extras: Extras, { admits, send }: View) => {
     const told = new Set<Connection>();
     return (to: Iterable<Connection>, changed: unknown = body): void => {
-      const fresh = [...to].filter((connection) => !told.has(connection));
+      const fresh = [...to].filter((connection) => !told.has(connection) && admits(connection));
       for (const connection of fresh) told.add(connection);
-      if (fresh.length > 0) connections.send(fresh, event, changed, extras);
+      if (fresh.length > 0) send(fresh, event, changed, extras);
     };
   };
 
@@ -66,16 +85,17 @@ export const openDeliveries = (options: {
     emitter: DeviceDocument,
     topic: string | undefined,
     tell: (to: Iterable<Connection>, forwardedFor: readonly string[]) => void,
+    view: View,
     forwardedFor: readonly string[] = [],
   ): Promise<void> => {
     if (forwardedFor.length >= maxForwards) return;
     const passed = [...forwardedFor, emitter.uuid];
     for (const { subscriberUuid, type: subscribed } of await subscriptions.of(emitter.uuid)) {
       if (subscribed !== type || passed.includes(subscriberUuid) || !hears(subscriberUuid, type, emitter)) continue;
-      const subscriber = await devices.find(subscriberUuid);
+      const subscriber = await view.find(subscriberUuid);
       if (subscriber === null) continue;
       tell(listeners(type, subscriber, topic), passed);
-      await forward(type, subscriber, topic, tell, passed);
+      await forward(type, subscriber, topic, tell, view, passed);
     }
   };
 
@@ -86,6 +106,7 @@ export const openDeliveries = (options: {
     raw: unknown,
     extras: Extras,
     origin: boolean,
+    view: View,
     to: readonly DeviceDocument[] = [],
     forwardedRoutes: readonly Route[] = [],
   ): Promise<void> => {
@@ -95,12 +116,14 @@ export const openDeliveries = (options: {
     const again: { readonly device: DeviceDocument; readonly hops: Route }[] = [];
     await routeFrom(
       {
-        find: (uuid) => devices.find(uuid),
+        find: (uuid) => view.find(uuid),
         subscriptionsOf: (uuid) => subscriptions.of(uuid),
         publish(device, hops) {
-          const hearing = [...listening.to('firehose', device.uuid)].map(({ connection }) => connection);
+          const hearing = [...listening.to('firehose', device.uuid)]
+            .map(({ connection }) => connection)
+            .filter((connection) => view.admits(connection));
           const metadata = { route: hops, ...(forwardedRoutes.length > 0 && { forwardedRoutes }) };
-          if (hearing.length > 0) connections.send(hearing, 'firehose', { metadata, rawData }, extras);
+          if (hearing.length > 0) view.send(hearing, 'firehose', { metadata, rawData }, extras);
           if (origin) forwarding.received(kind, device, raw, hops, forwardedRoutes);
           if (kind !== 'message' && forwardersOf(device, kind, 'received').again) again.push({ device, hops });
         },
@@ -112,23 +135,27 @@ export const openDeliveries = (options: {
     for (const { device, hops } of again) {
       const passed = forwardedRoutes.some((earlier) => JSON.stringify(earlier) === JSON.stringify(hops));
       if (!passed && forwardedRoutes.length < maxForwards)
-        await route(kind, device, raw, extras, origin, [], [...forwardedRoutes, hops]);
+        await route(kind, device, raw, extras, origin, view, [], [...forwardedRoutes, hops]);
     }
   };
 
   return {
-    async message(sent, extras, origin) {
+    async message(sent, extras, origin, given = {}) {
       const { from, to, topic, broadcast } = sent;
-      const sender = await devices.find(from);
+      const view = { ...present, ...given };
+      const sender = await view.find(from);
       if (sender === null) return;
       const addressees: DeviceDocument[] = [];
+      const decidedBy = new Map<string, DeviceDocument | null>([[from, sender]]);
       for (const uuid of to) {
-        const addressee = uuid === from ? sender : await devices.find(uuid);
+        const addressee = uuid === from ? sender : await view.find(uuid);
+        decidedBy.set(uuid, addressee);
         if (addressee !== null && (uuid === from || grants(addressee, 'message.from', from))) addressees.push(addressee);
       }
       available();
+      if (given.find === undefined) note(sent.id, decidedBy);
       const body = messageBody(sent);
-      const tell = once(sent.event, body, extras);
+      const tell = once(sent.event, body, extras, view);
       const tellForwarded = (hearing: Iterable<Connection>, forwardedFor: readonly string[]): void =>
         tell(hearing, { ...body, forwardedFor });
       for (const addressee of addressees) tell(connections.of(addressee.uuid));
@@ -136,24 +163,25 @@ export const openDeliveries = (options: {
       for (const addressee of addressees) tell(listeners('received', addressee, topic));
       tell(listeners('sent', sender, topic));
       if (broadcast) tell(listeners('broadcast', sender, topic));
-      await forward('sent', sender, topic, tellForwarded);
+      await forward('sent', sender, topic, tellForwarded, view);
       if (broadcast) {
-        await forward('broadcast', sender, topic, tellForwarded);
-        await route('broadcast', sender, sent.raw, extras, origin);
+        await forward('broadcast', sender, topic, tellForwarded, view);
+        await route('broadcast', sender, sent.raw, extras, origin, view);
       }
-      if (to.length > 0) await route('message', sender, sent.raw, extras, origin, addressees);
+      if (to.length > 0) await route('message', sender, sent.raw, extras, origin, view, addressees);
       if (origin) forwarding.old(sent, sender, addressees);
     },
 
-    async changed(document, kind, body, extras, origin) {
+    async changed(document, kind, body, extras, origin, given = {}) {
       available();
+      const view = { ...present, ...given };
       if (kind === 'configure') {
-        const tell = once('config', body, extras);
+        const tell = once('config', body, extras, view);
         tell(connections.of(document.uuid));
         tell(listeners('config', document, undefined));
-        await forward('config', document, undefined, (hearing) => tell(hearing));
+        await forward('config', document, undefined, (hearing) => tell(hearing), view);
       }
-      await route(kind, document, body, extras, origin);
+      await route(kind, document, body, extras, origin, view);
       if (origin && kind === 'configure') forwarding.oldConfig(document, body);
     },
   };

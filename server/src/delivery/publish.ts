@@ -5,6 +5,7 @@ import type { DeviceDocument, TokenDocument } from '../store/collections.ts';
 import { hasInnerToken, innerId } from '../tokens.ts';
 import type { Carriage } from './carry.ts';
 import type { Change } from './feed.ts';
+import type { Line } from './line.ts';
 import type { Deliveries } from './messages.ts';
 
 /**
@@ -19,27 +20,26 @@ export const openPublisher = (options: {
   readonly carriage: Carriage;
   /** The id of this node. */
   readonly node: string;
-  readonly report: (error: unknown) => void;
+  readonly line: Line;
 }): ((change: Change) => Promise<unknown> | undefined) => {
-  const { connections, presence, deliveries, carriage, node, report } = options;
-  let line: Promise<unknown> = Promise.resolve();
-  const inOrder = (work: () => Promise<void> | undefined): Promise<unknown> => (line = line.then(work).catch(report));
+  const { connections, presence, deliveries, carriage, node, line } = options;
+  const nothing = (): undefined => undefined;
 
-  const device = (document: DeviceDocument, change: Change): Promise<unknown> | undefined => {
+  const device = (document: DeviceDocument, { type, cursor, position }: Change): Promise<unknown> => {
     const { uuid, _rollcall: hidden } = document;
-    const { cursor } = change;
+    const told = (kind: 'configure' | 'unregister', body: unknown): Promise<void> =>
+      line.deliver(position, () => deliveries.changed(document, kind, body, { id, cursor }, origin));
     const id = `${uuid}:${hidden?.rev ?? 0}`;
     const origin = hidden?.node === node;
     if (hidden?.gone !== undefined) {
       const body = outgoing(document);
       const ended = connections.end({ device: uuid }, { event: 'unregistered', data: body });
-      return Promise.all([ended, inOrder(() => deliveries.changed(document, 'unregister', body, { id, cursor }, origin))]);
+      return Promise.all([ended, told('unregister', body)]);
     }
     presence.check(document);
     const ended = endInnerTokens(document);
-    if (change.type === 'insert' || hidden === undefined || hidden.shown !== hidden.rev) return ended;
-    const told = inOrder(() => deliveries.changed(document, 'configure', outgoing(document), { id, cursor }, origin));
-    return Promise.all([ended, told]);
+    const isShown = type !== 'insert' && hidden !== undefined && hidden.shown === hidden.rev;
+    return Promise.all([ended, isShown ? told('configure', outgoing(document)) : line.deliver(position, nothing)]);
   };
 
   /** Tokens inside the device end when they are no longer there. */
@@ -55,7 +55,8 @@ export const openPublisher = (options: {
 
   return (change) => {
     if (change.document !== null && change.collection === 'devices') return device(change.document as DeviceDocument, change);
-    if (change.collection === 'messages') return inOrder(() => carriage.arrived(change));
+    if (change.collection === 'messages') return line.deliver(change.position, () => carriage.arrived(change));
+    void line.deliver(change.position, nothing);
     if (change.collection !== 'tokens' || change.type !== 'replace' || change.document === null) return undefined;
     const { uuid, _id, hashedToken, _rollcall: hidden } = change.document as TokenDocument;
     const credential = String(_id);

@@ -133,6 +133,21 @@ export const hears = (uuid: string, channel: Channel, emitter: DeviceDocument): 
 export const actsFor = (uuid: string, group: 'message' | 'broadcast', document: DeviceDocument): boolean =>
   document.uuid === uuid || grants(document, `${group}.as`, uuid);
 
+const parts = new WeakMap<DeviceDocument, DeviceDocument>();
+const listNames = [...new Set(Object.values(versionOneLists).flat())];
+
+/** What of a document decides who may do what to it, and to whom what it receives goes on: enough to ask later as of now. */
+export const accessPart = (document: DeviceDocument): DeviceDocument => {
+  const known = parts.get(document);
+  if (known !== undefined) return known;
+  const { version, whitelists, forwarders } = propertiesOf(document['meshblu']) ?? {};
+  const meshblu = { version, whitelists, ...(forwarders !== undefined && { forwarders }) };
+  const lists = listNames.filter((name) => document[name] !== undefined).map((name) => [name, document[name]]);
+  const part: DeviceDocument = { _id: document._id, uuid: document.uuid, ...Object.fromEntries(lists), meshblu };
+  parts.set(document, part);
+  return part;
+};
+
 /** Whom this list of a document names, its own device among them; null: everybody. `sees` allows nobody else. */
 export const named = (document: DeviceDocument, list: Whitelist): ReadonlySet<string> | null => {
   const [group, name] = paths[list];

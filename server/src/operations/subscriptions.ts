@@ -1,7 +1,8 @@
 import { RegistryError, subscriptionTypes } from '@rollcall/client/contract';
 import { hears, type Channel } from '../domain/access.ts';
 import type { Listened } from '../delivery/listening.ts';
-import type { Implementation } from '../implement.ts';
+import type { Connection } from '../connections.ts';
+import type { Actor, Implementation, Services } from '../implement.ts';
 
 type Rows = Pick<
   Implementation['meshblu'],
@@ -25,20 +26,31 @@ const checkType = (type: string): void => {
   });
 };
 
+/** Makes a connection listen to what an actor may hear of a device; answers which of the types that is. */
+export const listen = async (
+  { devices, listening, connections }: Pick<Services, 'devices' | 'listening' | 'connections'>,
+  connection: Connection,
+  actor: Actor,
+  { uuid, types, topics }: { uuid: string; types: readonly Listened[]; topics?: string | readonly string[] | undefined },
+): Promise<readonly Listened[]> => {
+  const emitter = (await devices.find(uuid)) ?? (await devices.fresh(uuid));
+  if (emitter === null) return [];
+  const granted = types.filter((type) => (type === 'firehose' ? uuid === actor.uuid : hears(actor.uuid, type, emitter)));
+  if (granted.length === 0) return [];
+  listening.add(connection, uuid, granted, actor.uuid, topics);
+  // Listening by the token of that device ends with the token.
+  if (actor.uuid !== connection.actor.uuid) {
+    connection.onLeave(connections.watch(actor, () => listening.remove(connection, uuid, granted)));
+  }
+  return granted;
+};
+
 export const subscriptions: Rows = {
-  async subscribe({ uuid, types, topics }, { actor, devices, listening, connections, connection }) {
+  async subscribe({ uuid, types, topics }, call) {
+    const { actor, connection } = call;
     if (connection === null) throw new RegistryError('invalid-input', 'Only a connection can listen');
-    const emitter = (await devices.find(uuid)) ?? (await devices.fresh(uuid));
-    const granted =
-      emitter === null
-        ? []
-        : asked(types).filter((type) => (type === 'firehose' ? uuid === actor.uuid : hears(actor.uuid, type, emitter)));
+    const granted = await listen(call, connection, actor, { uuid, types: asked(types), topics });
     if (granted.length === 0) throw new RegistryError('forbidden');
-    listening.add(connection, uuid, granted, actor.uuid, topics);
-    // Listening by the token of that device ends with the token.
-    if (actor.uuid !== connection.actor.uuid) {
-      connection.onLeave(connections.watch(actor, () => listening.remove(connection, uuid, granted)));
-    }
     return { output: { api: 'subscribe', socketid: connection.id, toUuid: uuid, result: true, types: [...granted] } };
   },
 

@@ -157,13 +157,16 @@ export class Session {
       this.#kit.available();
       const made = uuid === undefined && token === undefined ? await this.#kit.autoRegister(shown, this.socket.id) : undefined;
       const credentials = made ?? { uuid, token };
-      const actor = await this.#become(credentials);
+      const resumes = this.#ours && shown['resume'] === true && typeof shown['cursor'] === 'string';
+      const actor = await this.#become(credentials, resumes);
       if (actor === null) {
         this.socket.emit('notReady', { api: 'connect', status: 401, ...echo });
         return;
       }
       this.#token = credentials.token;
-      this.socket.emit('ready', { api: 'connect', status: 201, uuid: actor.uuid, token: credentials.token });
+      const ready = { api: 'connect', status: 201, uuid: actor.uuid, token: credentials.token };
+      if (this.#ours && !resumes) this.socket.emit('ready', ready, { cursor: this.#kit.cursor() });
+      else this.socket.emit('ready', ready);
       if (shown['auto_set_online'] !== false) this.#offline = this.#kit.presence.hold(actor.uuid);
     } catch (error) {
       const { status, code, message } = this.#kit.toRegistryError(error);
@@ -177,7 +180,7 @@ export class Session {
   }
 
   /** Takes on an identity: joins first, and asks again if a credential ended meanwhile. */
-  async #become(credentials: { readonly uuid: unknown; readonly token: unknown }): Promise<Actor | null> {
+  async #become(credentials: { readonly uuid: unknown; readonly token: unknown }, resumes: boolean): Promise<Actor | null> {
     const { connections, authenticate } = this.#kit;
     for (;;) {
       const before = connections.endings;
@@ -192,8 +195,10 @@ export class Session {
         extras: this.#ours,
         outlet: this.#kit.outlet(this.socket),
         end: (told) => this.end(told),
+        pending: () => this.#kit.pending(this.socket),
         onLeave: (release) => this.#releases.push(release),
       };
+      if (resumes) this.#kit.resume.expect(this.#connection);
       this.#leave = connections.add(this.#connection);
       return actor;
     }

@@ -10,6 +10,7 @@ import type { Operation } from '../../registry.ts';
 import { serveFirehose } from './firehose.ts';
 import { handshakePath } from './legacy.ts';
 import { serveSecondProtocol } from './second-protocol.ts';
+import type { Resume } from '../../delivery/resume.ts';
 import { Session } from './session.ts';
 
 /** What a session needs of the registry. */
@@ -20,6 +21,11 @@ export interface SocketKit {
   readonly authenticate: Authenticate;
   readonly presence: Presence;
   dispatch(operation: Operation, call: Call): Promise<Handled<unknown>>;
+  readonly resume: Pick<Resume, 'expect'>;
+  /** Where the feed is: everything up to there has been sent. */
+  cursor(): string;
+  /** Bytes that wait to be read by this socket's other end. */
+  pending(socket: Socket): number;
   /** Carries out what a call has ended, everywhere; true if the asking connection is among it. */
   carryOutEndings(ends: readonly Ending[], asking: Connection | undefined): Promise<boolean>;
   /** Makes a device for a socket that came without credentials; undefined if registration is closed. */
