@@ -13,7 +13,20 @@ const things = db.collection<{ _id: string; rev: number }>('things');
 await things.createIndex({ key: 1 }, { unique: true });
 await things.createIndex({ tags: 1, rev: -1 });
 
-const say = (id: string, rev: number) => writeSync(1, `${id} ${rev}\n`);
+const pause = new Int32Array(new SharedArrayBuffer(4));
+
+/** Puts a line into the pipe before it returns; waits while the reader is behind. */
+function say(id: string, rev: number): void {
+  for (;;) {
+    try {
+      writeSync(1, `${id} ${rev}\n`);
+      return;
+    } catch (error) {
+      if ((error as { code?: string }).code !== 'EAGAIN') throw error;
+      Atomics.wait(pause, 0, 0, 1);
+    }
+  }
+}
 
 async function live(id: string): Promise<void> {
   await things.insertOne(thing(id, 1));

@@ -9,7 +9,10 @@ export type Order = readonly (readonly [path: string, direction: Direction])[];
 
 /** Where to look for documents. Everything found is a candidate, each at least once if it matches. */
 export type Access =
-  { kind: 'scan' } | { kind: 'index'; index: Index; ranges: Range[]; reverse: boolean } | { kind: 'union'; branches: Access[] };
+  | { kind: 'scan' }
+  /** `single`: each range is one key of a unique index, so it holds one row at most. */
+  | { kind: 'index'; index: Index; ranges: Range[]; reverse: boolean; single: boolean }
+  | { kind: 'union'; branches: Access[] };
 
 export interface Plan {
   access: Access;
@@ -98,8 +101,9 @@ function usable({ ready, partialFilterExpression }: Index, predicates: Predicate
 function planFor(bounds: Bounds, predicates: Predicates, order: Order): Plan {
   const { index, ranges } = bounds;
   const direction = bounds.ranges.length === 1 ? directionFor(index, bounds.fixed, order) : undefined;
+  const single = index.unique === true && bounds.exact && bounds.used === index.parts.length;
   const exact = bounds.exact && predicates.exact && bounds.used === predicates.paths.size;
-  return { access: { kind: 'index', index, ranges, reverse: direction === -1 }, sorted: direction !== undefined, exact };
+  return { access: { kind: 'index', index, ranges, reverse: direction === -1, single }, sorted: direction !== undefined, exact };
 }
 
 /** Whether the entries after `fixed` parts come in the order asked for: forwards (1), backwards (-1), or not. */
@@ -125,7 +129,11 @@ function walkInOrder(stored: Stored, predicates: Predicates, order: Order): Plan
     const direction = usable(index, predicates) && index.sparse !== true ? directionFor(index, 0, order) : undefined;
     if (direction === undefined) continue;
     const everything = [{ from: new Uint8Array(0), to: undefined }];
-    return { access: { kind: 'index', index, ranges: everything, reverse: direction === -1 }, sorted: true, exact: false };
+    return {
+      access: { kind: 'index', index, ranges: everything, reverse: direction === -1, single: false },
+      sorted: true,
+      exact: false,
+    };
   }
   return undefined;
 }

@@ -10,6 +10,8 @@ import type { Cell, Statement } from './sqlite.ts';
  */
 export type RowStream = Generator<Row | undefined, void>;
 
+type IndexAccess = Extract<Access, { kind: 'index' }>;
+
 /** Bytes and rows read from the file between two possible pauses. */
 const batchBytes = 256 * 1024;
 const firstBatch = 4;
@@ -24,7 +26,7 @@ export function* candidates(sql: (text: string) => Statement, stored: Stored, ac
   if (access.kind === 'scan') {
     yield* table(sql, stored);
   } else if (access.kind === 'index' && access.ranges.length === 1 && !access.index.multikey) {
-    yield* range(sql, stored, access.index, access.ranges[0] as Range, access.reverse);
+    yield* rangeOf(sql, stored, access, access.ranges[0] as Range);
   } else {
     const seen = new Set<number>();
     for (const row of repeated(sql, stored, access)) {
@@ -37,9 +39,23 @@ export function* candidates(sql: (text: string) => Statement, stored: Stored, ac
 
 function* repeated(sql: (text: string) => Statement, stored: Stored, access: Access): RowStream {
   if (access.kind === 'scan') yield* table(sql, stored);
-  else if (access.kind === 'index')
-    for (const part of access.ranges) yield* range(sql, stored, access.index, part, access.reverse);
+  else if (access.kind === 'index') for (const part of access.ranges) yield* rangeOf(sql, stored, access, part);
   else for (const branch of access.branches) yield* repeated(sql, stored, branch);
+}
+
+function rangeOf(
+  sql: (text: string) => Statement,
+  stored: Stored,
+  { index, reverse, single }: IndexAccess,
+  part: Range,
+): RowStream {
+  return single ? key(sql, stored, index, part.from) : range(sql, stored, index, part, reverse);
+}
+
+function* key(sql: (text: string) => Statement, stored: Stored, index: Index, k: Uint8Array): RowStream {
+  const join = `SELECT c.r AS r, c.d AS d FROM x${index.id} AS x CROSS JOIN c${stored.id} AS c ON c.r = x.r`;
+  const row = sql(`${join} WHERE x.k = ?`).get(k) as Row | undefined;
+  if (row !== undefined) yield row;
 }
 
 function* table(sql: (text: string) => Statement, stored: Stored): RowStream {
