@@ -157,8 +157,11 @@ function condition(known: Known, at: string, depth: number): [string, unknown] {
       ];
     case '$regex':
       return [name, 'a'];
-    default:
-      return [name, likely(known, at)];
+    default: {
+      const argument = likely(known, at);
+      // With a sparse index a mongod forgets that a missing field is as good as null here.
+      return argument === null && (name === '$gte' || name === '$lte') ? ['$eq', null] : [name, argument];
+    }
   }
 }
 

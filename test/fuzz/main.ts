@@ -1,4 +1,4 @@
-import { randomInt } from 'node:crypto';
+import { createHash, randomInt } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import { BSON, MongoClient, type Collection, type Document } from 'mongodb';
 import { mongodUri } from '../support/mongod.ts';
@@ -10,7 +10,7 @@ import { shrink } from './shrink.ts';
 
 /**
  * Runs random operations on the embedded store and on a real mongod and compares every answer and all stored documents:
- * `node test/dist/fuzz/main.js --seed N --ops N`. Ends with 1 and the smallest sequence found if they differ.
+ * `node test/dist/fuzz/main.js --seed N --ops N`. Ends with 1 and the smallest sequence found if they differ; `--all` goes on then.
  */
 const { values: flags } = parseArgs({
   options: {
@@ -31,6 +31,7 @@ interface Counts {
   agreed: number;
   failed: number;
   skipped: number;
+  different: number;
   refused: Map<string, number>;
 }
 
@@ -40,8 +41,8 @@ interface Found {
   seed: number;
 }
 
-async function sequence(real: Collection, sequenceSeed: number, counts: Counts): Promise<Found | undefined> {
-  const choices = random(sequenceSeed);
+async function sequence(real: Collection, ownSeed: number, counts: Counts): Promise<Found | undefined> {
+  const choices = random(ownSeed);
   const { pair, close } = await openPair(real);
   const operations: Operation[] = [];
   let documents: Document[] = [];
@@ -64,7 +65,7 @@ async function sequence(real: Collection, sequenceSeed: number, counts: Counts):
         if (outcome.why === 'in a batch') return undefined;
       }
       if (outcome.kind === 'different')
-        return { operations: [...operations, next], difference: outcome.difference, seed: sequenceSeed };
+        return { operations: [...operations, next], difference: outcome.difference, seed: ownSeed };
       if (outcome.kind !== 'agreed') continue;
       counts.agreed += 1;
       if (outcome.failed) counts.failed += 1;
@@ -77,34 +78,31 @@ async function sequence(real: Collection, sequenceSeed: number, counts: Counts):
   }
 }
 
-async function lane(
-  database: { collection(name: string): Collection },
-  number: number,
-  counts: Counts,
-  found: Found[],
-): Promise<void> {
-  const real = database.collection(`lane${number}`);
-  for (let round = 0; counts.agreed < total && (found.length === 0 || flags.all); round += 1) {
-    const difference = await sequence(real, (seed * 1_000_003 + number * 100_003 + round) >>> 0, counts);
-    if (difference !== undefined) found.push(difference);
+/** Sequences of one lane, one after the other on a collection of its own, until there were enough operations or a difference. */
+async function lane(real: Collection, number: number, counts: Counts): Promise<void> {
+  for (let round = 0; counts.agreed < total && (counts.different === 0 || flags.all); round += 1) {
+    const found = await sequence(real, sequenceSeed(number, round), counts);
+    if (found === undefined) continue;
+    counts.different += 1;
+    if (counts.different > 1 && !flags.all) return;
+    const smallest = await shrink(found.operations, found.difference, real);
+    print(smallest.operations, smallest.difference, found.seed);
   }
+}
+
+function sequenceSeed(number: number, round: number): number {
+  return createHash('sha256').update(`${seed} ${number} ${round}`).digest().readUInt32LE();
 }
 
 async function main(uri: string): Promise<number> {
   const client = await MongoClient.connect(uri, { writeConcern: { w: 1, journal: false }, maxPoolSize: lanes });
   const database = client.db(`fuzz${process.pid}`);
-  const counts: Counts = { agreed: 0, failed: 0, skipped: 0, refused: new Map() };
-  const found: Found[] = [];
+  const counts: Counts = { agreed: 0, failed: 0, skipped: 0, different: 0, refused: new Map() };
   const start = performance.now();
   try {
-    await Promise.all(Array.from({ length: lanes }, (_, number) => lane(database, number, counts, found)));
+    await Promise.all(Array.from({ length: lanes }, (_, number) => lane(database.collection(`lane${number}`), number, counts)));
     report(counts, (performance.now() - start) / 1000);
-    const differences = flags.all ? found : found.slice(0, 1);
-    for (const one of differences) {
-      const smallest = await shrink(one.operations, one.difference, database.collection('shrink'));
-      print(smallest.operations, smallest.difference, one.seed);
-    }
-    return found.length === 0 ? 0 : 1;
+    return counts.different === 0 ? 0 : 1;
   } finally {
     await database.dropDatabase();
     await client.close();
@@ -119,8 +117,8 @@ function report({ agreed, failed, skipped, refused }: Counts, seconds: number): 
   for (const [why, count] of [...refused].sort(([, a], [, b]) => b - a)) console.log(`  refused ${count} times: ${why}`);
 }
 
-function print(operations: readonly Operation[], { what, embedded, real }: Difference, sequenceSeed: number): void {
-  console.log(`\nDIFFERENT (sequence ${sequenceSeed}): ${what} of the last operation`);
+function print(operations: readonly Operation[], { what, embedded, real }: Difference, ownSeed: number): void {
+  console.log(`\nDIFFERENT (sequence ${ownSeed}): ${what} of the last operation`);
   for (const one of operations) console.log(`  ${BSON.EJSON.stringify(one, { relaxed: false })}`);
   console.log(`embedded: ${embedded}\nmongod:   ${real}`);
 }

@@ -48,8 +48,8 @@ function inDocument(document: unknown, path: readonly Part[], start: number, lea
   for (let at = start; ; at += 1) {
     const value = childOf(current, path[at] as Part);
     if (Array.isArray(value)) return inArray(value, path, at + 1, leaf, test);
-    if (at === last || value === undefined) return test(value) ? direct : notFound;
-    if (!isDocument(value)) return test(undefined) ? direct : notFound;
+    if (at === last || value === undefined) return tested(value, test);
+    if (!isDocument(value)) return tested(undefined, test);
     current = value;
   }
 }
@@ -68,29 +68,30 @@ function elementOf(array: readonly unknown[], index: number): unknown {
 function inArray(array: readonly unknown[], path: readonly Part[], at: number, leaf: boolean, test: Test): number {
   if (at === path.length) return atLeaf(array, leaf, test);
   const { index } = path[at] as Part;
-  const last = at === path.length - 1;
   for (let place = 0; place < array.length; place += 1) {
     const element = elementOf(array, place);
     const nested = isDocument(element);
     if (nested && inDocument(element, path, at, leaf, test) !== notFound) return place;
     if (place !== index) continue;
-    if (last ? test(element) : nested ? found(element, path, at + 1, leaf, test) : inNested(element, path, at + 1, leaf, test))
-      return place;
+    const found = at === path.length - 1 ? tested(element, test) : inside(element, path, at + 1, leaf, test);
+    if (found !== notFound) return found;
   }
   return notFound;
 }
 
-function found(document: unknown, path: readonly Part[], at: number, leaf: boolean, test: Test): boolean {
-  return inDocument(document, path, at, leaf, test) !== notFound;
+function tested(value: unknown, test: Test): number {
+  return test(value) ? direct : notFound;
 }
 
-function inNested(element: unknown, path: readonly Part[], at: number, leaf: boolean, test: Test): boolean {
-  return Array.isArray(element) && inArray(element, path, at, leaf, test) !== notFound;
+/** Behind a place that the path names: that place is not one that led to the value, only those further in are. */
+function inside(element: unknown, path: readonly Part[], at: number, leaf: boolean, test: Test): number {
+  if (Array.isArray(element)) return inArray(element, path, at, leaf, test);
+  return isDocument(element) ? inDocument(element, path, at, leaf, test) : notFound;
 }
 
 function atLeaf(array: readonly unknown[], leaf: boolean, test: Test): number {
   if (leaf) {
     for (let place = 0; place < array.length; place += 1) if (test(elementOf(array, place))) return place;
   }
-  return test(array) ? direct : notFound;
+  return tested(array, test);
 }
