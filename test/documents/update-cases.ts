@@ -255,6 +255,13 @@ export const updateCases: readonly UpdateCase[] = [
     update: { $set: { 'a.$.c': 1 } },
     after: { a: [{ b: [1, 2] }, { b: [3, 4], c: 1 }] },
   },
+  {
+    rule: 'an element that the filter names by its place is none for the positional $, one further in is',
+    before: { a: [{ b: [1, 2] }] },
+    filter: { 'a.0.b': 2 },
+    update: { $set: { 'a.0.b.$': 3 } },
+    after: { a: [{ b: [1, 3] }] },
+  },
   { rule: '$[] means every element', before: { a: [1, 2] }, update: { $mul: { 'a.$[]': 10 } }, after: { a: [10, 20] } },
   {
     rule: '$[x] means the elements that its filter chooses',
@@ -326,6 +333,12 @@ export const updateErrors: readonly UpdateError[] = [
   { rule: '$rename out of an array', before: { a: [1] }, update: { $rename: { 'a.0': 'b' } } },
   { rule: '$rename into an array', before: { a: [1], b: 1 }, update: { $rename: { b: 'a.0' } } },
   { rule: 'the positional $ without a match', before: { a: [1] }, update: { $set: { 'a.$': 1 } } },
+  {
+    rule: 'the positional $ after a place named by the filter',
+    before: { a: [1, 2] },
+    filter: { 'a.1': 2 },
+    update: { $set: { 'a.$': 3 } },
+  },
   { rule: 'two positional $', before: { a: [[1]] }, filter: { a: { $exists: true } }, update: { $set: { 'a.$.$': 1 } } },
   { rule: '$[] of a missing field', before: {}, update: { $set: { 'a.$[]': 1 } } },
   { rule: '$[] of a number', before: { a: 1 }, update: { $set: { 'a.$[]': 1 } } },
