@@ -44,6 +44,8 @@ export const revOf = (document: Guarded): number => document._rollcall?.rev ?? 0
 
 const isGone = (document: Guarded | null | undefined): boolean => document?._rollcall?.gone !== undefined;
 
+/** Begins the name of the collection that documents are moved to. */
+const DELETED = 'deleted-';
 /** How many gone documents are kept in mind. */
 const SWEPT = 10_000;
 /** Alarms about other programs lie at least this far apart, in milliseconds. */
@@ -91,8 +93,9 @@ export const openCache = ({
   const unsubscribe = feed.subscribe((change) => {
     const { collection, id } = change;
     const document = change.document as Guarded | null;
-    // The sweeper writes a device into `deleted-devices` before it deletes it here; anything else it first shows gone under its own name.
-    if (document && isGone(document)) noteGone(collection.replace(/^deleted-/, ''), id);
+    // The sweeper writes a device into `deleted-devices` before it deletes it here; anything else it first shows gone, under a higher revision.
+    if (document && collection.startsWith(DELETED)) noteGone(collection.slice(DELETED.length), id);
+    else if (isGone(document)) noteGone(collection, id);
     const property = collections[collection];
     if (property === undefined) return;
     if (document === null) {

@@ -44,8 +44,21 @@ onBothEngines('the cache', (bench) => {
     const { devices, cache, feed, logged } = await bench().node();
     await devices.insert(lamp);
     await devices.insert({ ...lamp, _id: 'bell', uuid: 'bell' });
-    const { document } = await devices.revise('lamp', null, end);
-    await bench().store.collection('deleted-devices').insertOne(document);
+    await devices.revise('lamp', null, end);
+    await until(() => feed.newest('devices', 'lamp')?.type === 'replace');
+    await bench().store.collection('devices').deleteOne({ uuid: 'lamp' });
+    await until(() => feed.newest('devices', 'lamp')?.type === 'delete');
+    expect(logged).to.deep.equal([]);
+    expect(cache.get('devices', 'bell')).to.have.property('uuid', 'bell');
+  });
+
+  it('stays when the sweeper moves what was gone before the node remembers', async () => {
+    const { cache, devices, feed, logged } = await bench().node();
+    const old: DeviceDocument = { ...lamp, _rollcall: { rev: 7, shown: 7, gone: { at: 1, by: 'phone' } } };
+    await devices.insert({ ...lamp, _id: 'bell', uuid: 'bell' });
+    await bench().store.collection('deleted-devices').insertOne(lamp);
+    await bench().store.collection('deleted-devices').replaceOne({ _id: 'lamp' }, old);
+    await bench().store.collection('devices').insertOne(lamp);
     await bench().store.collection('devices').deleteOne({ uuid: 'lamp' });
     await until(() => feed.newest('devices', 'lamp')?.type === 'delete');
     expect(logged).to.deep.equal([]);
