@@ -159,14 +159,14 @@ export function turns(sqlite: Sqlite, hooks: Hooks, disk?: Disk): Turns {
 
   return {
     write<T>(work: Work<T>): Promise<T> {
-      if (closed || broken !== undefined) return Promise.reject(broken ?? new Error('The store is closed'));
+      if (closed || broken !== undefined) return Promise.reject(broken ?? isClosed());
       return new Promise<T>((resolve, reject) => {
         queue.push({ work, resolve: resolve as (value: unknown) => void, reject });
         schedule();
       });
     },
     settled() {
-      if (broken !== undefined) return Promise.reject(broken);
+      if (closed || broken !== undefined) return Promise.reject(broken ?? isClosed());
       // A checkpoint changes nothing that is not on the disk already.
       const last = waiting.length > 0 ? waiting : syncing?.length === 0 ? undefined : syncing;
       return last === undefined ? undefined : new Promise((answer, reject) => last.push({ answer, reject }));
@@ -179,6 +179,7 @@ export function turns(sqlite: Sqlite, hooks: Hooks, disk?: Disk): Turns {
   };
 }
 
+const isClosed = () => new Error('The store is closed');
 const nothing = () => undefined;
 /** A turn waits for the disk even if it finished no work: readers may have seen what it committed. */
 const committed: Outcome = { answer: nothing, reject: nothing };
