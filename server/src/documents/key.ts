@@ -1,7 +1,7 @@
 import type { Code, ObjectId, Timestamp } from 'mongodb';
 import { compareDecimals, type Decimal, exactDecimal, magnitude } from './decimal.ts';
 import { type BsonType, type Fields, fieldsOf, own, typeOf, types } from './types.ts';
-import { binaryOf, decimalOf, doubleOf, longOf, rankOf, regexOf, textOf, timeOf } from './values.ts';
+import { binaryOf, decimalOf, doubleOf, longOf, ranks, regexOf, textOf, timeOf } from './values.ts';
 
 /**
  * Bytes whose order, byte by byte, is the order of `compareValues`, and which are equal exactly if the values are.
@@ -39,9 +39,9 @@ function room(bytes: number): void {
 }
 
 function write(value: unknown): void {
-  room(16);
-  buffer[length++] = rankOf(value);
-  writeValue(value, typeOf(value));
+  const type = typeOf(value);
+  writeByte(ranks[type]);
+  writeValue(value, type);
 }
 
 function writeValue(value: unknown, type: BsonType): void {
@@ -106,22 +106,29 @@ function writeBytes(bytes: Uint8Array): void {
 
 /** UTF-8, ended by two zero bytes; a zero inside is followed by 255. */
 function writeText(text: string): void {
-  const parts = text.includes('\0') ? text.split('\0') : [text];
-  parts.forEach((part, at) => {
-    if (at > 0) writeUint(0x00ff, 2);
-    room(part.length * 3);
-    length += buffer.write(part, length, 'utf8');
-  });
+  let start = 0;
+  for (let zero = text.indexOf('\0'); zero >= 0; zero = text.indexOf('\0', start)) {
+    writeUtf8(text.slice(start, zero));
+    writeUint(0x00ff, 2);
+    start = zero + 1;
+  }
+  writeUtf8(start === 0 ? text : text.slice(start));
   writeUint(0, 2);
+}
+
+function writeUtf8(text: string): void {
+  room(text.length * 3);
+  length += buffer.write(text, length, 'utf8');
 }
 
 /** As documents compare: first the type of a field's value, then the field's name, then the value. */
 function writeFields(fields: Fields): void {
   for (const name of Object.keys(fields)) {
     const value = own(fields, name);
-    writeByte(rankOf(value));
+    const type = typeOf(value);
+    writeByte(ranks[type]);
     writeText(name);
-    writeValue(value, typeOf(value));
+    writeValue(value, type);
   }
   writeByte(end);
 }

@@ -12,7 +12,7 @@ import { compareDecimals, exactDecimal, parseDecimal, wholeDecimal, type Decimal
 import { type BsonType, type Fields, fieldsOf, own, typeOf, types } from './types.ts';
 
 /** Types that compare with each other have the same rank; the others follow each other in this order. */
-const ranks: Readonly<Record<BsonType, number>> = {
+export const ranks: Readonly<Record<BsonType, number>> = {
   [types.minKey]: 1,
   [types.null]: 5,
   [types.int]: 10,
