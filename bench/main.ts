@@ -17,7 +17,7 @@ const measures: Readonly<Record<string, Measure>> = { P1: p1, P2: p2, P3: p3, P5
 
 const full: Scale = {
   rounds: 5,
-  ms: 4000,
+  ms: 3000,
   warmUpMs: 1500,
   many: 1_000_000,
   searched: 100_000,

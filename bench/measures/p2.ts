@@ -19,7 +19,8 @@ export const p2: Measure = async ({ scale, load, temporary, database, profiling 
     const job: DriverJob = { kind: 'driver', uri: bareUri, operation: 'updateOne', concurrency, watches, population, ...scale };
     return { ...(await load.run(job)), processorUs: Number.NaN };
   };
-  // Servers run in their own round only: an idle registry's change stream would slow the bare loop down.
+  // Servers run in their own round only: an idle registry's change stream would slow the bare loop down. They begin cold each time.
+  const warmUpMs = 3 * scale.warmUpMs;
   const through = (open: () => Promise<Served>, sockets: number, identified: boolean) => async (): Promise<Observed> => {
     const server = await open();
     const job: CallsJob = {
@@ -31,6 +32,7 @@ export const p2: Measure = async ({ scale, load, temporary, database, profiling 
       inFlight: 1,
       population,
       ...scale,
+      warmUpMs,
     };
     const observed = await observe(load, server, job);
     await server.stop();
