@@ -272,7 +272,7 @@ export function writeRules({ fresh }: Bench): void {
       await devices.insertOne({ _id: 'd', own: { rev: 1 } });
       const write = (by: string) => devices.replaceOne({ _id: 'd', 'own.rev': 1 }, { _id: 'd', own: { rev: 2 }, by });
       const results = await Promise.all(['a', 'b', 'c'].map(write));
-      expect(results.map(({ matchedCount }) => matchedCount).sort()).to.deep.equal([0, 0, 1]);
+      expect(results.map(({ matchedCount }) => matchedCount)).to.have.members([0, 0, 1]);
     });
 
     it('counts an equal document as not modified, if it says the _id', async () => {

@@ -46,7 +46,7 @@ export function replacementChange(replacement: Document): () => Change {
       kind: 'replace',
       apply: (before) => next(before, { now: 0 }),
       seed: (filter) => {
-        const { _id: id } = upsertSeed(filter, true);
+        const id: unknown = upsertSeed(filter, true)['_id'];
         return id === undefined ? asked : next({ _id: id }, { now: 0 });
       },
     };

@@ -17,7 +17,7 @@ export function incoming(document: Document): Incoming {
 /** Puts `_id` first and refuses what the server would not store. */
 export function storable(document: Document): Incoming {
   const [first] = Object.keys(document);
-  const ordered = first === '_id' ? document : { _id: document['_id'], ...document };
+  const ordered = first === '_id' ? document : { _id: document['_id'] as unknown, ...document };
   checkId(ordered['_id']);
   const bytes = encode(ordered);
   if (bytes.length > maxDocumentBytes) throw serverError(10334, `object to insert too large: ${bytes.length} bytes`);

@@ -19,6 +19,7 @@ export interface Written {
 
 /** Inserts one document. */
 export function* insertOne(engine: Engine, name: string, { bytes, document }: Incoming): Work<void> {
+  yield undefined;
   engine.rows.insert(collectionFor(engine, name), bytes, document);
 }
 
@@ -72,7 +73,8 @@ function changeRow(
 
 function upsertOne(engine: Engine, name: string, { filter }: Selection, how: Change, written: Written): void {
   const seed = how.seed(filter);
-  const next = storable({ _id: seed['_id'] ?? new ObjectId(), ...seed });
+  const id: unknown = seed['_id'] ?? new ObjectId();
+  const next = storable({ _id: id, ...seed });
   engine.rows.insert(collectionFor(engine, name), next.bytes, next.document);
   written.upserted = true;
   written.upsertedId = next.document['_id'];
