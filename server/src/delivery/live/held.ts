@@ -10,6 +10,8 @@ export interface Held<Q> {
   /** Who keeps a document. */
   of(id: string): Iterable<Q>;
   has(id: string): boolean;
+  /** What is kept may be wrong: the next one of the same revision takes its place. */
+  distrust(): void;
   /** Roughly what all of them take, in bytes. */
   readonly bytes: number;
 }
@@ -17,6 +19,7 @@ export interface Held<Q> {
 interface Entry<Q> {
   document: DeviceDocument;
   bytes: number;
+  generation: number;
   readonly queries: Set<Q>;
 }
 
@@ -24,10 +27,12 @@ interface Entry<Q> {
 export const openHeld = <Q>(): Held<Q> => {
   const entries = new Map<string, Entry<Q>>();
   let bytes = 0;
+  let generation = 0;
 
   const renew = (entry: Entry<Q>, document: DeviceDocument): void => {
     bytes -= entry.bytes;
     entry.document = document;
+    entry.generation = generation;
     entry.bytes = 2 * roughBytes(document);
     bytes += entry.bytes;
   };
@@ -36,14 +41,15 @@ export const openHeld = <Q>(): Held<Q> => {
     keep(id, document, query) {
       const entry = entries.get(id);
       if (entry === undefined) {
-        const first: Entry<Q> = { document, bytes: 0, queries: new Set([query]) };
+        const first: Entry<Q> = { document, bytes: 0, generation, queries: new Set([query]) };
         entries.set(id, first);
         renew(first, document);
         return document;
       }
       entry.queries.add(query);
-      if (revOf(document) === revOf(entry.document)) return entry.document;
-      if (revOf(document) > revOf(entry.document)) renew(entry, document);
+      const isTrusted = entry.generation === generation;
+      if (isTrusted && revOf(document) === revOf(entry.document)) return entry.document;
+      if (!isTrusted || revOf(document) > revOf(entry.document)) renew(entry, document);
       return document;
     },
     drop(id, query) {
@@ -54,6 +60,7 @@ export const openHeld = <Q>(): Held<Q> => {
     },
     of: (id) => entries.get(id)?.queries ?? [],
     has: (id) => entries.has(id),
+    distrust: () => void (generation += 1),
     get bytes() {
       return bytes;
     },

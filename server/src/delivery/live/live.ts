@@ -197,6 +197,7 @@ export const openLive = ({ store, feed, connections, clock, isServing, id, repor
 
   const resync = (): void => {
     loads.broken();
+    held.distrust();
     for (const query of table.all()) {
       if (!query.filled) continue;
       query.filled = false;
