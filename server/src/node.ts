@@ -42,6 +42,10 @@ export interface Node {
   barrier(): Promise<void>;
   /** Is that node alive, as far as this one can tell? A node that was never seen is not. */
   lives(id: string): boolean;
+  /** Nodes that were there and are no more: dead, or gone lately. */
+  gone(): string[];
+  /** When that other node last gave a sign of life, in milliseconds since 1970 by this host's clock; undefined if it is not known. */
+  seenAt(id: string): number | undefined;
   /** Told of every change of `state`. After `lost` the connections are to be closed. */
   onState(listener: (state: FenceState) => void): () => void;
   /** Gives up the lease. */
@@ -83,6 +87,8 @@ export const openSoleNode = ({ feed, clock, log, id = randomUUID() }: Omit<NodeO
       return until(clock, waits, () => carrying.position >= target);
     },
     lives: (other) => other === id,
+    gone: () => [],
+    seenAt: () => undefined,
     onState: () => () => undefined,
     async close() {
       closed = true;
@@ -199,6 +205,8 @@ export const openNode = ({ store, feed, clock, log, id = randomUUID() }: NodeOpt
       }
     },
     lives: (other) => other === id || peers.lives(other),
+    gone: peers.gone,
+    seenAt: peers.seenAt,
     onState: fence.onState,
     async close() {
       closed = true;

@@ -1,140 +1,140 @@
-import { change } from './domain/device.ts';
-import type { Documents, Revision } from './door.ts';
+import { RegistryError } from '@rollcall/client/contract';
+import type { Clock } from './clock.ts';
+import type { Documents } from './door.ts';
+import type { Node } from './node.ts';
+import { openBulk } from './presence/bulk.ts';
+import { held, nodesOf } from './presence/held.ts';
+import { openReaper } from './presence/reaper.ts';
 import type { DeviceDocument } from './store/collections.ts';
 import type { Store } from './store/port.ts';
 
-/** Which devices have a socket on this node, and what of that is written down. */
+/** Which devices have a socket on this node, and what of that is written down (decisions, section 8). */
 export interface Presence {
-  /** This socket shows its device as online until the function returned is called. */
-  hold(uuid: string): () => void;
-  /** Makes the stored presence of a device what this node knows, if it holds a socket of it and the document does not say so. */
+  /**
+   * This socket shows its device as online until the function returned is called. `provenAt` tells when it last gave a sign of life, in
+   * milliseconds since 1970.
+   */
+  hold(uuid: string, provenAt: () => number): () => void;
+  /** Takes note of a device's document as it came by the feed: makes it what this node knows, and tells who has come or gone. */
   check(document: DeviceDocument): void;
+  /** Changes may have been missed, or this node was given up by the others for a while: looks at every device that it holds. */
+  recheck(): void;
+  /** When the device of this document last gave a sign of life, in milliseconds since 1970, as far as this node can tell; undefined if it is off line. */
+  provenAt(document: DeviceDocument): number | undefined;
   /** Takes nodes that are no more out of every document. */
-  reap(isAlive: (node: string) => boolean): Promise<void>;
+  sweep(): Promise<void>;
   /** Writes what is left to write, as if every socket had gone. */
   close(): Promise<void>;
 }
 
-/** Differences are collected for this long before they are written. */
+/** Differences are collected for this long before they are written, and after a failure for longer, in milliseconds. */
 const collectMs = 20;
-
-const nodesOf = (document: DeviceDocument): readonly string[] => document._rollcall?.presence?.nodes ?? [];
-
-/** The document with these nodes holding it: `online` while there are any (decisions, section 8). Null if that is what it says. */
-const held = (
-  before: DeviceDocument,
-  nodes: readonly string[],
-  now: number,
-  reason: string,
-  node: string,
-): Revision<DeviceDocument> | null => {
-  const online = nodes.length > 0;
-  const same = nodesOf(before).length === nodes.length && nodesOf(before).every((node) => nodes.includes(node));
-  if (same && before['online'] === online) return null;
-  const since = before['online'] === online ? (before._rollcall?.presence?.since ?? now) : now;
-  const seen = change(before, (document) => ({ ...document, online }), before.uuid, new Date(now));
-  const next = seen?.next ?? before;
-  return {
-    next: { ...next, _rollcall: { rev: 0, shown: 0, ...before._rollcall, node, presence: { nodes: [...nodes], since, reason } } },
-    shown: seen !== null,
-  };
-};
+const againMs = 500;
 
 /** Keeps presence right by comparing what is wanted with what is stored, never by counting events. */
 export const openPresence = (options: {
-  readonly store: Store;
+  readonly store: Pick<Store, 'collection'>;
   readonly devices: Documents<DeviceDocument>;
-  readonly node: string;
-  readonly now: () => number;
+  readonly node: Pick<Node, 'id' | 'lives' | 'gone' | 'seenAt' | 'state' | 'check'>;
+  readonly clock: Clock;
   readonly report: (error: unknown) => void;
   /** Called when a device has come on line or gone off, by the node that wrote it. */
   readonly announce: (uuid: string, online: boolean) => void;
 }): Presence => {
-  const { store, devices, node, now, report, announce } = options;
-  const sockets = new Map<string, number>();
-  const differing = new Set<string>();
-  let timer: NodeJS.Timeout | undefined;
+  const { store, devices, node, clock, report, announce } = options;
+  const sockets = new Map<string, Set<() => number>>();
+  let differing = new Set<string>();
+  let cancel: (() => void) | undefined;
   let writing: Promise<void> = Promise.resolve();
   let closed = false;
 
-  /** Makes these nodes the ones that hold the device, and tells if it came or went with that. */
-  const revise = async (
-    uuid: string,
-    nodesAfter: (before: DeviceDocument) => readonly string[],
-    reason: () => string,
-  ): Promise<void> => {
-    let shown = false;
-    const { document, outcome } = await devices.revise(uuid, null, (before) => {
-      const revision = before === null ? null : held(before, nodesAfter(before), now(), reason(), node);
-      shown = revision?.shown ?? false;
-      return revision;
-    });
-    if (outcome === 'changed' && shown) announce(uuid, document['online'] === true);
+  /** Has this revision made the device come or go, and was it this node that wrote it? */
+  const announceIfMine = ({ uuid, online, _rollcall: hidden }: DeviceDocument): void => {
+    if (hidden?.node === node.id && hidden.presence?.at === hidden.rev) announce(uuid, online === true);
   };
 
-  const write = (uuid: string): Promise<void> =>
-    revise(
-      uuid,
-      (before) => {
-        const others = nodesOf(before).filter((name) => name !== node);
-        return sockets.has(uuid) ? [...others, node] : others;
-      },
-      () => (sockets.has(uuid) ? 'connected' : 'disconnected'),
-    );
+  const bulk = openBulk({
+    store,
+    devices,
+    clock,
+    available: () => node.check(),
+    // Otherwise the feed tells; it will not be listened to any more.
+    written: (documents) => closed && documents.forEach(announceIfMine),
+  });
+  const reaper = openReaper({ store, bulk, node, clock, report });
+
+  const wanted = (before: DeviceDocument): DeviceDocument | null => {
+    const isHere = sockets.has(before.uuid);
+    const others = nodesOf(before).filter((name) => name !== node.id);
+    // A device that no socket shows as online is whatever was written last.
+    if (!isHere && others.length === nodesOf(before).length) return null;
+    const reason = isHere ? 'connected' : 'disconnected';
+    return held(before, isHere ? [...others, node.id] : others, { node: node.id, now: clock.now(), reason });
+  };
 
   const flush = (): Promise<void> => {
-    clearTimeout(timer);
-    timer = undefined;
-    const batch = [...differing];
-    differing.clear();
-    writing = writing.then(async () => {
-      const outcomes = await Promise.allSettled(batch.map(write));
-      for (const [index, outcome] of outcomes.entries()) {
-        if (outcome.status === 'fulfilled') continue;
-        report(outcome.reason);
-        if (!closed) later(batch[index] ?? '', 500);
-      }
-    });
+    cancel?.();
+    cancel = undefined;
+    const batch = differing;
+    differing = new Set();
+    writing = writing
+      .then(() => bulk.writeAll([...batch], wanted))
+      .catch((error: unknown) => {
+        if (!(error instanceof RegistryError && error.code === 'unavailable')) report(error);
+        if (closed) return;
+        for (const uuid of batch) later(uuid, againMs);
+      });
     return writing;
   };
 
   const later = (uuid: string, ms = collectMs): void => {
     differing.add(uuid);
-    timer ??= setTimeout(() => void flush(), ms);
+    cancel ??= clock.after(ms, () => void flush());
   };
 
+  const isWrong = (document: DeviceDocument): boolean =>
+    sockets.has(document.uuid)
+      ? !nodesOf(document).includes(node.id) || document['online'] !== true
+      : nodesOf(document).includes(node.id);
+
   return {
-    hold(uuid) {
-      sockets.set(uuid, (sockets.get(uuid) ?? 0) + 1);
+    hold(uuid, provenAt) {
+      const proof = (): number => provenAt();
+      sockets.set(uuid, (sockets.get(uuid) ?? new Set()).add(proof));
       later(uuid);
-      let released = false;
       return () => {
-        if (released) return;
-        released = true;
-        const left = (sockets.get(uuid) ?? 1) - 1;
-        if (left > 0) sockets.set(uuid, left);
-        else sockets.delete(uuid);
-        if (!closed) later(uuid);
-        else differing.add(uuid);
+        const left = sockets.get(uuid);
+        if (left?.delete(proof) !== true) return;
+        if (left.size === 0) sockets.delete(uuid);
+        if (closed) differing.add(uuid);
+        else later(uuid);
       };
     },
+
     check(document) {
-      if (!closed && sockets.has(document.uuid) && !nodesOf(document).includes(node)) later(document.uuid);
+      if (closed) return;
+      announceIfMine(document);
+      if (isWrong(document)) later(document.uuid);
     },
-    async reap(isAlive) {
-      const left = store.collection('devices').find({ '_rollcall.presence.nodes.0': { $exists: true } }, { promoteLongs: false });
-      for await (const document of left) {
-        const gone = nodesOf(document).filter((name) => name !== node && !isAlive(name));
-        if (gone.length === 0) continue;
-        await revise(
-          document.uuid,
-          (before) => nodesOf(before).filter((name) => !gone.includes(name)),
-          () => 'node lost',
-        );
-      }
+
+    recheck() {
+      for (const uuid of sockets.keys()) later(uuid);
     },
+
+    provenAt(document) {
+      const here = sockets.get(document.uuid);
+      const seen = [...(here ?? [])].map((proof) => proof());
+      for (const name of nodesOf(document)) if (name !== node.id) seen.push(node.seenAt(name) ?? 0);
+      const newest = Math.max(0, ...seen);
+      return newest > 0 ? newest : undefined;
+    },
+
+    sweep: () => reaper.sweep(),
+
     async close() {
       closed = true;
+      await reaper.close();
+      for (const uuid of sockets.keys()) differing.add(uuid);
       sockets.clear();
       await flush();
     },

@@ -11,7 +11,7 @@ import { storedKey, storedValue } from './stored-value.ts';
 /** The largest visible document, as UTF-8 JSON, in bytes. */
 const maxBytes = 64 * 1024;
 
-/** What only the server writes under `meshblu` (Meshblu reference, section 3.1), and `rev`, which is made on the way out. */
+/** What only the server writes under `meshblu` (Meshblu reference, section 3.1), and `rev` and `online`, which are made on the way out. */
 const serversOwn = ['hash', 'createdAt', 'updatedAt', 'updatedBy', 'tokens'] as const;
 
 type Properties = Record<string, unknown>;
@@ -43,6 +43,7 @@ const checkSize = (after: DeviceDocument, before: DeviceDocument | null): void =
 const keepServersOwn = (changed: unknown, before: unknown): Properties => {
   const kept = isProperties(changed) ? { ...changed } : {};
   delete kept['rev'];
+  delete kept['online'];
   const own = isProperties(before) ? before : {};
   for (const name of serversOwn) {
     if (own[name] === undefined) delete kept[name];

@@ -1,4 +1,4 @@
-import type { DeviceDocument } from '../store/collections.ts';
+import type { DeviceDocument, Hidden } from '../store/collections.ts';
 
 /** What clients get of a document: JSON values only. */
 export type Outgoing = { readonly uuid: string } & Readonly<Record<string, unknown>>;
@@ -54,18 +54,19 @@ const define = (out: Record<string, unknown>, key: string, inner: unknown): void
   else out[key] = inner;
 };
 
-const meshblu = (stored: unknown, rev: number): unknown => {
+const meshblu = (stored: unknown, { shown: rev = 0, presence }: Partial<Hidden>): unknown => {
+  const online = presence && { online: { since: new Date(presence.since).toISOString(), reason: presence.reason } };
   const seen = outgoingValue(stored);
-  if (typeof seen !== 'object' || seen === null || Array.isArray(seen)) return { rev };
+  if (typeof seen !== 'object' || seen === null || Array.isArray(seen)) return { ...online, rev };
   const { tokens: _hashes, ...rest } = seen as Record<string, unknown>;
-  return { ...rest, rev };
+  return { ...rest, ...online, rev };
 };
 
 const known = new WeakMap<DeviceDocument, Outgoing>();
 
 /**
  * The one way out for a device document: what is secret or ours is taken away, BSON becomes JSON, `online` a boolean, and
- * `meshblu.rev` says which visible change this is.
+ * `meshblu.rev` says which visible change this is, and `meshblu.online` since when and why the device is on or off line.
  *
  * A stored document is never changed in place, so its outgoing form is made once.
  */
@@ -81,7 +82,7 @@ export const outgoing = (document: DeviceDocument): Outgoing => {
       key === 'online' ? Boolean(stored) : key === 'meshblu' ? stored : outgoingValue(stored),
     );
   }
-  out['meshblu'] = meshblu(document['meshblu'], document._rollcall?.shown ?? 0);
+  out['meshblu'] = meshblu(document['meshblu'], document._rollcall ?? {});
   const seen = out as Outgoing;
   known.set(document, seen);
   return seen;

@@ -7,6 +7,9 @@ const DEAD_MS = 6_000;
 /** The lease of a node that is dead for this long is removed, in milliseconds. */
 const FORGET_MS = 600_000;
 
+/** A node that has given up its lease is remembered for this long, in milliseconds: what it had written may still come. */
+const LEFT_MS = 60_000;
+
 /** The other nodes, by their leases. */
 export interface Peers {
   /** A lease was read or came by the feed. */
@@ -14,6 +17,10 @@ export interface Peers {
   /** A lease was given up. */
   leave(id: string): void;
   lives(id: string): boolean;
+  /** When a sign of life of that node was last seen, in milliseconds since 1970 by this host's clock; undefined if never. */
+  seenAt(id: string): number | undefined;
+  /** Nodes that are dead, or have given up their leases lately. */
+  gone(): string[];
   /** Has every other node carried out everything up to this place, or is it dead? */
   past(position: Position): boolean;
   /** This node was paused: what it did not see in that time says nothing. */
@@ -28,6 +35,7 @@ export interface Peers {
  */
 export const openPeers = (clock: Clock, fit: () => boolean): Peers => {
   const known = new Map<string, { at: Position; renewal: number; seen: number }>();
+  const left = new Map<string, number>();
   const isDead = ({ seen }: { readonly seen: number }): boolean => clock.monotonic() - seen > DEAD_MS && fit();
 
   return {
@@ -40,10 +48,22 @@ export const openPeers = (clock: Clock, fit: () => boolean): Peers => {
         if (renewal > peer.renewal) peer.renewal = renewal;
       }
     },
-    leave: (id) => void known.delete(id),
+    leave(id) {
+      known.delete(id);
+      left.set(id, clock.monotonic());
+    },
     lives(id) {
       const peer = known.get(id);
       return peer !== undefined && !isDead(peer);
+    },
+    seenAt(id) {
+      const peer = known.get(id);
+      return peer && Math.round(clock.now() - (clock.monotonic() - peer.seen));
+    },
+    gone() {
+      const recent = clock.monotonic() - LEFT_MS;
+      for (const [id, at] of left) if (at < recent) left.delete(id);
+      return [...left.keys(), ...[...known].filter(([, peer]) => isDead(peer)).map(([id]) => id)];
     },
     past: (position) => [...known.values()].every((peer) => peer.at >= position || isDead(peer)),
     countAnew() {

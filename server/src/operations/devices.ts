@@ -6,6 +6,7 @@ import { readQuery } from '../domain/query.ts';
 import { setting } from '../domain/update-language.ts';
 import { applyUpdate } from '../documents/index.ts';
 import type { Implementation, Services } from '../implement.ts';
+import type { DeviceDocument } from '../store/collections.ts';
 
 type Rows = Pick<
   Implementation['meshblu'],
@@ -38,6 +39,14 @@ const search = async ({ store }: Services, subject: string, query: Readonly<Reco
   return found;
 };
 
+/** A document as clients see it, with its device's last sign of life beside since when and why it is on line. */
+const proven = (document: DeviceDocument, at: number | undefined): Outgoing => {
+  const seen = outgoing(document);
+  const { online, ...meshblu } = (seen['meshblu'] ?? {}) as Readonly<Record<string, object>>;
+  if (at === undefined || online === undefined) return seen;
+  return { ...seen, meshblu: { ...meshblu, online: { ...online, lastProof: new Date(at).toISOString() } } };
+};
+
 export const devices: Rows = {
   async register(properties, { devices, tokens, ids, config, actor, request, now }) {
     if (!config.openRegistration && actor === null) throw new RegistryError('forbidden');
@@ -48,13 +57,13 @@ export const devices: Rows = {
     return { output: { ...outgoing(stored), token } };
   },
 
-  async whoami(_input, { devices, actor }) {
+  async whoami(_input, { devices, actor, provenAt }) {
     const own = (await devices.find(actor.uuid)) ?? (await devices.fresh(actor.uuid));
     if (own === null) throw new RegistryError('unauthenticated');
-    return { output: outgoing(own) };
+    return { output: proven(own, provenAt(own)) };
   },
 
-  device: (_input, { document }) => ({ output: { device: outgoing(document) } }),
+  device: (_input, { document, provenAt }) => ({ output: { device: proven(document, provenAt(document)) } }),
 
   async devices(query, call) {
     return { output: { devices: await search(call, call.subject, query) } };

@@ -14,8 +14,8 @@ export interface Hidden {
   window?: WindowEntry[];
   /** When a window entry younger than 15 minutes last had to go, in milliseconds of the feed's clock. */
   lost?: number;
-  /** Nodes that hold a socket of this device, and since when and why it is on or off line. */
-  presence?: { nodes: string[]; since: number; reason: string };
+  /** Nodes that hold a socket of this device, since when and why it is on or off line, and in which revision it came or went. */
+  presence?: { nodes: string[]; since: number; reason: string; at?: number };
   /** Where a secret was handed out: by which request (keyed hash) and which of its sendings. */
   secretFor?: { request: string; sending: number };
   /** The node that wrote this revision: it makes the requests that the change asks for. */

@@ -59,6 +59,12 @@ export interface Engines {
   close(): Promise<void>;
 }
 
+/**
+ * A connection is pinged this often, and closed if nothing comes back in time, in milliseconds: one that was cut is noticed after 7.5 s at most,
+ * so that presence is right within 8 s (reliability reference, P7).
+ */
+const heartbeat = { pingInterval: 4_000, pingTimeout: 3_500 };
+
 /** Longest message to the main engine, in bytes. */
 const messageBytes = 131_072;
 
@@ -102,6 +108,7 @@ export const openEngines = (options: EngineOptions): Engines => {
     new EngineServer({
       transports: ['websocket'],
       allowUpgrades: false,
+      ...heartbeat,
       maxHttpBufferSize: messageBytes,
       perMessageDeflate: false,
     }),
@@ -109,7 +116,7 @@ export const openEngines = (options: EngineOptions): Engines => {
   );
   const legacy = options.legacy
     ? open(
-        openLegacyEngine(options.admitFirehose ?? (() => Promise.resolve(false))),
+        openLegacyEngine(heartbeat, options.admitFirehose ?? (() => Promise.resolve(false))),
         guardedParser({ connects: false, maxAnswerLength: limits.answerBytes, finish: toAscii, onRejected }),
       )
     : null;

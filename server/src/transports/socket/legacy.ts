@@ -48,8 +48,12 @@ const messageBytes = 10_485_760;
 export type AdmitFirehose = (request: IncomingMessage, uuid: string) => Promise<boolean>;
 
 /** Opens an engine for Engine.IO 3, that is socket.io-client 1.x and 2.x: polling, websocket, and the change from the one to the other. */
-export const openLegacyEngine = (admitFirehose: AdmitFirehose): EngineServer => {
+export const openLegacyEngine = (
+  heartbeat: { readonly pingInterval: number; readonly pingTimeout: number },
+  admitFirehose: AdmitFirehose,
+): EngineServer => {
   const engine = new EngineServer({
+    ...heartbeat,
     allowRequest(request, decide) {
       const path = readPath(request.url?.split('?', 1)[0] ?? '');
       if (typeof path !== 'object') return decide(null, true);
