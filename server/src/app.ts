@@ -23,7 +23,8 @@ import { derivedIds } from './derived-ids.ts';
 import { openCache } from './documents-cache.ts';
 import { openDoor } from './door.ts';
 import { failuresTo } from './failures.ts';
-import type { Ending, Services } from './implement.ts';
+import { endForGood } from './ending.ts';
+import type { Handled, Services } from './implement.ts';
 import { openKeys } from './keys.ts';
 import { openLimits } from './limits.ts';
 import { openTokenLoader } from './loader.ts';
@@ -205,6 +206,7 @@ const start = async (config: Config, log: pino.Logger, closers: (() => unknown)[
     live,
     resume,
     authenticate,
+    provenAt: (document) => presence.provenAt(document),
     now,
     config,
   };
@@ -212,7 +214,7 @@ const start = async (config: Config, log: pino.Logger, closers: (() => unknown)[
     const input = { devices: '*', topic: 'device-status', payload: { online } };
     void carriage.send(readMessage(input, uuid, ids.uuid('device-status', null)), false).catch(report);
   };
-  const presence = openPresence({ store, devices, node: node.id, now, report, announce });
+  const presence = openPresence({ store, devices, node, clock, report, announce });
   const publish = openPublisher({ connections, presence, deliveries, carriage, node: node.id, line });
   closers.push(feed.subscribe((change) => subscriptions.change(change)));
   closers.push(feed.onResync(() => subscriptions.resync()));
@@ -224,7 +226,9 @@ const start = async (config: Config, log: pino.Logger, closers: (() => unknown)[
   closers.push(node.carry({ change: live.change, resync: live.resync }));
   closers.push(node.onState((state) => state === 'serving' && live.resume()));
   closers.push(node.onState((state) => state === 'lost' && connections.endAll()));
-  await presence.reap(node.lives);
+  closers.push(node.carry({ resync: () => presence.recheck() }));
+  closers.push(node.onState((state) => state === 'serving' && presence.recheck()));
+  await presence.sweep();
 
   const metrics = openMetrics({ connections, cache, transport: () => engines.stats() });
   const dispatch = metrics.measured(
@@ -236,10 +240,15 @@ const start = async (config: Config, log: pino.Logger, closers: (() => unknown)[
       available,
     }),
   );
-  const carryOutEndings = async (ends: readonly Ending[], asking?: Connection): Promise<boolean> => {
-    if (ends.length === 0) return false;
+  const carryOutEndings = async ({ ends, endAgain }: Handled<unknown>, asking?: Connection): Promise<boolean> => {
+    if (ends === undefined) return false;
     const mine = ends.map((ending) => connections.endOthers(ending, asking)).includes(true);
-    await node.barrier();
+    let asked = false;
+    await endForGood(node, async () => {
+      if (asked) return (await endAgain?.()) ?? true;
+      asked = true;
+      return endAgain === undefined;
+    });
     return mine;
   };
 
@@ -295,7 +304,7 @@ const start = async (config: Config, log: pino.Logger, closers: (() => unknown)[
     connections,
     origins: config.origins,
     dispatch,
-    carryOutEndings: (ends) => carryOutEndings(ends),
+    carryOutEndings: (handled) => carryOutEndings(handled),
     toRegistryError,
     pages: pagesOf({
       publicKey: signing.publicKey,

@@ -1,4 +1,4 @@
-import type { Actor } from './implement.ts';
+import type { Actor } from './actor.ts';
 import type { Documents } from './door.ts';
 import type { DeviceDocument } from './store/collections.ts';
 import type { Tokens } from './tokens.ts';

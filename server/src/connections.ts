@@ -1,4 +1,4 @@
-import type { Actor, Ending } from './implement.ts';
+import type { Actor, Ending } from './actor.ts';
 
 /** A live connection of an identified device, on any transport. It is another one after each identification. */
 export interface Connection {

@@ -1,3 +1,4 @@
+import type { Actor, Ending } from './actor.ts';
 import type * as contract from '@rollcall/client/contract';
 import type { Input, Output, Row } from '@rollcall/client/contract';
 import type { DeviceDocument } from './store/collections.ts';
@@ -14,14 +15,6 @@ import type { StoredSubscriptions } from './stored-subscriptions.ts';
 import type { Tokens } from './tokens.ts';
 import type { DerivedIds } from './derived-ids.ts';
 
-/** Who calls: a device, and the credential that it proved itself with (the `_id` of a token row, or a name for one that has no row). */
-export interface Actor {
-  readonly uuid: string;
-  readonly credentialId: string;
-  /** The hash of the secret that was shown: a root token's row keeps its id when its secret is replaced. */
-  readonly hash: string;
-}
-
 /** What a handler may use. It knows no transport and emits nothing. */
 export interface Services {
   readonly store: Store;
@@ -36,22 +29,22 @@ export interface Services {
   readonly live: Live;
   readonly resume: Pick<Resume, 'resume'>;
   readonly authenticate: Authenticate;
+  /** When a device last gave a sign of life; see `Presence`. */
+  readonly provenAt: (document: DeviceDocument) => number | undefined;
   /** Milliseconds since 1970. */
   readonly now: () => number;
   readonly config: Pick<Config, 'openRegistration'>;
 }
 
-/**
- * Connections that lose their identity when a call has taken effect: all of a device, or those that hang on one credential of it
- * (`unless`: not those that showed the secret with this hash).
- */
-export type Ending =
-  { readonly device: string } | { readonly uuid: string; readonly credential: string; readonly unless?: string };
-
 /** What a handler returns: the answer, and whose connections end with it. */
 export interface Handled<T> {
   readonly output: T;
   readonly ends?: readonly Ending[];
+  /**
+   * Given if nothing was found to end: looks once more, after the barrier has proved that this node is not cut off, and says whether there
+   * was something after all (see `ending.ts`).
+   */
+  readonly endAgain?: () => Promise<boolean>;
   /** Messages that go out when the call is accepted. */
   readonly sends?: readonly Sent[];
 }

@@ -2,7 +2,8 @@ import * as contract from '@rollcall/client/contract';
 import type { Access, ErrorDetail, Row } from '@rollcall/client/contract';
 import Compile from 'typebox/compile';
 import type { Connection } from './connections.ts';
-import type { Actor, Handled, Implementation, Services } from './implement.ts';
+import type { Actor } from './actor.ts';
+import type { Handled, Implementation, Services } from './implement.ts';
 import { handlers } from './operations/index.ts';
 
 /** One operation: its row, what carries it out, and its compiled input check. */

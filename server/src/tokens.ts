@@ -2,8 +2,9 @@ import { createHash, createHmac } from 'node:crypto';
 import { RegistryError } from '@rollcall/client/contract';
 import type { DerivedIds } from './derived-ids.ts';
 import type { Documents, RequestId } from './door.ts';
+import { compileFilter } from './documents/index.ts';
 import { isProperties } from './domain/properties.ts';
-import type { Actor, Ending } from './implement.ts';
+import type { Actor, Ending } from './actor.ts';
 import type { SlowHash } from './slow-hash.ts';
 import type { DeviceDocument, TokenDocument } from './store/collections.ts';
 import { isDuplicateKey } from './store/duplicate-key.ts';
@@ -24,6 +25,12 @@ export interface Issued {
   readonly createdAt: Date;
 }
 
+/** What a revocation ended, and whether there was anything to end. */
+export interface Revoked {
+  readonly ends: readonly Ending[];
+  readonly found: boolean;
+}
+
 /** The tokens of devices, in Meshblu's collections and shape. */
 export interface Tokens {
   /** The actor that this token makes of whoever shows it, null if it is none of this device. Asks nothing about the device itself. */
@@ -36,10 +43,10 @@ export interface Tokens {
   issue(uuid: string, metadata: Readonly<Record<string, unknown>>, request: RequestId | null): Promise<Issued>;
   /** Replaces the root token; answers the new one and the credentials that ended. */
   resetRoot(uuid: string, request: RequestId | null): Promise<{ readonly token: string; readonly ended: readonly Ending[] }>;
-  /** Removes one session token; answers the credentials that ended. */
-  revoke(uuid: string, token: string): Promise<readonly Ending[]>;
-  /** Removes the session tokens whose metadata match; answers the credentials that ended. */
-  revokeMatching(uuid: string, metadata: Readonly<Record<string, unknown>>): Promise<readonly Ending[]>;
+  /** Removes one session token. */
+  revoke(uuid: string, token: string): Promise<Revoked>;
+  /** Removes the session tokens whose metadata match. */
+  revokeMatching(uuid: string, metadata: Readonly<Record<string, unknown>>): Promise<Revoked>;
   /** The tokens whose metadata match, newest first, at most 1000. */
   search(uuid: string, metadata: Readonly<Record<string, unknown>>): Promise<readonly TokenDocument[]>;
   /** Removes every token of a device that is no more. */
@@ -66,6 +73,11 @@ const without = <T extends object>(from: T, key: string): T =>
 export const innerId = (uuid: string, hash: string): string => `inner:${uuid}:${hash}`;
 
 const endingOf = ({ uuid, _id }: TokenDocument): Ending => ({ uuid, credential: String(_id) });
+
+const revoked = (uuid: string, rows: readonly TokenDocument[], inner: readonly string[]): Revoked => ({
+  ends: [...rows.map(endingOf), ...inner.map((hash) => ({ uuid, credential: innerId(uuid, hash) }))],
+  found: rows.length + inner.length > 0,
+});
 
 /** Opens the tokens of a store. `key`: 32 secret bytes that hide which request a secret was made for. */
 export const openTokens = (options: {
@@ -140,13 +152,21 @@ export const openTokens = (options: {
     });
   };
 
-  const dropInnerTokens = (uuid: string, hashes: ReadonlySet<string>): Promise<void> =>
-    dropInner(uuid, (before) => {
-      const tokens = innerTokens(before);
-      const kept = Object.fromEntries(Object.entries(tokens).filter(([hashed]) => !hashes.has(hashed)));
-      if (Object.keys(kept).length === Object.keys(tokens).length) return null;
-      return { ...before, meshblu: { ...(before['meshblu'] as object), tokens: kept } };
+  /** Removes session tokens inside the device; answers the hashes of those that were there. */
+  const dropInnerTokens = async (
+    uuid: string,
+    ends: (hash: string, metadata: unknown) => boolean,
+  ): Promise<readonly string[]> => {
+    let dropped: readonly string[] = [];
+    await dropInner(uuid, (before) => {
+      const tokens = Object.entries(innerTokens(before));
+      const kept = tokens.filter(([hashed, metadata]) => !ends(hashed, metadata));
+      dropped = tokens.filter((entry) => !kept.includes(entry)).map(([hashed]) => hashed);
+      if (dropped.length === 0) return null;
+      return { ...before, meshblu: { ...(before['meshblu'] as object), tokens: Object.fromEntries(kept) } };
     });
+    return dropped;
+  };
 
   /** Rows go as devices do: replaced by themselves with `gone`, so that the feed carries whose they were; the sweeper deletes them. */
   const remove = async (found: readonly TokenDocument[], by: string): Promise<void> => {
@@ -265,15 +285,16 @@ export const openTokens = (options: {
       const hashed = hash(uuid, token);
       const found = await rows.find({ uuid, hashedToken: hashed, root: { $ne: true }, ...present }).toArray();
       await remove(found, uuid);
-      await dropInnerTokens(uuid, new Set([hashed]));
-      return [...found.map((row) => endingOf(row)), { uuid, credential: innerId(uuid, hashed) }];
+      const inner = await dropInnerTokens(uuid, (name) => name === hashed);
+      return revoked(uuid, found, inner);
     },
 
     async revokeMatching(uuid, metadata) {
       const found = await rows.find({ ...matching(uuid, metadata), root: { $ne: true }, ...present }).toArray();
       await remove(found, uuid);
-      await dropInnerTokens(uuid, new Set(found.map(({ hashedToken }) => hashedToken)));
-      return found.flatMap((row) => [endingOf(row), { uuid, credential: innerId(uuid, row.hashedToken) }]);
+      const matches = compileFilter(metadata);
+      const inner = await dropInnerTokens(uuid, (_hash, stored) => isProperties(stored) && matches(stored));
+      return revoked(uuid, found, inner);
     },
 
     search: (uuid, metadata) =>

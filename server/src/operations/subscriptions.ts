@@ -2,7 +2,8 @@ import { RegistryError, subscriptionTypes } from '@rollcall/client/contract';
 import { hears, type Channel } from '../domain/access.ts';
 import type { Listened } from '../delivery/listening.ts';
 import type { Connection } from '../connections.ts';
-import type { Actor, Implementation, Services } from '../implement.ts';
+import type { Actor } from '../actor.ts';
+import type { Implementation, Services } from '../implement.ts';
 
 type Rows = Pick<
   Implementation['meshblu'],

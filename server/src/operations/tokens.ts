@@ -3,6 +3,7 @@ import { isProperties } from '../domain/properties.ts';
 import { readQuery } from '../domain/query.ts';
 import { storedValue } from '../domain/stored-value.ts';
 import type { Implementation } from '../implement.ts';
+import type { Revoked } from '../tokens.ts';
 import { outgoingToken } from '../domain/outgoing-token.ts';
 
 type Rows = Pick<
@@ -33,6 +34,13 @@ const metadataQuery = ({ uuid: _uuid, token: _token, ...query }: Readonly<Record
   return readQuery(query);
 };
 
+/** The outcome of a revocation; one that found nothing is looked at once more. */
+const ending = async (uuid: string, revoke: () => Promise<Revoked>) => {
+  const { ends, found } = await revoke();
+  const endAgain = async (): Promise<boolean> => (await revoke()).found;
+  return { output: { uuid }, ends, ...(!found && { endAgain }) };
+};
+
 export const tokens: Rows = {
   async generateAndStoreToken(input, { target, permitted, tokens, request }) {
     const metadata = metadataOf(input);
@@ -43,7 +51,7 @@ export const tokens: Rows = {
 
   async revokeToken({ token }, { target, permitted, tokens }) {
     await permitted();
-    return { output: { uuid: target }, ends: await tokens.revoke(target, token) };
+    return ending(target, () => tokens.revoke(target, token));
   },
 
   async revokeTokenByQuery(input, { target, permitted, tokens }) {
@@ -54,7 +62,7 @@ export const tokens: Rows = {
       });
     }
     await permitted();
-    return { output: { uuid: target }, ends: await tokens.revokeMatching(target, query) };
+    return ending(target, () => tokens.revokeMatching(target, query));
   },
 
   async resetToken(_input, { target, permitted, tokens, request }) {

@@ -5,7 +5,8 @@ import helmet from '@fastify/helmet';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Authenticate } from '../authenticate.ts';
 import type { Connections } from '../connections.ts';
-import type { Actor, Ending, Handled } from '../implement.ts';
+import type { Actor } from '../actor.ts';
+import type { Handled } from '../implement.ts';
 import type { Call } from '../pipeline.ts';
 import type { Operation } from '../registry.ts';
 import { credentialsOf } from './dialects/meshblu-credentials.ts';
@@ -23,7 +24,7 @@ export interface HttpKit {
   readonly connections: Connections;
   readonly origins: readonly string[];
   dispatch(operation: Operation, call: Call): Promise<Handled<unknown>>;
-  carryOutEndings(ends: readonly Ending[]): Promise<unknown>;
+  carryOutEndings(handled: Handled<unknown>): Promise<unknown>;
   toRegistryError(error: unknown): RegistryError;
   /** What is served beside the operations: health, figures, written documents. */
   readonly pages: readonly Page[];
@@ -133,8 +134,9 @@ export const openHttp = async (kit: HttpKit): Promise<FastifyInstance> => {
               headers: request.headers,
             };
             const call = await callOf(request, operation, meshblu.inputOf(route, asked));
-            const { output, ends = [] } = await kit.dispatch(operation, call);
-            await kit.carryOutEndings(ends);
+            const handled = await kit.dispatch(operation, call);
+            await kit.carryOutEndings(handled);
+            const { output } = handled;
             return write(reply, ours ? { status: 200, body: output } : meshblu.succeed(route, output, asked));
           } catch (error) {
             const failure = kit.toRegistryError(error);

@@ -1,7 +1,7 @@
 import { RegistryError } from '@rollcall/client/contract';
 import type { Socket } from 'socket.io';
 import { isProperties } from '../../domain/properties.ts';
-import type { Actor } from '../../implement.ts';
+import type { Actor } from '../../actor.ts';
 import type { SocketKit } from './socket.ts';
 
 type Acknowledge = (answer: readonly unknown[]) => void;

@@ -2,7 +2,7 @@ import { RegistryError } from '@rollcall/client/contract';
 import type { Socket } from 'socket.io';
 import type { Connection, Told } from '../../connections.ts';
 import { isProperties } from '../../domain/properties.ts';
-import type { Actor } from '../../implement.ts';
+import type { Actor } from '../../actor.ts';
 import type { Call } from '../../pipeline.ts';
 import type { Operation } from '../../registry.ts';
 import * as meshblu from '../dialects/meshblu-socket.ts';
@@ -14,6 +14,13 @@ type Acknowledge = (...answer: unknown[]) => void;
 
 /** Calls of one socket that may wait for their turn; one more is `busy`. */
 const maxWaiting = 64;
+/** When something last came from the other end of a connection, heartbeats included, in milliseconds since 1970. */
+const provenAt = new WeakMap<Socket['conn'], number>();
+
+function notePacket(this: Socket['conn']): void {
+  provenAt.set(this, Date.now());
+}
+
 /** How long an ended socket is still answered, with `Unauthorized`, before it is closed. */
 const farewellMs = 500;
 
@@ -52,6 +59,8 @@ export class Session {
     socket.handshake.auth = {};
     socket.onAny((event: string, ...values: unknown[]) => this.#receive(event, values));
     socket.on('disconnect', () => this.#forget());
+    provenAt.set(socket.conn, kit.now());
+    socket.conn.on('packet', notePacket);
     if (this.#ours) this.#enqueue(() => this.#identify(auth));
     else socket.emit('identify');
   }
@@ -103,11 +112,11 @@ export class Session {
       const { operation, call, answers } = this.#read(event, values);
       const work = this.#kit.dispatch(operation, call);
       this.#work = work;
-      const { output, ends = [] } = await work.finally(() => {
+      const handled = await work.finally(() => {
         this.#work = undefined;
       });
-      const endsMe = await this.#kit.carryOutEndings(ends, connection);
-      answer(...answers(output));
+      const endsMe = await this.#kit.carryOutEndings(handled, connection);
+      answer(...answers(handled.output));
       if (endsMe) void this.end();
     } catch (error) {
       const failure = this.#kit.toRegistryError(error);
@@ -167,7 +176,10 @@ export class Session {
       const ready = { api: 'connect', status: 201, uuid: actor.uuid, token: credentials.token };
       if (this.#ours && !resumes) this.socket.emit('ready', ready, { cursor: this.#kit.cursor() });
       else this.socket.emit('ready', ready);
-      if (shown['auto_set_online'] !== false) this.#offline = this.#kit.presence.hold(actor.uuid);
+      if (shown['auto_set_online'] !== false) {
+        const { conn } = this.socket;
+        this.#offline = this.#kit.presence.hold(actor.uuid, () => provenAt.get(conn) ?? 0);
+      }
     } catch (error) {
       const { status, code, message } = this.#kit.toRegistryError(error);
       this.socket.emit('notReady', {

@@ -3,7 +3,7 @@ import type { Server, Socket } from 'socket.io';
 import type { Authenticate } from '../../authenticate.ts';
 import type { Connection, Connections, Outlet } from '../../connections.ts';
 import type { Listening } from '../../delivery/listening.ts';
-import type { Ending, Handled } from '../../implement.ts';
+import type { Handled } from '../../implement.ts';
 import type { Call } from '../../pipeline.ts';
 import type { Presence } from '../../presence.ts';
 import type { Operation } from '../../registry.ts';
@@ -27,7 +27,7 @@ export interface SocketKit {
   /** Bytes that wait to be read by this socket's other end. */
   pending(socket: Socket): number;
   /** Carries out what a call has ended, everywhere; true if the asking connection is among it. */
-  carryOutEndings(ends: readonly Ending[], asking: Connection | undefined): Promise<boolean>;
+  carryOutEndings(handled: Handled<unknown>, asking: Connection | undefined): Promise<boolean>;
   /** Makes a device for a socket that came without credentials; undefined if registration is closed. */
   autoRegister(
     shown: Readonly<Record<string, unknown>>,

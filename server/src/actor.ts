@@ -1,0 +1,14 @@
+/** Who calls: a device, and the credential that it proved itself with (the `_id` of a token row, or a name for one that has no row). */
+export interface Actor {
+  readonly uuid: string;
+  readonly credentialId: string;
+  /** The hash of the secret that was shown: a root token's row keeps its id when its secret is replaced. */
+  readonly hash: string;
+}
+
+/**
+ * Connections that lose their identity when a call has taken effect: all of a device, or those that hang on one credential of it
+ * (`unless`: not those that showed the secret with this hash).
+ */
+export type Ending =
+  { readonly device: string } | { readonly uuid: string; readonly credential: string; readonly unless?: string };
