@@ -6,12 +6,12 @@ export function isNever(filter: unknown): boolean {
   return Object.entries(filter).some(([name, value]) => {
     if (Array.isArray(value) && name === '$and') return value.some(isNever);
     if (Array.isArray(value) && name === '$or') return value.length > 0 && value.every(isNever);
-    return !name.startsWith('$') && hasEmptyAll(value);
+    return (
+      !name.startsWith('$') && isDocument(value) && Object.entries(value).some(([operator, list]) => isEmptyAll(operator, list))
+    );
   });
 }
 
-function hasEmptyAll(condition: unknown): boolean {
-  if (!isDocument(condition)) return false;
-  const { $all: list } = condition;
-  return Array.isArray(list) && list.length === 0;
+export function isEmptyAll(operator: string, argument: unknown): boolean {
+  return operator === '$all' && Array.isArray(argument) && argument.length === 0;
 }

@@ -2,7 +2,7 @@ import type { Document } from 'mongodb';
 import { codes, DocumentError, UnsupportedOperator } from './errors.ts';
 import { type Modifier, modifiers } from './modifiers.ts';
 import { compileFilter, type Match } from './match.ts';
-import { isNever } from './never.ts';
+import { isEmptyAll } from './never.ts';
 import { type Fields, isDocument } from './types.ts';
 import { compareStrings } from './values.ts';
 
@@ -205,7 +205,7 @@ export function parseArrayFilters(filters: readonly Document[], used: ReadonlySe
 }
 
 function identifierOf(filter: unknown): string {
-  const names = new Set(isDocument(filter) && !isNever(filter) ? topNames(filter) : []);
+  const names = new Set(isDocument(filter) ? topNames(filter) : []);
   const [identifier, ...others] = names;
   if (identifier === undefined)
     throw new DocumentError(codes.failedToParse, 'Cannot use an expression without a top-level field name in arrayFilters');
@@ -221,7 +221,15 @@ function identifierOf(filter: unknown): string {
 
 function topNames(filter: Fields): string[] {
   return Object.entries(filter).flatMap(([name, value]) => {
-    if (!name.startsWith('$')) return [name.split('.')[0] as string];
+    if (!name.startsWith('$')) return hasName(value) ? [name.split('.')[0] as string] : [];
     return Array.isArray(value) ? (value as unknown[]).flatMap((part) => (isDocument(part) ? topNames(part) : [])) : [];
   });
+}
+
+/** An empty `$all` has forgotten its name, and so has its negation. */
+function hasName(condition: unknown): boolean {
+  if (!isDocument(condition) || !Object.keys(condition)[0]?.startsWith('$')) return true;
+  return Object.entries(condition).some(([operator, argument]) =>
+    operator === '$not' ? hasName(argument) : !isEmptyAll(operator, argument),
+  );
 }
