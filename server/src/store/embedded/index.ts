@@ -84,7 +84,8 @@ export async function openEmbedded(path: string, options: EmbeddedOptions = {}):
     },
   };
   const streams = new Set<ChangeStream>();
-  const timer = setInterval(() => void sweep(engine), sweepMs).unref();
+  // A sweep that fails (a full disk) leaves its work to the next one.
+  const timer = setInterval(() => void sweep(engine).catch(() => undefined), sweepMs).unref();
   return {
     db: {
       databaseName: name,
