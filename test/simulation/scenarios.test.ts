@@ -137,6 +137,19 @@ describe('a node', () => {
     expect(await found(other)).to.equal(false);
   });
 
+  it('does not read its cache when it wakes up from a sleep that one of its clocks hides', async () => {
+    const { world, nodes } = await open(1);
+    const { host, node } = nodes[0]!;
+    for (const freezes of [false, true]) {
+      expect(node.trusts()).to.equal(true);
+      host.stop(freezes);
+      await world.runUntil(world.time + 2_500);
+      expect(node.trusts()).to.equal(false);
+      host.resume();
+      await world.runUntil(world.time + 20_000);
+    }
+  });
+
   it('opens its stream anew when it is silent for 3 s', async () => {
     const { world, nodes } = await open(1);
     const { position } = nodes[0]!.feed;

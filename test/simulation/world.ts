@@ -150,7 +150,7 @@ export const openHost = (world: World, rate: number, wallStart: number): Host =>
   return {
     clock: {
       now: () => wallStart + wallShift + world.time * rate,
-      monotonic: () => (world.time - origin - frozen) * rate,
+      monotonic: () => ((freezing && stoppedAt !== null ? stoppedAt : world.time) - origin - frozen) * rate,
       after: (ms, run) => {
         let cancelled = false;
         const cancel = world.after(ms / rate, () => enter(() => !cancelled && run()));

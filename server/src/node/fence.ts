@@ -22,7 +22,8 @@ export const instant = (clock: Clock): Instant => ({ monotonic: clock.monotonic(
  * Milliseconds since an instant, by the larger of the two clocks: one of them stands still while a machine sleeps, and the
  * other may be set back.
  */
-const elapsed = (clock: Clock, since: Instant): number => Math.max(clock.monotonic() - since.monotonic, clock.now() - since.wall);
+export const elapsed = (clock: Clock, since: Instant): number =>
+  Math.max(clock.monotonic() - since.monotonic, clock.now() - since.wall);
 
 /** Keeps a node that may have been given up by the others from doing anything. */
 export interface Fence {

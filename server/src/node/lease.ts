@@ -3,7 +3,7 @@ import type { Position } from '../delivery/position.ts';
 import type { Log } from '../log.ts';
 import type { NodeDocument } from '../store/collections.ts';
 import type { Store } from '../store/port.ts';
-import { instant, type Instant } from './fence.ts';
+import { elapsed, instant, type Instant } from './fence.ts';
 
 /** How often a lease is renewed, in milliseconds. */
 export const RENEW_MS = 1_000;
@@ -64,7 +64,7 @@ export const openLease = ({ id, store, clock, log, at, acknowledged }: LeaseOpti
   const begin = (): Renewal => {
     number += 1;
     const begun = instant(clock);
-    const counts = covered !== null && covered.number > proven && begun.monotonic - covered.begun.monotonic < PROOF_MS;
+    const counts = covered !== null && covered.number > proven && elapsed(clock, covered.begun) < PROOF_MS;
     proven = Math.max(proven, covered?.number ?? 0);
     const renewal = { number, begun, counts };
     out.set(number, renewal);
@@ -129,9 +129,8 @@ export const openLease = ({ id, store, clock, log, at, acknowledged }: LeaseOpti
       return fresh;
     },
     onTime() {
-      const now = clock.monotonic();
-      if (newestBack === null || now - newestBack.begun.monotonic > 2 * RENEW_MS) return false;
-      for (const renewal of out.values()) if (now - renewal.begun.monotonic > RENEW_MS) return false;
+      if (newestBack === null || elapsed(clock, newestBack.begun) > 2 * RENEW_MS) return false;
+      for (const renewal of out.values()) if (elapsed(clock, renewal.begun) > RENEW_MS) return false;
       return true;
     },
     close() {
