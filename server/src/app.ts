@@ -46,6 +46,7 @@ import { webhookFailures } from './webhook-failures.ts';
 import { webhookKey } from './webhook-key.ts';
 import { openTokens } from './tokens.ts';
 import { openHttp } from './transports/http.ts';
+import { openArrivals } from './transports/socket/arrivals.ts';
 import { drop, openEngines } from './transports/socket/engines.ts';
 import { firehoseCredentials } from './transports/socket/firehose.ts';
 import { outletsOf } from './transports/socket/outlet.ts';
@@ -270,6 +271,7 @@ const start = async (config: Config, log: pino.Logger, closers: (() => unknown)[
     authenticate,
     presence,
     dispatch,
+    arrivals: openArrivals(),
     resume,
     cursor: () => line.cursor,
     pending: engines.pending,

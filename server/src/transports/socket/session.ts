@@ -6,6 +6,7 @@ import type { Actor } from '../../actor.ts';
 import type { Call } from '../../pipeline.ts';
 import type { Operation } from '../../registry.ts';
 import * as meshblu from '../dialects/meshblu-socket.ts';
+import { ComeBackError } from './arrivals.ts';
 import { readOptions } from './call-options.ts';
 import { Rejected } from './packet.ts';
 import type { SocketKit } from './socket.ts';
@@ -164,10 +165,11 @@ export class Session {
     if (this.#ended) return;
     try {
       this.#kit.available();
-      const made = uuid === undefined && token === undefined ? await this.#kit.autoRegister(shown, this.socket.id) : undefined;
+      const { arrivals, autoRegister } = this.#kit;
+      const made = uuid === undefined && token === undefined ? await autoRegister(shown, this.socket.id) : undefined;
       const credentials = made ?? { uuid, token };
       const resumes = this.#ours && shown['resume'] === true && typeof shown['cursor'] === 'string';
-      const actor = await this.#become(credentials, resumes);
+      const actor = await arrivals.enter(() => this.#become(credentials, resumes), this.#ours);
       if (actor === null) {
         this.socket.emit('notReady', { api: 'connect', status: 401, ...echo });
         return;
@@ -187,6 +189,7 @@ export class Session {
         status: code === 'forbidden' ? 401 : status,
         ...echo,
         error: { message, code: status },
+        ...(error instanceof ComeBackError && { retryAfterMs: error.retryAfterMs }),
       });
     }
   }

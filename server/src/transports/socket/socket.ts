@@ -11,6 +11,7 @@ import { serveFirehose } from './firehose.ts';
 import { handshakePath } from './legacy.ts';
 import { serveSecondProtocol } from './second-protocol.ts';
 import type { Resume } from '../../delivery/resume.ts';
+import type { Arrivals } from './arrivals.ts';
 import { Session } from './session.ts';
 
 /** What a session needs of the registry. */
@@ -21,6 +22,8 @@ export interface SocketKit {
   readonly authenticate: Authenticate;
   readonly presence: Presence;
   dispatch(operation: Operation, call: Call): Promise<Handled<unknown>>;
+  /** Whose turn it is to prove who he is. */
+  readonly arrivals: Arrivals;
   readonly resume: Pick<Resume, 'expect'>;
   /** Where the feed is: everything up to there has been sent. */
   cursor(): string;
