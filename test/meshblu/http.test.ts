@@ -188,6 +188,14 @@ onBothStores("Meshblu's HTTP routes (reference, 2.21)", (registries) => {
     expect((await change(rev)).status).to.equal(409);
   });
 
+  it('names the status of an answer in headers too', async () => {
+    const { headers } = await ask('GET', '/v2/whoami');
+    expect(headers.get('x-meshblu-code')).to.equal('200');
+    expect(headers.get('x-meshblu-status')).to.equal('OK');
+    const refused = await ask('GET', '/v3/devices/nobody');
+    expect(refused.headers.get('x-meshblu-code')).to.equal('403');
+  });
+
   it('says how it is', async () => {
     for (const path of ['/status', '/healthcheck', '/ping', '/proofoflife']) {
       expect(await (await fetch(url + path)).json(), path).to.deep.equal({ online: true });

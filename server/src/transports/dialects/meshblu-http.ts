@@ -1,3 +1,4 @@
+import { STATUS_CODES } from 'node:http';
 import { errors, RegistryError } from '@rollcall/client/contract';
 import { compileProjection } from '../../documents/index.ts';
 import { isProperties } from '../../domain/properties.ts';
@@ -114,12 +115,22 @@ export const inputOf = (route: string, asked: Asked): unknown => (routes[route]?
 
 /** The answer of a success. */
 export const succeed = (route: string, output: unknown, asked: Asked): Answer =>
-  routes[route]?.success?.(object(output), asked) ?? { status: 200, body: output };
+  coded(routes[route]?.success?.(object(output), asked) ?? { status: 200, body: output });
 
 /** The answer of a failure: the status and its phrase; for 422 a header with the sentence. */
-export const fail = (route: string, error: RegistryError): Answer => {
-  const own = routes[route]?.failure?.(error);
-  if (own !== undefined) return own;
+export const fail = (route: string, error: RegistryError): Answer => coded(routes[route]?.failure?.(error) ?? failed(error));
+
+/** Meshblu's answers name their status once more in headers. */
+const coded = (answer: Answer): Answer => ({
+  ...answer,
+  headers: {
+    ...answer.headers,
+    'x-meshblu-code': String(answer.status),
+    'x-meshblu-status': STATUS_CODES[answer.status] ?? '',
+  },
+});
+
+const failed = (error: RegistryError): Answer => {
   const phrase = errors[error.code].message;
   if (error.code === 'rate') return { status: 429, body: { message: phrase } };
   if (error.status !== 422) return { status: error.status, body: { error: phrase } };
