@@ -1,6 +1,7 @@
 import type { Document } from 'mongodb';
 import { compileFilter } from './evaluate.ts';
-import { isNumber, isPlain, type Predicates } from './predicates.ts';
+import { isNumber } from '../../documents/index.ts';
+import { isPlain, type Predicates } from './predicates.ts';
 
 /**
  * Whether every document that matches the filter also matches a partial index's expression, as far as is easily seen.

@@ -1,4 +1,5 @@
 import { BSON, type Document } from 'mongodb';
+import { isNumber } from '../../documents/index.ts';
 
 /** What a filter demands of one path, as far as an index can help. All of them hold at once. */
 export interface Demand {
@@ -100,10 +101,6 @@ function isPoint(value: unknown): boolean {
 function isOrdered(value: unknown): boolean {
   if (isNumber(value)) return !Number.isNaN(Number(value));
   return typeof value === 'string' || value instanceof Date || value instanceof BSON.ObjectId;
-}
-
-export function isNumber(value: unknown): boolean {
-  return typeof value === 'number' || value instanceof BSON.Int32 || value instanceof BSON.Double || value instanceof BSON.Long;
 }
 
 function truthy(value: unknown): boolean {
