@@ -23,7 +23,7 @@ export const openStore = async (options: {
     return opened(db, false, close);
   }
   const path = options.dataDir === ':memory:' ? ':memory:' : join(options.dataDir, 'rollcall.db');
-  const { db, close } = await openEmbedded(path);
+  const { db, close } = await openEmbedded(path, { promoteLongs: false });
   return opened(db, true, close);
 };
 
