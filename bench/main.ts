@@ -22,7 +22,7 @@ const full: Scale = {
   many: 1_000_000,
   searched: 100_000,
   readYourWrites: 10_000,
-  connections: 3000,
+  connections: 2000,
   idleSockets: 5000,
 };
 const quick: Scale = {
@@ -41,6 +41,7 @@ const { values, positionals } = parseArgs({
   options: {
     quick: { type: 'boolean', default: false },
     small: { type: 'boolean', default: false },
+    rounds: { type: 'string' },
     profile: { type: 'string' },
   },
 });
@@ -53,7 +54,11 @@ let databases = 0;
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
 
 const bench: Bench = {
-  scale: { ...(values.quick ? quick : full), ...(values.small && { many: 100_000 }) },
+  scale: {
+    ...(values.quick ? quick : full),
+    ...(values.small && { many: 100_000 }),
+    ...(values.rounds !== undefined && { rounds: Number(values.rounds) }),
+  },
   load: startLoad(),
   profiling: { folder: values.profile },
   async temporary() {
@@ -71,6 +76,9 @@ const bench: Bench = {
   },
   say,
 };
+
+// Ends through the handlers of `exit`, which end the other processes.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
 
 const results: Result[] = [];
 try {
