@@ -16,11 +16,8 @@ export interface NodeProcess {
 }
 
 /** The URL of a new, empty database on a MongoDB. */
-export const freshDatabase = (uri: string): string => {
-  const url = new URL(uri);
-  url.pathname = `/rollcall_${randomUUID().slice(0, 8)}`;
-  return String(url);
-};
+export const freshDatabase = (uri: string): string =>
+  uri.replace(/^(mongodb:\/\/[^/]+)\/[^?]*/, (_whole, hosts: string) => `${hosts}/rollcall_${randomUUID().slice(0, 8)}`);
 
 const running = new Set<ChildProcess>();
 process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')));
