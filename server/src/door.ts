@@ -78,7 +78,7 @@ export interface DoorOptions<N extends GuardedName> {
   readonly collection: N;
   /** The property that addresses a document. */
   readonly key: 'uuid' | '_id';
-  readonly feed: Pick<Feed, 'time'>;
+  readonly feed: Pick<Feed, 'time' | 'newest'>;
   readonly node: Pick<Node, 'check' | 'trusts' | 'request'>;
   readonly cache: DocumentsCache;
   readonly clock: Clock;

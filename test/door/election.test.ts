@@ -67,6 +67,7 @@ const suite = ({ members, strike }: Blow) =>
     it('let every request take effect once, and serve again by themselves', async () => {
       const uuids = ['a', 'b', 'c'];
       for (const uuid of uuids) await nodes[0]!.devices.insert({ _id: uuid, uuid, effects: [] });
+      for (const { feed } of nodes) await until(() => uuids.every((uuid) => feed.newest('devices', uuid)));
       const positions = nodes.map((): string[] => []);
       const begun = nodes.map(({ feed }) => feed.position).reduce((one, other) => (one > other ? one : other));
       nodes.forEach(({ feed }, index) => feed.subscribe(({ position }) => void positions[index]!.push(position)));

@@ -140,7 +140,7 @@ export const openConnection = ({ world, host, set, breaks, sent }: ConnectionOpt
 
   /** Reads at the primary, or at the one that this node still takes for it. */
   const read = <T>(act: (through: number) => T): Promise<T> => {
-    if (trouble.stale === null) return ask(() => act(set.committed));
+    if (trouble.stale === null) return ask(() => act(set.readable));
     return new Promise((resolve) =>
       world.after(way() + way(), () => host.enter(() => resolve(act(trouble.stale ?? set.committed)))),
     );

@@ -46,6 +46,8 @@ export interface ReplicaSet {
   readonly log: readonly LogEntry[];
   /** Number of committed entries. */
   readonly committed: number;
+  /** Number of entries that majority reads see: after an election fewer, until the new primary has committed something of its own. */
+  readonly readable: number;
   /** Entries before this one can no longer be resumed from. */
   readonly oldest: number;
   write(collection: string, condition: Condition, document: Guarded | null, upsert: boolean): WriteResult;
@@ -76,6 +78,7 @@ export const openReplicaSet = (world: World): ReplicaSet => {
   const { random } = world;
   let log: LogEntry[] = [];
   let committed = 0;
+  let hidden = 0;
   let issued = 0;
   let oldest = 0;
   let up = true;
@@ -101,6 +104,7 @@ export const openReplicaSet = (world: World): ReplicaSet => {
     world.after(random.between(0.5, random.chance(0.05) ? 300 : 8), () => {
       committing = false;
       if (!up) return;
+      hidden = 0;
       for (; committed < Math.min(through, log.length); committed += 1) log[committed]!.committedAt = world.time;
       for (const listener of listeners) listener();
       const done = waiters.filter((waiter) => waiter.through <= committed);
@@ -143,6 +147,9 @@ export const openReplicaSet = (world: World): ReplicaSet => {
     },
     get committed() {
       return committed;
+    },
+    get readable() {
+      return Math.max(0, committed - hidden);
     },
     get oldest() {
       return oldest;
@@ -204,6 +211,7 @@ export const openReplicaSet = (world: World): ReplicaSet => {
       for (const waiter of failed) waiter.failed(stepDown());
       world.after(ms, () => {
         up = true;
+        hidden = random.whole(0, 6);
         committing = false;
         commitNext();
         const waiting = returns;

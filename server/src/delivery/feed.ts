@@ -52,7 +52,7 @@ export interface Feed {
   place(collection: string, document: Document): Change;
   /** Waits until the feed has come to a cursor, `ms` milliseconds at most; false if it has not, or is another feed's. */
   reaches(cursor: string, ms: number): Promise<boolean>;
-  /** The newest change in the ring of the document with this `_id`. */
+  /** The newest change in the ring of the document with this `_id`, or of the device with this uuid. */
   newest(collection: string, id: unknown): Change | undefined;
   close(): Promise<void>;
 }

@@ -18,7 +18,7 @@ export interface Ring {
   push(change: Change, bytes: number): void;
   /** Lets go what is older than the bound at the feed's time `now`, in milliseconds. */
   expire(now: number): void;
-  /** The newest change of this document that is still here. */
+  /** The newest change that is still here of the document with this `_id`, or of the device with this uuid. */
   newest(collection: string, id: unknown): Change | undefined;
   /** What came after `position`, oldest first; it must not lie before `start`. */
   after(position: Position): Change[];
@@ -28,6 +28,12 @@ export interface Ring {
 
 /** The name of a document by its `_id`, whatever type that has. */
 const nameOf = (collection: string, id: unknown): string => `${collection}\0${typeof id === 'string' ? id : String(id)}`;
+
+/** Under which names a change is found: a device of an old database has an `_id` of its own beside its uuid. */
+const namesOf = ({ collection, id, document }: Change): readonly string[] => {
+  const uuid: unknown = collection === 'devices' ? document?.['uuid'] : undefined;
+  return uuid === undefined || uuid === id ? [nameOf(collection, id)] : [nameOf(collection, id), nameOf(collection, uuid)];
+};
 
 /** Opens an empty ring. */
 export const openRing = (bounds: RingBounds): Ring => {
@@ -43,8 +49,7 @@ export const openRing = (bounds: RingBounds): Ring => {
     bytes -= sizes[head]!;
     head += 1;
     start = oldest.position;
-    const name = nameOf(oldest.collection, oldest.id);
-    if (newest.get(name) === oldest) newest.delete(name);
+    for (const name of namesOf(oldest)) if (newest.get(name) === oldest) newest.delete(name);
     if (head > 1_024 && head * 2 > changes.length) {
       changes = changes.slice(head);
       sizes = sizes.slice(head);
@@ -75,7 +80,7 @@ export const openRing = (bounds: RingBounds): Ring => {
       changes.push(change);
       sizes.push(size);
       bytes += size;
-      newest.set(nameOf(change.collection, change.id), change);
+      for (const name of namesOf(change)) newest.set(name, change);
       expire(change.at);
       while (changes.length - head > bounds.changes || (bytes > bounds.bytes && head < changes.length)) dropOldest();
     },

@@ -1,15 +1,19 @@
 import { RegistryError } from '@rollcall/client/contract';
 import type { Filter, OptionalUnlessRequiredId } from 'mongodb';
-import { within } from '../clock.ts';
+import { delay, within } from '../clock.ts';
 import type { DoorOptions, GuardedName } from '../door.ts';
+import { revOf } from '../documents-cache.ts';
 import { freeze } from '../documents-size.ts';
 import { joinLoads } from '../loader.ts';
-import type { Collections } from '../store/collections.ts';
+import type { Collections, Guarded } from '../store/collections.ts';
 import { isOutcomeUnknown } from '../store/outcome.ts';
 import type { Collection, FindOptions } from '../store/port.ts';
 
 /** Time limit of one operation of the store, in milliseconds. */
 const OPERATION_MS = 5_000;
+/** How often a load is made again that is behind what this node has seen, and how long it waits in between, in milliseconds. */
+const LOADS = 40;
+const BEHIND_MS = 50;
 
 /** The store's operations that the door needs, on one collection. Documents come as they are, gone ones too, frozen. */
 export interface Access<D> {
@@ -28,7 +32,7 @@ export interface Access<D> {
 /** Opens it for the collection of a door. */
 export const openAccess = <N extends GuardedName>(options: DoorOptions<N>): Access<Collections[N]> => {
   type D = Collections[N];
-  const { collection: name, key, node, cache, clock } = options;
+  const { collection: name, key, node, cache, clock, feed } = options;
   const collection = options.store.collection(name) as unknown as Collection<D>;
   const majority: FindOptions = { readConcern: { level: 'majority' }, promoteLongs: false, maxTimeMS: OPERATION_MS };
   const linearizable: FindOptions = { ...majority, readConcern: { level: 'linearizable' } };
@@ -45,11 +49,27 @@ export const openAccess = <N extends GuardedName>(options: DoorOptions<N>): Acce
     (id) => id,
   );
 
+  /**
+   * After an election the new primary may for a while show less than the majority has, and an old one may go on to show what
+   * it had: what this node has seen of a document by the feed or by its own writes is there.
+   */
+  const isBehind = (id: string, document: D | null): boolean => {
+    const seen = [cache.get(name, id), feed.newest(name, id)?.document as Guarded | null | undefined];
+    return seen.some((one) =>
+      one ? (document === null ? one._rollcall?.gone === undefined : revOf(document) < revOf(one)) : false,
+    );
+  };
+
   return {
     cached: (id) => (node.trusts() ? ((cache.get(name, id) as D | undefined) ?? null) : null),
     async load(id) {
       try {
-        return (await join(id)) ?? null;
+        for (let load = 0; load < LOADS; load += 1) {
+          const document = (await join(id)) ?? null;
+          if (!isBehind(id, document)) return document;
+          await delay(clock, BEHIND_MS);
+        }
+        throw new RegistryError('unavailable');
       } catch (error) {
         throw isOutcomeUnknown(error) ? new RegistryError('unavailable', undefined, { cause: error }) : error;
       }
