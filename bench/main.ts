@@ -4,16 +4,30 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { startReplicaSet } from '../test/dist/support/mongod.js';
 import type { Bench, Measure, Result, Scale } from './measure.ts';
+import { p6 } from './broadcast.ts';
+import { p4 } from './live.ts';
 import { p1 } from './measures/p1.ts';
 import { p2 } from './measures/p2.ts';
 import { p3 } from './measures/p3.ts';
 import { p5 } from './measures/p5.ts';
 import { p7 } from './measures/p7.ts';
 import { p8 } from './measures/p8.ts';
+import { p10, p9 } from './realtime.ts';
 import { startLoad } from './processes.ts';
 import { keep, table } from './report.ts';
 
-const measures: Readonly<Record<string, Measure>> = { P1: p1, P2: p2, P3: p3, P5: p5, P7: p7, P8: p8 };
+const measures: Readonly<Record<string, Measure>> = {
+  P1: p1,
+  P2: p2,
+  P3: p3,
+  P4: p4,
+  P5: p5,
+  P6: p6,
+  P7: p7,
+  P8: p8,
+  P9: p9,
+  P10: p10,
+};
 
 const full: Scale = {
   rounds: 5,

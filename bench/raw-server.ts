@@ -8,7 +8,7 @@ import { answerMemory } from './memory.ts';
 /**
  * What the registry is measured against: Socket.IO with its own parser, no identity, no check, no store.
  *
- * `device` is acknowledged with the value that the first argument gives as JSON. `update` and `devices` do with the driver
+ * `relay` passes a message on to a room. `device` is acknowledged with the value that the first argument gives as JSON. `update` and `devices` do with the driver
  * alone, on the database that the second argument names, what the event asks for.
  */
 const [answer = 'null', mongodbUrl] = process.argv.slice(2);
@@ -22,6 +22,14 @@ const http = createServer();
 const io = new Server(http, { serveClient: false, transports: ['websocket'], perMessageDeflate: false });
 io.on('connection', (socket) => {
   socket.on('device', (_input: unknown, _options: unknown, acknowledge: Acknowledge) => acknowledge(value));
+  socket.on('join', (room: string, acknowledge: Acknowledge) => {
+    void socket.join(room);
+    acknowledge(null);
+  });
+  socket.on('relay', (room: string, message: unknown, acknowledge: Acknowledge) => {
+    io.to(room).emit('message', message);
+    acknowledge(null);
+  });
   socket.on('update', ({ uuid, ...changes }: { uuid?: string }, _options: unknown, acknowledge: Acknowledge) => {
     const filter = { uuid: uuid ?? deviceUuid(0) };
     devices?.updateOne(filter, { $set: changes }).then(

@@ -19,12 +19,14 @@ export interface WireOptions {
   readonly auth?: Readonly<Record<string, unknown>>;
   /** The event that makes the connection ready; without one it is ready when it entered the namespace. */
   readonly readyAt?: string;
+  /** Told of every event, with its arguments. */
+  readonly onEvent?: (name: string, values: readonly unknown[]) => void;
 }
 
 const event = (name: string): string => `42["${name}",`;
 
 /** Connects and waits until the connection is ready; rejects if it is closed before or told `notReady`. */
-export const connect = (url: string, { auth, readyAt }: WireOptions = {}): Promise<Wire> =>
+export const connect = (url: string, { auth, readyAt, onEvent }: WireOptions = {}): Promise<Wire> =>
   new Promise((resolve, reject) => {
     let tcp: Socket | undefined;
     let corked = false;
@@ -58,6 +60,10 @@ export const connect = (url: string, { auth, readyAt }: WireOptions = {}): Promi
     };
     socket.on('message', (data: Buffer) => {
       const text = data.toString('utf8');
+      if (onEvent !== undefined && text.startsWith('42')) {
+        const [name, ...values] = JSON.parse(text.slice(2)) as [string, ...unknown[]];
+        onEvent(name, values);
+      }
       if (text.startsWith('43')) {
         const begin = text.indexOf('[', 2);
         const id = Number(text.slice(2, begin));
