@@ -54,7 +54,7 @@ export async function step({ embedded, real }: Pair, operation: Operation): Prom
     return { kind: 'refused', why: 'in a batch' };
   }
   const theirs = await attempt(real, operation);
-  if (!alike(ours, theirs))
+  if (!alike(ours, theirs, operation))
     return { kind: 'different', difference: { what: 'answer', embedded: outcomeText(ours), real: outcomeText(theirs) } };
   const failed = 'error' in ours;
   const documents = await contents(embedded);
@@ -92,9 +92,14 @@ function hasMixedNames(value: unknown): boolean {
   return (names.length > 1 && names.some((name) => /^\d+$/.test(name))) || Object.values(value).some(hasMixedNames);
 }
 
-function alike(a: Outcome, b: Outcome): boolean {
+/** The building of an index may fail for several reasons at once, and names any of them. */
+function alike(a: Outcome, b: Outcome, { kind }: Operation): boolean {
   if ('ok' in a && 'ok' in b) return a.ok === b.ok;
-  return 'error' in a && 'error' in b && a.duplicate === b.duplicate;
+  return 'error' in a && 'error' in b && (a.duplicate === b.duplicate || (kind === 'createIndex' && hasParallelArrays(a, b)));
+}
+
+function hasParallelArrays(...errors: readonly { error: string }[]): boolean {
+  return errors.some(({ error }) => error.startsWith('171 '));
 }
 
 function outcomeText(outcome: Outcome): string {
