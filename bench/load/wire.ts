@@ -42,7 +42,11 @@ export const connect = (url: string, { auth, readyAt, onEvent }: WireOptions = {
     const socket = new WebSocket(`${url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket`, {
       perMessageDeflate: false,
       skipUTF8Validation: true,
-      createConnection: ((options: NetConnectOpts) => (tcp = connectTcp(options))) as typeof connectTcp,
+      createConnection: ((options: NetConnectOpts) => {
+        tcp = connectTcp(options);
+        // Whoever listens to the websocket is told; a reset that comes when nobody does any more must not end the process.
+        return tcp.on('error', () => undefined);
+      }) as typeof connectTcp,
     });
     const waiting = new Map<number, (answerJson: string) => void>();
     let next = 0;

@@ -271,7 +271,7 @@ const start = async (config: Config, log: pino.Logger, closers: (() => unknown)[
     authenticate,
     presence,
     dispatch,
-    arrivals: openArrivals(),
+    arrivals: openArrivals(() => engines.stats().connections - connections.size),
     resume,
     cursor: () => line.cursor,
     pending: engines.pending,

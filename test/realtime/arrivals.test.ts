@@ -4,17 +4,17 @@ import { connect } from '@rollcall/client';
 import { startStub } from '../sdk/support/stub.ts';
 import { until } from '../support/until.ts';
 
-const limits = { mostWaiting: 100, atOnce: 20, pauseMs: 5 };
+const limits = { mostWaiting: 100, atOnce: 20, crowd: 100, pauseMs: 5 };
 
 describe('arrivals', () => {
   it('one who comes alone waits for nothing', () => {
     const entered: string[] = [];
-    void openArrivals(limits).enter(async () => entered.push('one'), true);
+    void openArrivals(() => 1_000, limits).enter(async () => entered.push('one'), true);
     expect(entered).to.deep.equal(['one']);
   });
 
   it('many come in by groups, in their order', async () => {
-    const { enter } = openArrivals(limits);
+    const { enter } = openArrivals(() => 1_000, limits);
     const entered: number[] = [];
     let inside = 0;
     let most = 0;
@@ -30,7 +30,7 @@ describe('arrivals', () => {
   });
 
   it('who comes when too many wait is given a time of his own, unless he cannot come back', async () => {
-    const { enter } = openArrivals(limits);
+    const { enter } = openArrivals(() => 1_000, limits);
     const slow = () => new Promise<void>((resolve) => setTimeout(resolve, 20));
     const all = Array.from({ length: 400 }, () => enter(slow, true).catch((error: unknown) => error));
     const patient = Array.from({ length: 50 }, () => enter(slow, false).then(() => 'in'));
@@ -43,7 +43,7 @@ describe('arrivals', () => {
   });
 
   it('one who takes long does not hold up the others', async () => {
-    const { enter } = openArrivals(limits);
+    const { enter } = openArrivals(() => 1_000, limits);
     const never = enter(() => new Promise(() => undefined), true);
     expect(await Promise.race([never, enter(async () => 'in', true)])).to.equal('in');
   });

@@ -16,12 +16,14 @@ export interface ArrivalLimits {
   readonly mostWaiting: number;
   /** How many prove themselves at the same time: what they need of the store is read together. */
   readonly atOnce: number;
-  /** Least time between two large groups, in milliseconds: what else there is to do gets its turn, and the next group grows. */
+  /** With more than this many connections that have not proved who they are, groups are let in one after the other with pauses. */
+  readonly crowd: number;
+  /** Least time between the beginnings of two such groups, in milliseconds: what else there is to do gets its turn, and the next group grows. */
   readonly pauseMs: number;
 }
 
 /** Default limits of arrivals. */
-export const arrivalLimits: ArrivalLimits = { mostWaiting: 2_000, atOnce: 256, pauseMs: 50 };
+export const arrivalLimits: ArrivalLimits = { mostWaiting: 2_000, atOnce: 256, crowd: 100, pauseMs: 150 };
 
 /** Those who have connected and are about to prove who they are. */
 export interface Arrivals {
@@ -29,8 +31,6 @@ export interface Arrivals {
   enter<T>(work: () => Promise<T>, mayComeBack: boolean): Promise<T>;
 }
 
-/** A group of this size or less is not followed by a pause. */
-const small = 8;
 /** One that takes long (a slow hash, a stalled store) does not hold up the others for longer than this, in milliseconds. */
 const longestMs = 250;
 /** The shortest and the longest time that somebody is sent away for, in milliseconds. */
@@ -55,7 +55,12 @@ const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(
  * Those who are sent away are given times one after the other, at the speed at which groups were let in lately, so that they do not come back
  * together.
  */
-export const openArrivals = (limits: ArrivalLimits = arrivalLimits, now: () => number = () => performance.now()): Arrivals => {
+export const openArrivals = (
+  /** Connections that have not proved who they are. */
+  crowd: () => number,
+  limits: ArrivalLimits = arrivalLimits,
+  now: () => number = () => performance.now(),
+): Arrivals => {
   const waiting: (() => Promise<unknown>)[] = [];
   let perSecond = 1_000;
   let isRunning = false;
@@ -68,7 +73,7 @@ export const openArrivals = (limits: ArrivalLimits = arrivalLimits, now: () => n
       const begun = now();
       const group = waiting.splice(0, limits.atOnce);
       await atMost(longestMs, Promise.all(group.map((work) => work())));
-      if (group.length <= small) continue;
+      if (crowd() <= limits.crowd) continue;
       await wait(Math.max(0, begun + limits.pauseMs - now()));
       perSecond = 0.8 * perSecond + 0.2 * ((group.length * 1000) / Math.max(1, now() - begun));
     }
