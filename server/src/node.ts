@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { RegistryError } from '@rollcall/client/contract';
-import { delay, type Clock } from './clock.ts';
+import { delay, within, type Clock } from './clock.ts';
 import type { Change, Feed } from './delivery/feed.ts';
 import type { Position } from './delivery/position.ts';
 import type { RequestId } from './door.ts';
@@ -18,6 +18,8 @@ export type { FenceState } from './node/fence.ts';
 /** How long an ending waits for the others at most, in milliseconds: they need 7 s, a pause of this node may come on top. */
 const BARRIER_MS = 15_000;
 const LOOK_MS = 250;
+/** How long reading the leases may take before it is tried again, in milliseconds. */
+const READ_MS = 2_000;
 
 /** One process of the registry, as the others see it: its lease, its fence, and what it waits for (decisions, section 11). */
 export interface Node {
@@ -159,19 +161,29 @@ export const openNode = ({ store, feed, clock, log, id = randomUUID() }: NodeOpt
     });
   };
 
-  const begin = async (): Promise<void> => {
-    await feed.ready;
-    for (;;) {
-      if (closed) return;
+  const readLeases = async (): Promise<void> => {
+    while (!closed) {
       try {
-        for (const other of await leases.find({}, { readConcern: { level: 'majority' } }).toArray())
+        for (const other of await within(clock, READ_MS, leases.find({}, { readConcern: { level: 'majority' } }).toArray()))
           if (other._id !== id) peers.see(other);
-        break;
+        return;
       } catch (error) {
         log.warn({ err: error }, 'the leases could not be read');
         await delay(clock, RENEW_MS);
       }
     }
+  };
+  // Renewals of others may be among what was missed, and nodes that began meanwhile: nobody counts as dead or unknown for that.
+  carrying.carry({
+    resync() {
+      peers.countAnew();
+      return readLeases();
+    },
+  });
+
+  const begin = async (): Promise<void> => {
+    await feed.ready;
+    await readLeases();
     lease.renew();
     sweep();
   };

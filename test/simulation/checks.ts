@@ -10,6 +10,8 @@ const STALE_MS = 6_000;
 /** How long an ending may take when the asking node is well, and how long a fault goes on to be felt. */
 const ENDING_MS = 7_500;
 const AFTERMATH_MS = 10_000;
+/** How far a new primary may be behind in what it shows: what was committed shortly before an election. */
+const BEHIND_MS = 10_000;
 
 /** Codes that leave open whether the call took effect. */
 const OPEN: ReadonlySet<string> = new Set(['unavailable', 'busy', 'internal', 'outcome-unknown']);
@@ -88,7 +90,8 @@ export const check = (history: History, set: ReplicaSet, processes: readonly Pro
         : call.outcome === 'conflict'
           ? (document: Guarded | null) => shownOf(document) === call.expectedRev
           : null;
-    const during = wrong && versionsDuring(chains.get(call.uuid) ?? [], call.begun, call.answered);
+    const from = call.begun - (call.behind ? BEHIND_MS : 0);
+    const during = wrong && versionsDuring(chains.get(call.uuid) ?? [], from, call.answered);
     if (during?.every(wrong!))
       broken.push(`fresh: ${call.effect} was refused (${call.outcome}), but no version of ${call.uuid} says so`);
   }

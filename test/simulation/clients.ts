@@ -132,6 +132,7 @@ export const openTraffic = ({ world, set, history, processes, clients: count, do
       );
       call.answered = world.time;
       call.stale = chosen.connection.staleUntil >= call.begun;
+      call.behind = set.behindUntil >= call.begun;
       call.outcome = answer === null ? null : 'rev' in answer ? 'done' : answer.code;
       call.rev = answer !== null && 'rev' in answer ? answer.rev : null;
       const retry = answer === null || ('code' in answer && ['unavailable', 'busy', 'internal'].includes(answer.code));
@@ -153,6 +154,7 @@ export const openTraffic = ({ world, set, history, processes, clients: count, do
     begun: 0,
     answered: 0,
     stale: false,
+    behind: false,
     numbered: true,
     sendings: 0,
     outcome: null,

@@ -13,6 +13,8 @@ export interface Call {
   begun: number;
   answered: number;
   stale: boolean;
+  /** May it have met a new primary that still showed less than was committed? */
+  behind: boolean;
   /** Has it a number, so that it may be repeated? */
   readonly numbered: boolean;
   sendings: number;

@@ -48,6 +48,8 @@ export interface ReplicaSet {
   readonly committed: number;
   /** Number of entries that majority reads see: after an election fewer, until the new primary has committed something of its own. */
   readonly readable: number;
+  /** True time until which majority reads saw less than was committed. */
+  readonly behindUntil: number;
   /** Entries before this one can no longer be resumed from. */
   readonly oldest: number;
   write(collection: string, condition: Condition, document: Guarded | null, upsert: boolean): WriteResult;
@@ -79,6 +81,7 @@ export const openReplicaSet = (world: World): ReplicaSet => {
   let log: LogEntry[] = [];
   let committed = 0;
   let hidden = 0;
+  let behindUntil = Number.NEGATIVE_INFINITY;
   let issued = 0;
   let oldest = 0;
   let up = true;
@@ -104,6 +107,7 @@ export const openReplicaSet = (world: World): ReplicaSet => {
     world.after(random.between(0.5, random.chance(0.05) ? 300 : 8), () => {
       committing = false;
       if (!up) return;
+      if (hidden > 0) behindUntil = world.time;
       hidden = 0;
       for (; committed < Math.min(through, log.length); committed += 1) log[committed]!.committedAt = world.time;
       for (const listener of listeners) listener();
@@ -150,6 +154,9 @@ export const openReplicaSet = (world: World): ReplicaSet => {
     },
     get readable() {
       return Math.max(0, committed - hidden);
+    },
+    get behindUntil() {
+      return hidden > 0 ? Number.POSITIVE_INFINITY : behindUntil;
     },
     get oldest() {
       return oldest;
