@@ -1,4 +1,4 @@
-import { Counter, Gauge, Histogram, Registry as Figures, collectDefaultMetrics } from 'prom-client';
+import { Counter, Gauge, Registry as Figures, collectDefaultMetrics } from 'prom-client';
 import { RegistryError } from '@rollcall/client/contract';
 import type { Connections } from './connections.ts';
 import type { Handled } from './implement.ts';
@@ -15,8 +15,11 @@ export interface Metrics {
   text(): Promise<string>;
 }
 
-/** Seconds. */
-const buckets = [0.001, 0.005, 0.02, 0.1, 0.5, 2, 10];
+/** What calls of one operation with one outcome have taken so far. */
+interface Spent {
+  calls: number;
+  ms: number;
+}
 
 /** Figures of one registry; several in one process do not mix. */
 export const openMetrics = (sources: {
@@ -27,19 +30,34 @@ export const openMetrics = (sources: {
   const figures = new Figures();
   const registers = [figures];
   collectDefaultMetrics({ register: figures });
-  const calls = new Counter({
-    name: 'rollcall_calls_total',
-    help: 'Calls by operation and outcome.',
-    labelNames: ['operation', 'code'],
-    registers,
-  });
-  const seconds = new Histogram({
-    name: 'rollcall_call_seconds',
-    help: 'Time of a call in the pipeline.',
-    labelNames: ['operation'],
-    buckets,
-    registers,
-  });
+  const spent = new Map<Operation, Map<string, Spent>>();
+  const perCall = (name: string, help: string, read: (one: Spent) => number): void => {
+    new Counter({
+      name,
+      help,
+      labelNames: ['operation', 'code'],
+      registers,
+      collect() {
+        this.reset();
+        for (const [operation, byCode] of spent) {
+          for (const [code, one] of byCode) this.inc({ operation: operation.name, code }, read(one));
+        }
+      },
+    });
+  };
+  perCall('rollcall_calls_total', 'Calls by operation and outcome.', ({ calls }) => calls);
+  perCall('rollcall_call_seconds_total', 'Time of calls in the pipeline, by operation and outcome.', ({ ms }) => ms / 1000);
+
+  /** Counts one call; labels are made only when the figures are read. */
+  const count = (operation: Operation, code: string, ms: number): void => {
+    let byCode = spent.get(operation);
+    if (byCode === undefined) spent.set(operation, (byCode = new Map()));
+    let one = byCode.get(code);
+    if (one === undefined) byCode.set(code, (one = { calls: 0, ms: 0 }));
+    one.calls += 1;
+    one.ms += ms;
+  };
+
   new Gauge({
     name: 'rollcall_connections',
     help: 'Identified connections of this node.',
@@ -73,15 +91,13 @@ export const openMetrics = (sources: {
   return {
     measured: (dispatch) => async (operation, call) => {
       const begun = performance.now();
-      let code = 'ok';
       try {
-        return await dispatch(operation, call);
+        const handled = await dispatch(operation, call);
+        count(operation, 'ok', performance.now() - begun);
+        return handled;
       } catch (error) {
-        code = error instanceof RegistryError ? error.code : 'internal';
+        count(operation, error instanceof RegistryError ? error.code : 'internal', performance.now() - begun);
         throw error;
-      } finally {
-        calls.inc({ operation: operation.name, code });
-        seconds.observe({ operation: operation.name }, (performance.now() - begun) / 1000);
       }
     },
     text: () => figures.metrics(),

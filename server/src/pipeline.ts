@@ -5,7 +5,7 @@ import type { Authenticate } from './authenticate.ts';
 import { decide, type Subject } from './domain/access.ts';
 import { isProperties } from './domain/properties.ts';
 import type { Sent } from './domain/message.ts';
-import type { RequestId, Revision } from './door.ts';
+import type { RequestId, Revised, Revision } from './door.ts';
 import type { Actor } from './actor.ts';
 import type { Handled, Services } from './implement.ts';
 import type { Limits } from './limits.ts';
@@ -59,7 +59,7 @@ export const openPipeline = ({ services, authenticate, limits, send, available }
     fresh = false,
   ): Promise<DeviceDocument> => {
     const document = await (fresh ? devices.fresh(target) : devices.find(target));
-    const decision = decide(await subjectOf(actor, as, fresh), access, document);
+    const decision = decide(as === undefined ? actor : await subjectOf(actor, as, fresh), access, document);
     if (decision.allowed && document !== null) return document;
     if (!fresh) return permit(actor, as, access, target, true);
     throw new RegistryError('forbidden');
@@ -92,24 +92,35 @@ export const openPipeline = ({ services, authenticate, limits, send, available }
     available();
     limits.spend(call.from);
     const { row, access } = operation;
-    const { actor, input } = await actingWith(operation, call);
+    const shown = call.input;
+    const { actor, input } = showsCredentials(operation, shown) ? await actingWith(call.actor, shown) : call;
     const problems = operation.problems(input);
     if (problems.length > 0) throw new RegistryError('invalid-input', undefined, { details: problems });
 
     const { as } = call;
     const request = actor !== null && call.request !== undefined ? { ...call.request, actor: actor.uuid } : null;
-    const common = { ...services, actor, request, connection: call.connection ?? null };
-    if (actor === null || !('target' in access)) {
+    // The services are behind every call, not copied into it: this is the way of every request.
+    const connection = call.connection ?? null;
+    if (actor === null) {
       await permitWithoutTarget(actor, as, access);
-      return operation.handle(input, actor === null ? common : ({ ...common, subject: as ?? actor.uuid } as typeof common));
+      return operation.handle(input, contextOf({ __proto__: services, actor, request, connection }));
+    }
+    const subject = as ?? actor.uuid;
+    if (!('target' in access)) {
+      await permitWithoutTarget(actor, as, access);
+      return operation.handle(input, contextOf({ __proto__: services, actor, request, connection, subject }));
     }
 
     const named = (input as Readonly<Record<string, unknown>>)[access.target];
-    const subject = as ?? actor.uuid;
     const target = typeof named === 'string' ? named : subject;
-    const targeted = { ...common, subject, target, permitted: () => permit(actor, as, access, target, true) };
-    if (!row.mutates)
-      return operation.handle(input, { ...targeted, document: await permit(actor, as, access, target) } as typeof common);
+    const permitted = (): Promise<DeviceDocument> => permit(actor, as, access, target, true);
+    if (!row.mutates) {
+      const document = await permit(actor, as, access, target);
+      return operation.handle(
+        input,
+        contextOf({ __proto__: services, actor, request, connection, subject, target, permitted, document }),
+      );
+    }
     const acting = await subjectOf(actor, as, true);
     const revise = (compute: Parameters<typeof decideWith>[2]) =>
       devices.revise(
@@ -118,7 +129,10 @@ export const openPipeline = ({ services, authenticate, limits, send, available }
         decideWith(acting, access, compute),
         call.expectedRev === undefined ? {} : { expectedRev: call.expectedRev },
       );
-    return operation.handle(input, { ...targeted, revise } as typeof common);
+    return operation.handle(
+      input,
+      contextOf({ __proto__: services, actor, request, connection, subject, target, permitted, revise }),
+    );
   };
 
   return async (operation, call) => {
@@ -128,14 +142,40 @@ export const openPipeline = ({ services, authenticate, limits, send, available }
   };
 
   /** Credentials inside a call make it the call of that device; `token` is taken out (Meshblu reference, section 1.8). */
-  async function actingWith(operation: Operation, call: Call): Promise<{ actor: Actor | null; input: unknown }> {
-    const { actor, input } = call;
-    if (operation.row.credentials !== true || !isProperties(input) || typeof input['token'] !== 'string') return { actor, input };
-    if (typeof input['uuid'] !== 'string') return { actor, input };
+  async function actingWith(actor: Actor | null, shown: Credentials): Promise<{ actor: Actor; input: unknown }> {
     if (actor === null) throw new RegistryError('unauthenticated');
-    const { token, ...rest } = input;
-    const acting = await authenticate({ uuid: input['uuid'], token });
+    const { token, ...input } = shown;
+    const acting = await authenticate({ uuid: shown.uuid, token });
     if (acting === null) throw new RegistryError('forbidden');
-    return { actor: acting, input: rest };
+    return { actor: acting, input };
   }
 };
+
+interface Credentials {
+  readonly uuid: string;
+  readonly token: string;
+}
+
+const showsCredentials = (operation: Operation, input: unknown): input is Credentials =>
+  operation.row.credentials === true &&
+  isProperties(input) &&
+  typeof input['uuid'] === 'string' &&
+  typeof input['token'] === 'string';
+
+type Context = Parameters<Operation['handle']>[1];
+
+/** What a call has of its own; the services are its prototype. */
+interface Own {
+  readonly __proto__: Services;
+  readonly actor: Actor | null;
+  readonly request: RequestId | null;
+  readonly connection: Connection | null;
+  readonly subject?: string;
+  readonly target?: string;
+  readonly permitted?: () => Promise<DeviceDocument>;
+  readonly document?: DeviceDocument;
+  readonly revise?: (compute: (before: DeviceDocument) => Revision<DeviceDocument> | null) => Promise<Revised<DeviceDocument>>;
+}
+
+/** A literal whose prototype is the services, as what it is: a call with all services. */
+const contextOf = (own: Own): Context => own as unknown as Context;

@@ -1,6 +1,7 @@
 import { RegistryError } from '@rollcall/client/contract';
 import type { Socket } from 'socket.io';
 import type { Connection, Told } from '../../connections.ts';
+import type { Handled } from '../../implement.ts';
 import { isProperties } from '../../domain/properties.ts';
 import type { Actor } from '../../actor.ts';
 import type { Call } from '../../pipeline.ts';
@@ -46,8 +47,8 @@ export class Session {
   #answering = false;
   /** The call in the pipeline, as long as it may still write. */
   #work: Promise<unknown> | undefined;
-  #waiting = 0;
-  #turn: Promise<unknown> = Promise.resolve();
+  readonly #waiting: (() => Promise<void>)[] = [];
+  #running = false;
   /** When the socket last did something without being identified, in milliseconds since 1970. */
   idleSince: number;
 
@@ -85,7 +86,7 @@ export class Session {
       answered = true;
       acknowledge(...what);
     };
-    if (this.#waiting >= maxWaiting) {
+    if (this.#waiting.length >= maxWaiting) {
       answer(...this.#failure(event, values, new RegistryError('busy')));
       return;
     }
@@ -93,16 +94,21 @@ export class Session {
   }
 
   #enqueue(work: () => Promise<void>): void {
-    this.#waiting += 1;
-    this.#turn = this.#turn.then(work).then(
-      () => {
-        this.#waiting -= 1;
-      },
-      (error: unknown) => {
-        this.#waiting -= 1;
+    this.#waiting.push(work);
+    if (!this.#running) void this.#workOff();
+  }
+
+  /** Carries out what waits, one after the other. */
+  async #workOff(): Promise<void> {
+    this.#running = true;
+    for (let work = this.#waiting.shift(); work !== undefined; work = this.#waiting.shift()) {
+      try {
+        await work();
+      } catch (error) {
         this.#kit.report(error);
-      },
-    );
+      }
+    }
+    this.#running = false;
   }
 
   async #carryOut(event: string, values: readonly unknown[], answer: (...what: readonly unknown[]) => void): Promise<void> {
@@ -111,12 +117,8 @@ export class Session {
     this.#answering = true;
     try {
       const { operation, call, answers } = this.#read(event, values);
-      const work = this.#kit.dispatch(operation, call);
-      this.#work = work;
-      const handled = await work.finally(() => {
-        this.#work = undefined;
-      });
-      const endsMe = await this.#kit.carryOutEndings(handled, connection);
+      const handled = await this.#dispatched(operation, call);
+      const endsMe = handled.ends !== undefined && (await this.#kit.carryOutEndings(handled, connection));
       answer(...answers(handled.output));
       if (endsMe) void this.end();
     } catch (error) {
@@ -126,6 +128,16 @@ export class Session {
     } finally {
       this.#answering = false;
       this.#farewell?.();
+    }
+  }
+
+  async #dispatched(operation: Operation, call: Call): Promise<Handled<unknown>> {
+    const work = this.#kit.dispatch(operation, call);
+    this.#work = work;
+    try {
+      return await work;
+    } finally {
+      this.#work = undefined;
     }
   }
 
@@ -165,11 +177,11 @@ export class Session {
     if (this.#ended) return;
     try {
       this.#kit.available();
-      const { arrivals, autoRegister } = this.#kit;
+      const { arrivals, returns, autoRegister } = this.#kit;
       const made = uuid === undefined && token === undefined ? await autoRegister(shown, this.socket.id) : undefined;
       const credentials = made ?? { uuid, token };
       const resumes = this.#ours && shown['resume'] === true && typeof shown['cursor'] === 'string';
-      const actor = await arrivals.enter(() => this.#become(credentials, resumes), this.#ours);
+      const actor = await (resumes ? returns : arrivals).enter(() => this.#become(credentials, resumes), this.#ours);
       if (actor === null) {
         this.socket.emit('notReady', { api: 'connect', status: 401, ...echo });
         return;
