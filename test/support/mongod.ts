@@ -83,6 +83,13 @@ function managed(set: MongoMemoryReplSet): StartedReplicaSet {
   process.once('exit', () => {
     if (stopping === undefined) members.forEach(kill);
   });
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => {
+      members.forEach(kill);
+      // Whoever else listens decides how the process ends; otherwise it ends as if nobody had listened.
+      if (process.listenerCount(signal) === 0) process.kill(process.pid, signal);
+    });
+  }
   return { uri: set.getUri(), members: members.map(({ pid, port }) => ({ pid, port })), stop };
 }
 
