@@ -272,6 +272,7 @@ const start = async (config: Config, log: pino.Logger, closers: (() => unknown)[
     presence,
     dispatch,
     arrivals: openArrivals(() => engines.stats().connections - connections.size),
+    returns: openArrivals(() => Infinity),
     resume,
     cursor: () => line.cursor,
     pending: engines.pending,

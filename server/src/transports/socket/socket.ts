@@ -24,6 +24,8 @@ export interface SocketKit {
   dispatch(operation: Operation, call: Call): Promise<Handled<unknown>>;
   /** Whose turn it is to prove who he is. */
   readonly arrivals: Arrivals;
+  /** The same for those that come back after a drop: they are never alone when it was the network, or this node. */
+  readonly returns: Arrivals;
   readonly resume: Pick<Resume, 'expect'>;
   /** Where the feed is: everything up to there has been sent. */
   cursor(): string;
