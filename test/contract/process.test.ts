@@ -116,19 +116,18 @@ describe('a registry as a process', function () {
     /** The longest delay of the loop during some work, in seconds; the figure starts anew whenever it is read. */
     const longest = async (work: () => Promise<unknown>): Promise<number> => {
       await figure('nodejs_eventloop_lag_max_seconds');
-      for (let round = 0; round < 30; round += 1) await work();
+      for (let round = 0; round < 10; round += 1) await work();
       return figure('nodejs_eventloop_lag_max_seconds');
     };
-    // How much the machine itself delays a process that does next to nothing.
-    const machine = await longest(async () => {
-      for (let index = 0; index < 3; index += 1) await bad.ask('status', {});
-    });
-    const held = await longest(async () => {
+    const attack = async (): Promise<void> => {
       await bad.ask('devices', many);
       await bad.ask('update', deep);
       await bad.ask('update', { list: Array.from({ length: 10_000 }, (_, value) => value) });
-    });
-    expect(held).to.be.lessThan(Math.max(0.25, 4 * machine));
+    };
+    // A loop that the client holds is held each time; one that the machine was too busy for is not.
+    let held = Number.POSITIVE_INFINITY;
+    for (let attempt = 0; attempt < 5 && held >= 0.25; attempt += 1) held = Math.min(held, await longest(attack));
+    expect(held).to.be.lessThan(0.25);
     bad.close();
   });
 
