@@ -4,6 +4,10 @@ export interface Actor {
   readonly credentialId: string;
   /** The hash of the secret that was shown: a root token's row keeps its id when its secret is replaced. */
   readonly hash: string;
+  /** How he proved himself, if not by a Meshblu token. */
+  readonly method?: 'access' | 'password';
+  /** Has he roles beside whitelists? */
+  readonly principal?: true;
 }
 
 /**

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import { RegistryError } from '@rollcall/client/contract';
 import { pino } from 'pino';
+import { openAccess } from './access.ts';
 import { authenticateWith } from './authenticate.ts';
 import { systemClock } from './clock.ts';
 import { loadConfig, type Config } from './config.ts';
@@ -24,6 +25,7 @@ import { openCache } from './documents-cache.ts';
 import { openDoor } from './door.ts';
 import { failuresTo } from './failures.ts';
 import { endForGood } from './ending.ts';
+import type { FirstPassword } from './first-start.ts';
 import type { Handled, Services } from './implement.ts';
 import { openKeys } from './keys.ts';
 import { openLimits } from './limits.ts';
@@ -56,6 +58,8 @@ import { serveSockets } from './transports/socket/socket.ts';
 export interface Registry {
   /** `http://HOST:PORT`, where HTTP and Socket.IO are served. */
   readonly url: string;
+  /** The password of user `admin`, if it was made here and has not been changed yet. */
+  readonly firstPassword: FirstPassword | null;
   /** Tells clients, writes what is left, and closes everything, within 10 s. */
   close(): Promise<void>;
 }
@@ -83,7 +87,7 @@ export const createRegistry = async (options: Partial<Config> = {}): Promise<Reg
     }
   };
   try {
-    return { url: await start(config, log, closers), close };
+    return { ...(await start(config, log, closers)), close };
   } catch (error) {
     await close();
     throw error;
@@ -91,7 +95,7 @@ export const createRegistry = async (options: Partial<Config> = {}): Promise<Reg
 };
 
 /** Opens everything in the order in which it depends on each other; what it opens it leaves to be closed in the opposite order. */
-const start = async (config: Config, log: pino.Logger, closers: (() => unknown)[]): Promise<string> => {
+const start = async (config: Config, log: pino.Logger, closers: (() => unknown)[]): Promise<Omit<Registry, 'close'>> => {
   const clock = systemClock;
   const { now } = clock;
   const secrets = await openSecrets(config);
@@ -115,7 +119,12 @@ const start = async (config: Config, log: pino.Logger, closers: (() => unknown)[
   closers.push(() => feed.close());
   const history = openHistory(feed);
   closers.push(() => history.close());
-  const cache = openCache({ feed, collections: { devices: 'uuid', tokens: '_id' }, log });
+  const cache = openCache({
+    feed,
+    collections: { devices: 'uuid', tokens: '_id', principals: '_id', credentials: '_id', roles: '_id', registry: '_id' },
+    purged: new Set(['credentials']),
+    log,
+  });
   closers.push(() => cache.close());
   const node = alone ? openSoleNode({ feed, clock, log }) : openNode({ store, feed, clock, log });
   closers.push(() => node.close());
@@ -125,18 +134,32 @@ const start = async (config: Config, log: pino.Logger, closers: (() => unknown)[
   const devices = openDoor({ ...doors, collection: 'devices', key: 'uuid' });
   const rootRows = openDoor({ ...doors, collection: 'tokens', key: '_id' });
   const ids = derivedIds(idKey);
+  const hashing = slowHash();
   const tokens = openTokens({
     store,
     devices,
     rootRows,
     findToken: openTokenLoader(store),
-    slowHash: slowHash(),
+    slowHash: hashing,
     ids,
     pepper: secrets.pepper,
     key: windowSecret,
     now,
   });
-  const authenticate = authenticateWith(devices, tokens);
+  const access = await openAccess({
+    store,
+    doors,
+    devices,
+    tokens,
+    ids,
+    keys,
+    slowHash: hashing,
+    pepper: secrets.pepper,
+    config,
+    now,
+  });
+  const { sessions, authorities, logins, users } = access.services;
+  const authenticate = authenticateWith({ devices, tokens, sessions, authorities, logins, byLoginName: users.byLoginName });
   const connections = openConnections();
   const listening = openListening();
   const subscriptions = openStoredSubscriptions(store);
@@ -200,6 +223,8 @@ const start = async (config: Config, log: pino.Logger, closers: (() => unknown)[
     devices,
     tokens,
     ids,
+    ...access.services,
+    end: async (ends) => void (await carryOutEndings({ output: {}, ends })),
     subscriptions,
     listening,
     connections,
@@ -219,7 +244,7 @@ const start = async (config: Config, log: pino.Logger, closers: (() => unknown)[
   const publish = openPublisher({ connections, presence, deliveries, carriage, node: node.id, line });
   closers.push(feed.subscribe((change) => subscriptions.change(change)));
   closers.push(feed.onResync(() => subscriptions.resync()));
-  const sweeper = openSweeper({ store, connections, tokens, clock, report });
+  const sweeper = openSweeper({ store, connections, tokens, live: access.live, finishUsers: users.finish, clock, report });
   closers.push(() => sweeper.close());
   closers.push(node.carry({ change: publish, resync: () => sweeper.checkConnections() }));
   closers.push(node.carry({ resync: () => resume.hole() }));
@@ -325,5 +350,6 @@ const start = async (config: Config, log: pino.Logger, closers: (() => unknown)[
   });
   await http.listen({ host: config.host, port: config.port });
   const { port } = http.server.address() as AddressInfo;
-  return `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`;
+  const host = config.host.includes(':') ? `[${config.host}]` : config.host;
+  return { url: `http://${host}:${port}`, firstPassword: access.firstPassword };
 };

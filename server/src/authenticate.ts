@@ -1,25 +1,76 @@
+import { looksLikeJwt } from './access-tokens.ts';
 import type { Actor } from './actor.ts';
+import type { Authorities } from './authorities.ts';
+import { looksLikeUuid } from './domain/user.ts';
 import type { Documents } from './door.ts';
-import type { DeviceDocument } from './store/collections.ts';
+import type { Logins } from './logins.ts';
+import { passwordId } from './passwords.ts';
+import type { Sessions } from './sessions.ts';
+import type { DeviceDocument, PrincipalDocument } from './store/collections.ts';
 import type { Tokens } from './tokens.ts';
 
 /** What somebody shows to prove who he is. Values are as they came: any type. */
 export interface Attempt {
+  /** A device, or with `basic` the name of a user; missing: the token says itself whose it is. */
   readonly uuid: unknown;
   readonly token: unknown;
+  /** Did it come as HTTP Basic, where a user may show his name and password? */
+  readonly basic?: boolean;
+  /** The network address that it came from. */
+  readonly address?: string;
 }
 
-/** Who an attempt is, null if it proves nothing. All transports ask here. */
+/** Who an attempt is, null if it proves nothing. Fails with `banned` after too many wrong passwords. All transports ask here. */
 export type Authenticate = (attempt: Attempt) => Promise<Actor | null>;
 
 const isText = (value: unknown, most: number): value is string =>
   typeof value === 'string' && value.length > 0 && value.length <= most;
 
-/** uuid and token of a device that exists (Meshblu reference, section 5.4). Types are checked before anything is hashed. */
-export const authenticateWith =
-  (devices: Documents<DeviceDocument>, tokens: Tokens): Authenticate =>
-  async ({ uuid, token }) => {
-    if (!isText(uuid, 256) || !isText(token, 1024)) return null;
-    const device = (await devices.find(uuid)) ?? (await devices.fresh(uuid));
-    return device === null ? null : tokens.verify(device, token);
+/** What can prove who somebody is. */
+export interface Proofs {
+  readonly devices: Documents<DeviceDocument>;
+  readonly tokens: Tokens;
+  readonly sessions: Pick<Sessions, 'verify'>;
+  readonly authorities: Authorities;
+  readonly logins: Logins;
+  readonly byLoginName: (loginName: string) => Promise<PrincipalDocument | null>;
+}
+
+/**
+ * One resolver: the first rule that applies decides, and nothing falls through after a failure (domain model, section 4).
+ *
+ * An access token; with Basic and a name, that user's password or access token; else uuid and token of a device (Meshblu reference,
+ * section 5.4). Types are checked before anything is hashed.
+ */
+export const authenticateWith = ({ devices, tokens, sessions, authorities, logins, byLoginName }: Proofs): Authenticate => {
+  const byAccessToken = async (token: string, uuid: string | undefined): Promise<Actor | null> => {
+    const actor = await sessions.verify(token);
+    return uuid === undefined || actor?.uuid === uuid ? actor : null;
   };
+
+  const byDevice = async (device: DeviceDocument, token: string): Promise<Actor | null> => {
+    const actor = await tokens.verify(device, token);
+    if (actor === null || device._rollcall?.principal !== true) return actor;
+    const authority = (await authorities.of(device.uuid)) ?? (await authorities.fresh(device.uuid));
+    return authority === null ? null : { ...actor, principal: true };
+  };
+
+  const byName = async (name: string, secret: string, address: string): Promise<Actor | null> => {
+    const found = await logins.checkAgain(name, secret, address);
+    if (found === null) return null;
+    const { _id: uuid } = found.principal;
+    return { uuid, credentialId: passwordId(uuid), hash: found.hash, method: 'password', principal: true };
+  };
+
+  return async ({ uuid, token, basic = false, address = '' }) => {
+    if (!isText(token, 1024)) return null;
+    if (uuid === undefined) return looksLikeJwt(token) ? byAccessToken(token, undefined) : null;
+    if (!isText(uuid, 256)) return null;
+    const named = basic && !looksLikeUuid(uuid) ? await byLoginName(uuid) : null;
+    if (looksLikeJwt(token)) return byAccessToken(token, named?._id ?? uuid);
+    if (named !== null) return byName(uuid, token, address);
+    const device = (await devices.find(uuid)) ?? (await devices.fresh(uuid));
+    if (device !== null) return byDevice(device, token);
+    return basic && !looksLikeUuid(uuid) ? byName(uuid, token, address) : null;
+  };
+};

@@ -28,6 +28,9 @@ const whole =
     return number >= least && number <= most ? number : wrong(`a whole number from ${least} to ${most}`);
   };
 
+const password = (value: string): string =>
+  Array.from(value).length >= 5 && value.length <= 1024 ? value : wrong('5 to 1024 characters');
+
 const truth = (value: string): boolean => (value === 'true' ? true : value === 'false' ? false : wrong('true or false'));
 
 const origins = (value: string): readonly string[] =>
@@ -82,7 +85,7 @@ export const settings = {
     'ROLLCALL_ADMIN_PASSWORD',
     none,
     'Password of the user admin. Made on first start, printed once, kept in a 0600 file until changed.',
-    text,
+    password,
   ),
   openRegistration: setting('ROLLCALL_OPEN_REGISTRATION', true, 'May devices register without credentials?', truth),
   legacy: setting(

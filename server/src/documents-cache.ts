@@ -32,6 +32,8 @@ export interface DocumentsCache {
 export interface CacheOptions {
   readonly feed: Pick<Feed, 'subscribe' | 'onResync' | 'newest' | 'position' | 'start'>;
   readonly collections: CachedCollections;
+  /** Collections, addressed by `_id`, whose rows the store drops by itself when their time has come. */
+  readonly purged?: ReadonlySet<string>;
   readonly log: Log;
   /** Default 100,000. */
   readonly maxDocuments?: number;
@@ -55,6 +57,7 @@ const ALARM_MS = 1_000;
 export const openCache = ({
   feed,
   collections,
+  purged = new Set(),
   log,
   maxDocuments = 100_000,
   maxBytes = 128 * 1024 * 1024,
@@ -100,6 +103,7 @@ export const openCache = ({
     if (property === undefined) return;
     if (document === null) {
       if (change.type === 'delete' && gone.delete(`${collection}/${String(id)}`)) return;
+      if (change.type === 'delete' && purged.has(collection)) return void entries.delete(`${collection}/${String(id)}`);
       return foreign(change);
     }
     const key = `${collection}/${String(document[property])}`;

@@ -1,7 +1,8 @@
 import type { Actor, Ending } from './actor.ts';
 import type * as contract from '@rollcall/client/contract';
 import type { Input, Output, Row } from '@rollcall/client/contract';
-import type { DeviceDocument } from './store/collections.ts';
+import type { CredentialDocument, DeviceDocument, PrincipalDocument, RoleDocument } from './store/collections.ts';
+import type { Authorities } from './authorities.ts';
 import type { Connection, Connections } from './connections.ts';
 import type { Listening } from './delivery/listening.ts';
 import type { Sent } from './domain/message.ts';
@@ -12,7 +13,11 @@ import type { Config } from './config.ts';
 import type { Documents, RequestId, Revised, Revision } from './door.ts';
 import type { Store } from './store/port.ts';
 import type { StoredSubscriptions } from './stored-subscriptions.ts';
+import type { Logins } from './logins.ts';
+import type { Passwords } from './passwords.ts';
+import type { Sessions } from './sessions.ts';
 import type { Tokens } from './tokens.ts';
+import type { Users } from './users.ts';
 import type { DerivedIds } from './derived-ids.ts';
 
 /** What a handler may use. It knows no transport and emits nothing. */
@@ -21,6 +26,20 @@ export interface Services {
   readonly devices: Documents<DeviceDocument>;
   readonly tokens: Tokens;
   readonly ids: DerivedIds;
+  readonly principals: Documents<PrincipalDocument>;
+  readonly roles: Documents<RoleDocument>;
+  readonly credentials: Documents<CredentialDocument>;
+  readonly authorities: Authorities;
+  readonly users: Users;
+  readonly logins: Logins;
+  readonly passwords: Passwords;
+  readonly sessions: Sessions;
+  /** Carries out endings of a call that fails; one that succeeds returns them. */
+  readonly end: (ends: readonly Ending[]) => Promise<void>;
+  /** The group of whoever has none of his own. */
+  readonly rootGroup: string;
+  /** Forgets the password of the first administrator that was made at the first start, if it is his that was changed. */
+  readonly firstPasswordChanged: (uuid: string) => Promise<void>;
   readonly subscriptions: StoredSubscriptions;
   readonly listening: Listening;
   readonly connections: Connections;
@@ -53,6 +72,10 @@ export interface Handled<T> {
 interface AnyCall extends Services {
   /** The number of the call, for what it creates; null if the caller gave none. */
   readonly request: RequestId | null;
+  /** The same for callers without identity: a credential in the input makes it a request of somebody. */
+  readonly numbered: Omit<RequestId, 'actor'> | null;
+  /** The network address of the caller. */
+  readonly address: string;
   /** Where the caller can be sent events; null over HTTP. */
   readonly connection: Connection | null;
 }

@@ -1,8 +1,8 @@
 import { RegistryError } from '@rollcall/client/contract';
-import type { Access } from '@rollcall/client/contract';
 import type { Connection } from './connections.ts';
 import type { Authenticate } from './authenticate.ts';
-import { decide, type Subject } from './domain/access.ts';
+import { decide, type Gate, type Subject } from './domain/access.ts';
+import { resourceOf } from './domain/permissions.ts';
 import { isProperties } from './domain/properties.ts';
 import type { Sent } from './domain/message.ts';
 import type { RequestId, Revised, Revision } from './door.ts';
@@ -17,6 +17,8 @@ export interface Call {
   readonly actor: Actor | null;
   /** Whose limit the call counts against: the device's uuid, or a name for a connection without one. */
   readonly from: string;
+  /** The network address that the call came from. */
+  readonly address?: string;
   readonly input: unknown;
   /** `<client instance>:<counter>` and the number of the sending, if the caller gave them. */
   readonly request?: Pick<RequestId, 'instance' | 'counter' | 'again'>;
@@ -39,49 +41,73 @@ export interface Pipeline {
   readonly available: () => void;
 }
 
+type Properties = Readonly<Record<string, unknown>>;
+
+/** A device without roles that acts for itself: it is the subject as it is. */
+const isPlain = (actor: Actor, as: string | undefined): boolean => as === undefined && actor.principal !== true;
+
+/** A field that stands in the path is no level of a path. */
+const wrongPath = (template: string): RegistryError =>
+  new RegistryError('invalid-input', undefined, {
+    details: [{ path: '', rule: 'path', message: `each name in ${template} must be one level of a path` }],
+  });
+
 type Dispatch = (operation: Operation, call: Call) => Promise<Handled<unknown>>;
 
 /** The steps of every call, in their order: limit, parse, load, decide, handle, publish. */
 export const openPipeline = ({ services, authenticate, limits, send, available }: Pipeline): Dispatch => {
   const { devices } = services;
 
+  /** What the actor's roles allow. Fails with `unauthenticated` if he may not be here any more. */
+  const ownPart = async ({ uuid, principal }: Actor, fresh: boolean): Promise<Subject> => {
+    if (principal !== true) return { uuid };
+    const authority = (fresh ? null : await services.authorities.of(uuid)) ?? (await services.authorities.fresh(uuid));
+    if (authority === null) throw new RegistryError('unauthenticated');
+    return { uuid, permissions: authority.permissions };
+  };
+
   const subjectOf = async (actor: Actor, as: string | undefined, fresh: boolean): Promise<Subject> => {
-    if (as === undefined || as === actor.uuid) return { uuid: actor.uuid };
-    return { uuid: actor.uuid, as: { uuid: as, document: await (fresh ? devices.fresh(as) : devices.find(as)) } };
+    const own = await ownPart(actor, fresh);
+    if (as === undefined || as === actor.uuid) return own;
+    return { ...own, as: { uuid: as, document: await (fresh ? devices.fresh(as) : devices.find(as)) } };
   };
 
   /** Loads the target and decides. A refusal is decided again on a fresh read before it counts. */
   const permit = async (
     actor: Actor,
     as: string | undefined,
-    access: Access,
+    access: Gate,
     target: string,
+    input: Properties,
     fresh = false,
   ): Promise<DeviceDocument> => {
     const document = await (fresh ? devices.fresh(target) : devices.find(target));
-    const decision = decide(as === undefined ? actor : await subjectOf(actor, as, fresh), access, document);
+    const decision = decide(isPlain(actor, as) ? actor : await subjectOf(actor, as, fresh), access, document, input);
     if (decision.allowed && document !== null) return document;
-    if (!fresh) return permit(actor, as, access, target, true);
+    if (!fresh) return permit(actor, as, access, target, input, true);
     throw new RegistryError('forbidden');
   };
 
   const permitWithoutTarget = async (
     actor: Actor | null,
     as: string | undefined,
-    access: Access,
+    access: Gate,
+    input: Properties,
     fresh = false,
   ): Promise<void> => {
-    const decision = decide(actor === null ? null : await subjectOf(actor, as, fresh), access, null);
+    if ('public' in access) return;
+    const decision = decide(actor === null ? null : await subjectOf(actor, as, fresh), access, null, input);
     if (decision.allowed) return;
-    if (actor !== null && as !== undefined && !fresh) return permitWithoutTarget(actor, as, access, true);
+    const mayBeStale = actor !== null && (as !== undefined || 'permission' in access);
+    if (mayBeStale && !fresh) return permitWithoutTarget(actor, as, access, input, true);
     throw new RegistryError(decision.code);
   };
 
   /** The decision of a change, on exactly the document that is replaced. It is marked as written by this node. */
   const decideWith =
-    (subject: Subject, access: Access, compute: (before: DeviceDocument) => Revision<DeviceDocument> | null) =>
+    (subject: Subject, access: Gate, input: Properties, compute: (before: DeviceDocument) => Revision<DeviceDocument> | null) =>
     (before: DeviceDocument | null) => {
-      if (before === null || !decide(subject, access, before).allowed) throw new RegistryError('forbidden');
+      if (before === null || !decide(subject, access, before, input).allowed) throw new RegistryError('forbidden');
       const revision = compute(before);
       if (revision === null) return null;
       const hidden = { rev: 0, shown: 0, ...before._rollcall, ...revision.next._rollcall, node: services.node };
@@ -101,37 +127,41 @@ export const openPipeline = ({ services, authenticate, limits, send, available }
     const request = actor !== null && call.request !== undefined ? { ...call.request, actor: actor.uuid } : null;
     // The services are behind every call, not copied into it: this is the way of every request.
     const connection = call.connection ?? null;
+    const numbered = call.request ?? null;
+    const address = call.address ?? '';
+    const given = isProperties(input) ? input : {};
+    if ('permission' in access && resourceOf(access.permission, given) === undefined) throw wrongPath(access.permission);
     if (actor === null) {
-      await permitWithoutTarget(actor, as, access);
-      return operation.handle(input, contextOf({ __proto__: services, actor, request, connection }));
+      await permitWithoutTarget(actor, as, access, given);
+      return operation.handle(input, contextOf({ __proto__: services, actor, request, numbered, address, connection }));
     }
     const subject = as ?? actor.uuid;
     if (!('target' in access)) {
-      await permitWithoutTarget(actor, as, access);
-      return operation.handle(input, contextOf({ __proto__: services, actor, request, connection, subject }));
+      await permitWithoutTarget(actor, as, access, given);
+      return operation.handle(input, contextOf({ __proto__: services, actor, request, numbered, address, connection, subject }));
     }
 
-    const named = (input as Readonly<Record<string, unknown>>)[access.target];
+    const named = given[access.target];
     const target = typeof named === 'string' ? named : subject;
-    const permitted = (): Promise<DeviceDocument> => permit(actor, as, access, target, true);
+    const permitted = (): Promise<DeviceDocument> => permit(actor, as, access, target, given, true);
     if (!row.mutates) {
-      const document = await permit(actor, as, access, target);
+      const document = await permit(actor, as, access, target, given);
       return operation.handle(
         input,
-        contextOf({ __proto__: services, actor, request, connection, subject, target, permitted, document }),
+        contextOf({ __proto__: services, actor, request, numbered, address, connection, subject, target, permitted, document }),
       );
     }
     const acting = await subjectOf(actor, as, true);
-    const revise = (compute: Parameters<typeof decideWith>[2]) =>
+    const revise = (compute: Parameters<typeof decideWith>[3]) =>
       devices.revise(
         target,
         request,
-        decideWith(acting, access, compute),
+        decideWith(acting, access, given, compute),
         call.expectedRev === undefined ? {} : { expectedRev: call.expectedRev },
       );
     return operation.handle(
       input,
-      contextOf({ __proto__: services, actor, request, connection, subject, target, permitted, revise }),
+      contextOf({ __proto__: services, actor, request, numbered, address, connection, subject, target, permitted, revise }),
     );
   };
 
@@ -169,6 +199,8 @@ interface Own {
   readonly __proto__: Services;
   readonly actor: Actor | null;
   readonly request: RequestId | null;
+  readonly numbered: Omit<RequestId, 'actor'> | null;
+  readonly address: string;
   readonly connection: Connection | null;
   readonly subject?: string;
   readonly target?: string;

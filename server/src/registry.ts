@@ -1,8 +1,9 @@
 import * as contract from '@rollcall/client/contract';
-import type { Access, ErrorDetail, Row } from '@rollcall/client/contract';
+import type { ErrorDetail, Row } from '@rollcall/client/contract';
 import Compile from 'typebox/compile';
 import type { Connection } from './connections.ts';
 import type { Actor } from './actor.ts';
+import type { Gate } from './domain/access.ts';
 import type { Handled, Implementation, Services } from './implement.ts';
 import { handlers } from './operations/index.ts';
 
@@ -11,7 +12,7 @@ export interface Operation {
   /** The event's name: `register`, `documents:update`. */
   readonly name: string;
   readonly row: Row;
-  readonly access: Access;
+  readonly access: Gate;
   readonly handle: (
     input: unknown,
     call: Services & { readonly actor: Actor | null; readonly connection: Connection | null },
@@ -25,12 +26,23 @@ type AnyHandler = Operation['handle'];
 const isRow = (value: unknown): value is Row =>
   typeof value === 'object' && value !== null && 'kind' in value && value.kind === 'operation';
 
+/**
+ * Where a whitelist and a target decide, the path that a role may allow instead: the first route's, without its version. None if the route
+ * does not name the target.
+ */
+const gateOf = ({ access, http, mutates }: Row): Gate => {
+  if (!('target' in access)) return access;
+  const path = http[0]?.split(' ')[1]?.replace(/^\/v\d+(?=\/)/, '');
+  if (path?.split('/').includes(`:${access.target}`) !== true) return access;
+  return { ...access, twin: { path, operation: mutates ? 'write' : 'read' } };
+};
+
 const operationOf = (name: string, row: Row, handle: AnyHandler): Operation => {
   const checker = Compile(row.input);
   return {
     name,
     row,
-    access: row.access,
+    access: gateOf(row),
     handle,
     problems: (input) =>
       checker.Check(input)

@@ -6,7 +6,12 @@ import bcrypt from 'bcrypt';
 export interface SlowHash {
   /** Is `secret` the one that was hashed? Fails with `busy` when too many wait. A malformed hash is false. */
   compare(secret: string, hash: string): Promise<boolean>;
+  /** The hash of a secret, with a salt of its own. Fails with `busy` when too many wait. */
+  hash(secret: string): Promise<string>;
 }
+
+/** Work factor of new hashes. */
+const cost = 10;
 
 const maxWaiting = 256;
 
@@ -34,5 +39,6 @@ export const slowHash = (): SlowHash => {
 
   return {
     compare: (secret, hash) => turn(() => bcrypt.compare(secret, hash)),
+    hash: (secret) => turn(() => bcrypt.hash(secret, cost)),
   };
 };

@@ -1,6 +1,8 @@
 import type { Clock } from './clock.ts';
 import type { Connection, Connections } from './connections.ts';
-import type { Store } from './store/port.ts';
+import type { Guarded } from './store/collections.ts';
+import type { Collection, Store } from './store/port.ts';
+import type { Actor } from './actor.ts';
 import type { Tokens } from './tokens.ts';
 
 /** Work that goes on beside the calls: a second look at every connection's credential, and what unregistering leaves behind. */
@@ -18,7 +20,11 @@ const goneMs = 3_600_000;
 export const openSweeper = (options: {
   readonly store: Store;
   readonly connections: Connections;
-  readonly tokens: Tokens;
+  readonly tokens: Pick<Tokens, 'removeAll'>;
+  /** Those of these actors who may still be here with what they showed. */
+  readonly live: (actors: readonly Actor[]) => Promise<ReadonlySet<Actor>>;
+  /** Goes on with the users that a crash left half made or half removed. */
+  readonly finishUsers: () => Promise<void>;
   readonly clock: Clock;
   readonly report: (error: unknown) => void;
 }): Sweeper => {
@@ -29,7 +35,7 @@ export const openSweeper = (options: {
     const all: readonly Connection[] = [...connections.all()];
     for (let at = 0; at < all.length && !closed; at += batch) {
       const some = all.slice(at, at + batch);
-      const live = await tokens.live(some.map(({ actor }) => actor));
+      const live = await options.live(some.map(({ actor }) => actor));
       for (const connection of some) if (!live.has(connection.actor)) await connection.end();
     }
   };
@@ -61,6 +67,18 @@ export const openSweeper = (options: {
     }
   };
 
+  /** Deletes what else is long gone, in the same way. */
+  const dropGone = async (): Promise<void> => {
+    const filter = { '_rollcall.gone.at': { $lt: clock.now() - goneMs }, unfinished: { $exists: false } };
+    for (const name of ['credentials', 'roles', 'principals'] as const) {
+      const rows = store.collection(name) as unknown as Collection<Guarded>;
+      for await (const row of rows.find(filter).limit(batch)) {
+        await rows.replaceOne({ _id: row._id }, row);
+        await rows.deleteOne({ _id: row._id });
+      }
+    }
+  };
+
   let running: Promise<void> = Promise.resolve();
   let cancel = (): void => undefined;
   const later = (): void => {
@@ -68,6 +86,8 @@ export const openSweeper = (options: {
       running = checkConnections()
         .then(moveGone)
         .then(dropGoneTokens)
+        .then(dropGone)
+        .then(options.finishUsers)
         .catch(report)
         .then(() => {
           if (!closed) later();

@@ -1,5 +1,5 @@
 import { createHash, createHmac } from 'node:crypto';
-import { RegistryError } from '@rollcall/client/contract';
+import { RegistryError, type TokenInfo } from '@rollcall/client/contract';
 import type { DerivedIds } from './derived-ids.ts';
 import type { Documents, RequestId } from './door.ts';
 import { compileFilter } from './documents/index.ts';
@@ -49,6 +49,12 @@ export interface Tokens {
   revokeMatching(uuid: string, metadata: Readonly<Record<string, unknown>>): Promise<Revoked>;
   /** The tokens whose metadata match, newest first, at most 1000. */
   search(uuid: string, metadata: Readonly<Record<string, unknown>>): Promise<readonly TokenDocument[]>;
+  /** What these devices' tokens are called in a list of a user's tokens: the fingerprint is that of the stored hash. */
+  describe(uuids: readonly string[]): Promise<readonly (readonly [uuid: string, info: TokenInfo])[]>;
+  /** Ends the token that such a list calls so; answers the credentials that ended. */
+  revokeDescribed(uuid: string, fingerprint: string): Promise<readonly Ending[]>;
+  /** Ends every token, but not the one that `except` shows; answers the credentials that ended. A root token is replaced by one that nobody knows. */
+  revokeAll(uuid: string, except?: Actor): Promise<readonly Ending[]>;
   /** Removes every token of a device that is no more. */
   removeAll(uuid: string): Promise<void>;
 }
@@ -71,6 +77,19 @@ const without = <T extends object>(from: T, key: string): T =>
 
 /** The name of a credential that lies inside the device document. */
 export const innerId = (uuid: string, hash: string): string => `inner:${uuid}:${hash}`;
+
+const fingerprintOf = ({ hashedToken }: TokenDocument): string =>
+  (Buffer.from(hashedToken, 'base64').toString('hex').toUpperCase().match(/../g) ?? []).join(':');
+
+const infoOf = (row: TokenDocument): TokenInfo => {
+  const { createdAt } = row.metadata;
+  return {
+    fingerprint: fingerprintOf(row),
+    createdAt: createdAt instanceof Date ? createdAt.toISOString() : null,
+    expiresAt: row.expiresOn instanceof Date ? row.expiresOn.toISOString() : null,
+    label: 'meshblu',
+  };
+};
 
 const endingOf = ({ uuid, _id }: TokenDocument): Ending => ({ uuid, credential: String(_id) });
 
@@ -186,7 +205,49 @@ export const openTokens = (options: {
     ...Object.fromEntries(Object.entries(metadata).map(([key, value]) => [`metadata.${key}`, value])),
   });
 
+  const resetRoot: Tokens['resetRoot'] = async (uuid, request) => {
+    const token = ids.token();
+    const root = rootId(uuid);
+    const hashedToken = hash(uuid, token);
+    const fresh: TokenDocument = { _id: root, uuid, hashedToken, metadata: { createdAt: new Date(now()) }, root: true };
+    const replaced = (before: TokenDocument): TokenDocument => ({
+      ...fresh,
+      _rollcall: { rev: 0, shown: 0, ...before._rollcall, ...secretFor(request) },
+    });
+    const reset = async (): Promise<void> => {
+      const { document, outcome } = await rootRows.revise(root, request, (before) =>
+        before === null ? null : { next: replaced(before), shown: true },
+      );
+      if (outcome !== 'repeated') return;
+      const earlier = document._rollcall?.secretFor;
+      if (request === null || earlier?.request !== requestKey(request) || earlier.sending >= request.again)
+        throw new RegistryError('outcome-unknown');
+      await rootRows.revise(root, null, (before) => {
+        const by = before?._rollcall?.secretFor;
+        if (before === null || by?.request !== earlier.request || by.sending >= request.again)
+          throw new RegistryError('outcome-unknown');
+        return { next: replaced(before), shown: true };
+      });
+    };
+    if ((await rootRows.fresh(root)) === null) {
+      try {
+        await insertSecret(fresh, request);
+      } catch (error) {
+        if (!isDuplicateKey(error)) throw error;
+        await reset();
+      }
+    } else {
+      await reset();
+    }
+    const others = await rows.find({ uuid, root: true, _id: { $ne: root }, ...present }).toArray();
+    await remove(others, uuid);
+    await dropInner(uuid, (before) => (before['token'] === undefined ? null : without(before, 'token')));
+    return { token, ended: [{ uuid, credential: root, unless: hashedToken }, ...others.map((row) => endingOf(row))] };
+  };
+
   return {
+    resetRoot,
+
     async verify(device, token) {
       const { uuid } = device;
       const hashed = hash(uuid, token);
@@ -241,46 +302,6 @@ export const openTokens = (options: {
       return { token, createdAt };
     },
 
-    async resetRoot(uuid, request) {
-      const token = ids.token();
-      const root = rootId(uuid);
-      const hashedToken = hash(uuid, token);
-      const fresh: TokenDocument = { _id: root, uuid, hashedToken, metadata: { createdAt: new Date(now()) }, root: true };
-      const replaced = (before: TokenDocument): TokenDocument => ({
-        ...fresh,
-        _rollcall: { rev: 0, shown: 0, ...before._rollcall, ...secretFor(request) },
-      });
-      const reset = async (): Promise<void> => {
-        const { document, outcome } = await rootRows.revise(root, request, (before) =>
-          before === null ? null : { next: replaced(before), shown: true },
-        );
-        if (outcome !== 'repeated') return;
-        const earlier = document._rollcall?.secretFor;
-        if (request === null || earlier?.request !== requestKey(request) || earlier.sending >= request.again)
-          throw new RegistryError('outcome-unknown');
-        await rootRows.revise(root, null, (before) => {
-          const by = before?._rollcall?.secretFor;
-          if (before === null || by?.request !== earlier.request || by.sending >= request.again)
-            throw new RegistryError('outcome-unknown');
-          return { next: replaced(before), shown: true };
-        });
-      };
-      if ((await rootRows.fresh(root)) === null) {
-        try {
-          await insertSecret(fresh, request);
-        } catch (error) {
-          if (!isDuplicateKey(error)) throw error;
-          await reset();
-        }
-      } else {
-        await reset();
-      }
-      const others = await rows.find({ uuid, root: true, _id: { $ne: root }, ...present }).toArray();
-      await remove(others, uuid);
-      await dropInner(uuid, (before) => (before['token'] === undefined ? null : without(before, 'token')));
-      return { token, ended: [{ uuid, credential: root, unless: hashedToken }, ...others.map((row) => endingOf(row))] };
-    },
-
     async revoke(uuid, token) {
       const hashed = hash(uuid, token);
       const found = await rows.find({ uuid, hashedToken: hashed, root: { $ne: true }, ...present }).toArray();
@@ -303,6 +324,28 @@ export const openTokens = (options: {
         .sort({ 'metadata.createdAt': -1, _id: 1 })
         .limit(1000)
         .toArray(),
+
+    async describe(uuids) {
+      const found = await rows.find({ uuid: { $in: [...uuids] }, ...present }).toArray();
+      return found.filter(isLive).map((row) => [row.uuid, infoOf(row)] as const);
+    },
+
+    async revokeDescribed(uuid, fingerprint) {
+      const found = (await rows.find({ uuid, ...present }).toArray()).filter((row) => fingerprintOf(row) === fingerprint);
+      const sessions = found.filter(({ root }) => root !== true);
+      await remove(sessions, uuid);
+      const ended = sessions.map((row) => endingOf(row));
+      return found.length > sessions.length ? [...ended, ...(await resetRoot(uuid, null)).ended] : ended;
+    },
+
+    async revokeAll(uuid, except) {
+      const found = await rows.find({ uuid, ...present }).toArray();
+      const others = found.filter((row) => String(row._id) !== except?.credentialId);
+      const sessions = others.filter(({ root }) => root !== true);
+      await remove(sessions, uuid);
+      const ended = sessions.map((row) => endingOf(row));
+      return others.length > sessions.length ? [...ended, ...(await resetRoot(uuid, null)).ended] : ended;
+    },
 
     async removeAll(uuid) {
       await remove(await rows.find({ uuid, ...present }).toArray(), uuid);

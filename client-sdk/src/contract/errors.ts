@@ -14,6 +14,7 @@ export interface ErrorRow {
 export const errors = {
   'invalid-input': { http: 422, mqtt: 0x99, retry: false, message: 'Unprocessable Entity' },
   unauthenticated: { http: 401, mqtt: 0x86, retry: false, message: 'Unauthorized' },
+  'invalid-credentials': { http: 401, mqtt: 0x86, retry: false, message: 'Invalid credentials' },
   forbidden: { http: 403, mqtt: 0x87, retry: false, message: 'Forbidden' },
   'not-found': { http: 404, mqtt: 0x80, retry: false, message: 'Not Found' },
   'unknown-event': { http: 404, mqtt: 0x90, retry: false, message: 'Not Found' },
@@ -21,6 +22,7 @@ export const errors = {
   'outcome-unknown': { http: 409, mqtt: 0x80, retry: false, message: 'The outcome of this request cannot be known any more' },
   'too-large': { http: 413, mqtt: 0x95, retry: false, message: 'Payload Too Large' },
   rate: { http: 429, mqtt: 0x96, retry: true, message: 'Too Many Requests' },
+  banned: { http: 429, mqtt: 0x97, retry: false, message: 'Too many failed attempts' },
   internal: { http: 500, mqtt: 0x80, retry: true, message: 'Internal Server Error' },
   busy: { http: 503, mqtt: 0x89, retry: true, message: 'Service Unavailable' },
   unavailable: { http: 503, mqtt: 0x88, retry: true, message: 'Service Unavailable' },

@@ -1,6 +1,7 @@
 export * from './errors.ts';
 export * from './operation.ts';
 export * from './models.ts';
+export * from './user-models.ts';
 export * from './listening.ts';
 export * from './publications.ts';
 export * as meshblu from './meshblu/index.ts';
@@ -9,3 +10,8 @@ export * as webhooks from './webhooks.ts';
 export { resyncReasons } from './resync.ts';
 export * as feed from './feed.ts';
 export * as live from './live.ts';
+export * as users from './users.ts';
+export * as roles from './roles.ts';
+export * as permissions from './permissions.ts';
+export * as session from './session.ts';
+export * as auth from './auth.ts';

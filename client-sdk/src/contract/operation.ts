@@ -30,13 +30,21 @@ export type Whitelist = (typeof whitelistNames)[number];
  * - `whitelist`: the document named by the input's field `target` must list the caller (or be the caller); missing `target` in the
  *   input means the caller itself. `search`: the list filters what is found instead.
  * - `each`: the field names many, or everybody; the list is asked for each of them at delivery, who is not permitted is skipped.
+ * - `permission`: a role of the caller must allow the operation on this path, whose `:name` stands for the input's field of that name;
+ *   whitelists count for nothing. `orSelf`: nor is a role needed if that field names the caller.
+ *
+ * Where a whitelist and a `target` decide, a role that allows the path of the HTTP twin is as good as the list.
  */
 export type Access<Field extends string = string> =
   | { readonly public: true }
   | { readonly self: true }
   | { readonly whitelist: Whitelist; readonly target: Field }
   | { readonly whitelist: Whitelist; readonly search: true }
-  | { readonly whitelist: Whitelist; readonly each: Field };
+  | { readonly whitelist: Whitelist; readonly each: Field }
+  | { readonly permission: `/${string}`; readonly operation: 'read' | 'write'; readonly orSelf?: Field };
+
+/** Another system whose HTTP wire is given. */
+export type Dialect = 'accessControl' | 'authToken';
 
 /** What a row declares. Listeners, routes, client methods, documents and table-driven tests follow from it. */
 export interface Row<
@@ -49,6 +57,8 @@ export interface Row<
   readonly summary: string;
   readonly http: readonly string[];
   readonly access: A;
+  /** Whose names, statuses and bodies the routes speak, if not ours or Meshblu's: a file of the server's `transports/dialects`. */
+  readonly dialect?: Dialect;
   /** May the input carry `uuid` and `token` of a device, to be called as that device? (Meshblu reference, section 1.8; default false.) */
   readonly credentials?: boolean;
   /** Does a success change something? Such calls carry a `reqId` and take effect once. */

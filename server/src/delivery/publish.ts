@@ -1,7 +1,7 @@
 import type { Connections } from '../connections.ts';
 import { outgoing } from '../domain/outgoing.ts';
 import type { Presence } from '../presence.ts';
-import type { DeviceDocument, TokenDocument } from '../store/collections.ts';
+import type { CredentialDocument, DeviceDocument, PrincipalDocument, TokenDocument } from '../store/collections.ts';
 import { hasInnerToken, innerId } from '../tokens.ts';
 import type { Carriage } from './carry.ts';
 import type { Change } from './feed.ts';
@@ -53,10 +53,23 @@ export const openPublisher = (options: {
     );
   };
 
+  /** Whoever was disabled is here no longer; one who is removed ends with his device. */
+  const person = ({ _id, state }: PrincipalDocument): Promise<unknown> | undefined =>
+    state === 'disabled' ? connections.end({ device: _id }) : undefined;
+
+  /** What hangs on a credential ends with it, or when its secret is another one. */
+  const secret = ({ _id, uuid, fingerprint, hash, _rollcall: hidden }: CredentialDocument): Promise<unknown> | undefined => {
+    if (hidden?.gone !== undefined) return connections.end({ uuid, credential: _id });
+    const shown = fingerprint ?? hash;
+    return shown === undefined ? undefined : connections.end({ uuid, credential: _id, unless: shown });
+  };
+
   return (change) => {
     if (change.document !== null && change.collection === 'devices') return device(change.document as DeviceDocument, change);
     if (change.collection === 'messages') return line.deliver(change.position, () => carriage.arrived(change));
     void line.deliver(change.position, nothing);
+    if (change.document !== null && change.collection === 'principals') return person(change.document as PrincipalDocument);
+    if (change.document !== null && change.collection === 'credentials') return secret(change.document as CredentialDocument);
     if (change.collection !== 'tokens' || change.type !== 'replace' || change.document === null) return undefined;
     const { uuid, _id, hashedToken, _rollcall: hidden } = change.document as TokenDocument;
     const credential = String(_id);

@@ -1,10 +1,13 @@
 import { whitelistNames, type Access, type Whitelist } from '@rollcall/client/contract';
 import type { Filter } from 'mongodb';
 import type { DeviceDocument } from '../store/collections.ts';
+import { resourceOf, type Permissions, type Verb } from './permissions.ts';
 
 /** Who asks. `as`: the document of the device he acts for, null if there is none (Meshblu reference, section 4.5). */
 export interface Subject {
   readonly uuid: string;
+  /** What his roles allow; missing for a device without a principal, and it does not go with him when he acts for another device. */
+  readonly permissions?: Permissions;
   readonly as?: { readonly uuid: string; readonly document: DeviceDocument | null };
 }
 
@@ -96,18 +99,40 @@ const mayActAs = (subject: Subject, list: Whitelist, targetUuid: string | undefi
   return acting !== undefined && grants(as.document, acting, subject.uuid);
 };
 
+const isHimself = ({ uuid, as }: Subject): boolean => as === undefined || as.uuid === uuid;
+
+/** Does a role of the subject allow this path? Of nobody for whom he acts, and nobody who acts for him. */
+const permits = (subject: Subject, operation: Verb, path: string | undefined): boolean =>
+  path !== undefined && isHimself(subject) && subject.permissions?.cover('http', operation, path) === true;
+
+/** What a row asks for, and the path that a role would have to allow instead of a whitelist. */
+export type Gate = Access & { readonly twin?: { readonly path: string; readonly operation: Verb } };
+
 /**
  * The one policy: may `subject` do what a row with this access does to `target`?
  *
- * `target` is the document that the input names, null if there is none; it is looked at only if the row names a target.
+ * `target` is the document that the input names, null if there is none; it is looked at only if the row names a target. `input` fills the
+ * paths that roles allow.
  */
-export const decide = (subject: Subject | null, access: Access, target: DeviceDocument | null): Decision => {
+export const decide = (
+  subject: Subject | null,
+  access: Gate,
+  target: DeviceDocument | null,
+  input: Readonly<Record<string, unknown>> = {},
+): Decision => {
   if ('public' in access) return allowed;
   if (subject === null) return unauthenticated;
-  if ('self' in access) return subject.as === undefined || subject.as.uuid === subject.uuid ? allowed : forbidden;
+  if ('self' in access) return isHimself(subject) ? allowed : forbidden;
+  if ('permission' in access) {
+    if (access.orSelf !== undefined && isHimself(subject) && input[access.orSelf] === subject.uuid) return allowed;
+    return permits(subject, access.operation, resourceOf(access.permission, input)) ? allowed : forbidden;
+  }
   if (!('target' in access)) return mayActAs(subject, access.whitelist, undefined) ? allowed : forbidden;
   const permitted = mayActAs(subject, access.whitelist, target?.uuid) && mayActOn(effective(subject), access.whitelist, target);
-  return permitted ? allowed : forbidden;
+  if (permitted) return allowed;
+  const { twin } = access;
+  const byRole = target !== null && twin !== undefined && permits(subject, twin.operation, resourceOf(twin.path, input));
+  return byRole ? allowed : forbidden;
 };
 
 /** Of what was found: may this device see it? The rule of `decide`, for search hits. */

@@ -7,6 +7,7 @@ import { setting } from '../domain/update-language.ts';
 import { applyUpdate } from '../documents/index.ts';
 import type { Implementation, Services } from '../implement.ts';
 import type { DeviceDocument } from '../store/collections.ts';
+import { mayManage } from './manage.ts';
 
 type Rows = Pick<
   Implementation['meshblu'],
@@ -90,7 +91,17 @@ export const devices: Rows = {
     return { output: { uuid: target, status: 200 } };
   },
 
-  async unregister(_input, { target, subject, revise, now, tokens }) {
+  async unregister(_input, call) {
+    const { target, subject, revise, now, tokens, users } = call;
+    const device = await call.permitted();
+    if (device._rollcall?.principal === true) {
+      await mayManage(call, `/api/users/${target}`);
+      await users.changing(
+        async () => ({ losing: [target], affected: [] }),
+        () => users.remove(target, subject),
+      );
+      return { output: { uuid: target }, ends: [{ device: target }] };
+    }
     await revise((before) => gone(before, subject, now()));
     await tokens.removeAll(target);
     return { output: { uuid: target }, ends: [{ device: target }] };

@@ -1,12 +1,17 @@
 import type { Implementation } from '../implement.ts';
+import { auth } from './auth.ts';
 import { devices } from './devices.ts';
 import { documents } from './documents.ts';
 import { feed } from './feed.ts';
 import { identity } from './identity.ts';
 import { live } from './live.ts';
 import { messages } from './messages.ts';
+import { permissions } from './permissions.ts';
+import { roles } from './roles.ts';
+import { session } from './session.ts';
 import { subscriptions } from './subscriptions.ts';
 import { tokens } from './tokens.ts';
+import { users } from './users.ts';
 import { webhooks } from './webhooks.ts';
 
 /** What carries out each row of the contract. A row without a handler does not compile. */
@@ -16,4 +21,9 @@ export const handlers: Implementation = {
   feed,
   webhooks,
   live,
+  users,
+  roles,
+  permissions,
+  session,
+  auth,
 };

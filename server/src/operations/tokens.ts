@@ -5,6 +5,7 @@ import { storedValue } from '../domain/stored-value.ts';
 import type { Implementation } from '../implement.ts';
 import type { Revoked } from '../tokens.ts';
 import { outgoingToken } from '../domain/outgoing-token.ts';
+import { mayLogInAs } from './manage.ts';
 
 type Rows = Pick<
   Implementation['meshblu'],
@@ -42,9 +43,10 @@ const ending = async (uuid: string, revoke: () => Promise<Revoked>) => {
 };
 
 export const tokens: Rows = {
-  async generateAndStoreToken(input, { target, permitted, tokens, request }) {
+  async generateAndStoreToken(input, call) {
+    const { target, permitted, tokens, request } = call;
     const metadata = metadataOf(input);
-    await permitted();
+    await mayLogInAs(await permitted(), call);
     const { token, createdAt } = await tokens.issue(target, metadata, request);
     return { output: { ...metadata, uuid: target, token, createdAt: createdAt.toISOString() } };
   },
@@ -65,8 +67,9 @@ export const tokens: Rows = {
     return ending(target, () => tokens.revokeMatching(target, query));
   },
 
-  async resetToken(_input, { target, permitted, tokens, request }) {
-    await permitted();
+  async resetToken(_input, call) {
+    const { target, permitted, tokens, request } = call;
+    await mayLogInAs(await permitted(), call);
     const { token, ended } = await tokens.resetRoot(target, request);
     return { output: { uuid: target, token, device: { uuid: target, token } }, ends: ended };
   },

@@ -38,9 +38,27 @@ export const ensureIndexes = async (store: Store): Promise<void> => {
   await devices.createIndex({ '_rollcall.gone.at': 1 }, { sparse: true });
   await store.collection('tokens').createIndex({ uuid: 1, hashedToken: 1 });
   await store.collection('tokens').createIndex({ '_rollcall.gone.at': 1 }, { sparse: true });
+  await ensureAccessIndexes(store);
   await store.collection('messages').createIndex({ purgeAt: 1 }, { expireAfterSeconds: 0 });
   await store.collection('webhook-failures').createIndex({ uuid: 1, at: -1 });
   await store.collection('data').createIndex({ uuid: 1, timestamp: -1 });
   await store.collection('subscriptions').createIndex({ subscriberUuid: 1 });
   await store.collection('subscriptions').createIndex({ emitterUuid: 1, type: 1 });
+};
+
+const ensureAccessIndexes = async (store: Store): Promise<void> => {
+  const [principals, credentials, roles] = [
+    store.collection('principals'),
+    store.collection('credentials'),
+    store.collection('roles'),
+  ];
+  await principals.createIndex({ loginName: 1 }, { unique: true, partialFilterExpression: { loginName: { $exists: true } } });
+  await principals.createIndex({ roleIds: 1 });
+  await principals.createIndex({ tenant: 1 });
+  await principals.createIndex({ 'unfinished.since': 1 }, { sparse: true });
+  await roles.createIndex({ nameLower: 1 }, { unique: true, partialFilterExpression: { nameLower: { $exists: true } } });
+  await credentials.createIndex({ uuid: 1, kind: 1 });
+  await credentials.createIndex({ sid: 1 }, { sparse: true });
+  await credentials.createIndex({ purgeAt: 1 }, { expireAfterSeconds: 0 });
+  for (const rows of [principals, credentials, roles]) await rows.createIndex({ '_rollcall.gone.at': 1 }, { sparse: true });
 };

@@ -10,6 +10,9 @@ import type { Handled } from '../implement.ts';
 import type { Call } from '../pipeline.ts';
 import type { Operation } from '../registry.ts';
 import { credentialsOf } from './dialects/meshblu-credentials.ts';
+import { accessControl } from './dialects/access-control.ts';
+import { authToken } from './dialects/auth-token.ts';
+import { mergedInput, type Answer, type Asked, type Dialect } from './dialects/dialect.ts';
 import * as meshblu from './dialects/meshblu-http.ts';
 import { readRequestId } from './socket/call-options.ts';
 import type { Engines } from './socket/engines.ts';
@@ -41,6 +44,7 @@ export interface Page {
 const maxBodyBytes = 131_072;
 const requestMs = 15_000;
 const headersMs = 10_000;
+const allMethods = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
 
 const header = (request: FastifyRequest, name: string): string | undefined => {
   const value = request.headers[name];
@@ -59,8 +63,29 @@ const expectedRevision = (request: FastifyRequest): number | undefined => {
   return Number(digits);
 };
 
+/** Our own wire. */
+const ours: Dialect = {
+  inputOf: (_route, asked) => mergedInput(asked),
+  succeed: (_route, output) => ({ status: 200, body: output }),
+  fail: (_route, failure) => ({ status: failure.status, body: failure.toFailure() }),
+};
+
+const dialects = { accessControl, authToken } as const;
+
+/** Whose wire a route speaks: its row's, else Meshblu's, else ours. */
+const dialectOf = ({ name, row }: Operation, route: string): Dialect => {
+  if (row.dialect !== undefined) return dialects[row.dialect];
+  return name.includes(':') && !(route in meshblu.routes) ? ours : meshblu;
+};
+
+/** What an error handler needs of the route that it is called for. */
+interface Spoken {
+  readonly dialect?: Dialect;
+  readonly route?: string;
+}
+
 /** One answer per call, in the dialect of its route. */
-const write = (reply: FastifyReply, { status, headers = {}, body }: meshblu.Answer): FastifyReply => {
+const write = (reply: FastifyReply, { status, headers = {}, body }: Answer): FastifyReply => {
   void reply.code(status).headers(headers);
   return body === undefined ? reply.send() : reply.type('application/json; charset=utf-8').send(JSON.stringify(body));
 };
@@ -72,7 +97,7 @@ export const openHttp = async (kit: HttpKit): Promise<FastifyInstance> => {
     bodyLimit: maxBodyBytes,
     requestTimeout: requestMs,
     forceCloseConnections: true,
-    routerOptions: { maxParamLength: 1024 },
+    routerOptions: { maxParamLength: 1024, ignoreTrailingSlash: true },
     serverFactory(handler): HttpServer {
       const server = createServer({ headersTimeout: headersMs, requestTimeout: requestMs }, (request, response) => {
         if (!engines.handle(request, response)) handler(request, response);
@@ -97,7 +122,7 @@ export const openHttp = async (kit: HttpKit): Promise<FastifyInstance> => {
   const actorOf = async (request: FastifyRequest, operation: Operation): Promise<Actor | null> => {
     const shown = credentialsOf(request.headers);
     if (shown === undefined) return null;
-    const actor = await kit.authenticate(shown);
+    const actor = await kit.authenticate({ ...shown, address: request.ip });
     if (actor === null && !('public' in operation.access)) throw new RegistryError('unauthenticated');
     return actor;
   };
@@ -110,6 +135,7 @@ export const openHttp = async (kit: HttpKit): Promise<FastifyInstance> => {
     return {
       actor,
       from: actor?.uuid ?? request.ip,
+      address: request.ip,
       input,
       // A repeat over HTTP does not say which one it is; a later one counts higher.
       ...(key !== undefined && { request: { ...readRequestId(key, '/idempotency-key'), again: Date.now() } }),
@@ -118,33 +144,43 @@ export const openHttp = async (kit: HttpKit): Promise<FastifyInstance> => {
     };
   };
 
+  const taken = new Map<string, { readonly dialect: Dialect; readonly methods: readonly string[] }>();
   for (const operation of kit.operations.values()) {
     for (const route of operation.row.http) {
       const [method = '', url = ''] = route.split(' ');
-      const ours = operation.name.includes(':') && !(route in meshblu.routes);
+      const dialect = dialectOf(operation, route);
+      if (dialect.notAllowed !== undefined) taken.set(url, { dialect, methods: [...(taken.get(url)?.methods ?? []), method] });
       app.route({
         method,
         url,
+        config: { dialect, route } satisfies Spoken,
         async handler(request, reply) {
+          let answer: Answer;
           try {
-            const asked: meshblu.Asked = {
+            const asked: Asked = {
               params: request.params as Record<string, unknown>,
               query: request.query as Record<string, unknown>,
               body: request.body,
               headers: request.headers,
             };
-            const call = await callOf(request, operation, meshblu.inputOf(route, asked));
+            const call = await callOf(request, operation, dialect.inputOf(route, asked));
             const handled = await kit.dispatch(operation, call);
             await kit.carryOutEndings(handled);
-            const { output } = handled;
-            return write(reply, ours ? { status: 200, body: output } : meshblu.succeed(route, output, asked));
+            answer = dialect.succeed(route, handled.output, asked);
           } catch (error) {
-            const failure = kit.toRegistryError(error);
-            return write(reply, ours ? { status: failure.status, body: failure.toFailure() } : meshblu.fail(route, failure));
+            answer = dialect.fail(route, kit.toRegistryError(error));
           }
+          return write(reply, answer);
         },
       });
     }
+  }
+
+  for (const [url, { dialect, methods }] of taken) {
+    const others = allMethods.filter((method) => !methods.includes(method));
+    const answer = dialect.notAllowed?.(methods);
+    if (answer !== undefined && others.length > 0)
+      app.route({ method: others, url, exposeHeadRoute: false, handler: (_request, reply) => write(reply, answer) });
   }
 
   serveLive(app, kit);
@@ -155,10 +191,16 @@ export const openHttp = async (kit: HttpKit): Promise<FastifyInstance> => {
     });
   }
 
-  app.setNotFoundHandler((_request, reply) => write(reply, { status: 404, body: new RegistryError('not-found').toFailure() }));
-  app.setErrorHandler((error, _request, reply) => {
+  app.setNotFoundHandler((request, reply) => {
+    const [path = ''] = request.url.split('?');
+    const dialect = path.startsWith('/api/') ? accessControl : ours;
+    const odd = dialect === accessControl && /\/\/|%2f/i.test(path);
+    return write(reply, dialect.fail('', new RegistryError(odd ? 'invalid-input' : 'not-found')));
+  });
+  app.setErrorHandler((error, request, reply) => {
     const failure = bodyError(error) ?? kit.toRegistryError(error);
-    return write(reply, { status: failure.status, body: failure.toFailure() });
+    const { dialect = ours, route = '' } = request.routeOptions.config as Spoken;
+    return write(reply, dialect.fail(route, failure));
   });
   return app;
 };

@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import { looksLikeJwt } from '../../access-tokens.ts';
 import type { Attempt } from '../../authenticate.ts';
 
 /** The header pairs that Meshblu's clients use, in the order in which they count (reference, section 2.21). */
@@ -8,16 +9,27 @@ const pairs = [
   ['x-meshblu-uuid', 'x-meshblu-token'],
 ] as const;
 
-const decode = (encoded: string): Attempt | undefined => {
+const decode = (encoded: string): Attempt => {
   const text = Buffer.from(encoded, 'base64').toString('utf8');
   const colon = text.indexOf(':');
   return colon < 0 ? { uuid: '', token: '' } : { uuid: text.slice(0, colon), token: text.slice(colon + 1) };
 };
 
-/** The credentials of a request: the first that are present count; undefined if there are none. Basic and Bearer are read alike. */
+/**
+ * What `Authorization` shows: an access token, after `Bearer` or alone (access control reference, section 1); name and password, or uuid and
+ * token, after `Basic`; the latter two also after `Bearer`, as Meshblu's clients send them.
+ */
+const authorization = (header: string): Attempt => {
+  const [first = '', second] = header.trim().split(/\s+/);
+  const value = second ?? first;
+  if (looksLikeJwt(value) && first.toLowerCase() !== 'basic') return { uuid: undefined, token: value };
+  if (second === undefined) return { uuid: '', token: '' };
+  return { ...decode(second), basic: first.toLowerCase() === 'basic' };
+};
+
+/** The credentials of a request: the first that are present count; undefined if there are none. */
 export const credentialsOf = (headers: IncomingHttpHeaders): Attempt | undefined => {
-  const encoded = headers.authorization?.split(/\s+/)[1];
-  if (headers.authorization !== undefined) return decode(encoded ?? '');
+  if (headers.authorization !== undefined) return authorization(headers.authorization);
   for (const [uuid, token] of pairs) {
     if (headers[uuid] !== undefined || headers[token] !== undefined) return { uuid: headers[uuid], token: headers[token] };
   }

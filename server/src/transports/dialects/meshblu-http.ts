@@ -2,25 +2,9 @@ import { STATUS_CODES } from 'node:http';
 import { errors, RegistryError } from '@rollcall/client/contract';
 import { compileProjection } from '../../documents/index.ts';
 import { isProperties } from '../../domain/properties.ts';
+import { mergedInput, objectOf as object, type Answer, type Asked, type Properties } from './dialect.ts';
 
 /** How Meshblu's HTTP routes take arguments and answer (reference, section 2.21). */
-
-type Properties = Readonly<Record<string, unknown>>;
-
-/** A request as far as a dialect looks at it. */
-export interface Asked {
-  readonly params: Properties;
-  readonly query: Properties;
-  readonly body: unknown;
-  readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
-}
-
-/** An answer before it is written. */
-export interface Answer {
-  readonly status: number;
-  readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: unknown;
-}
 
 /** One route of Meshblu: how its input is made of the request, and its answer of the output. */
 export interface MeshbluRoute {
@@ -31,10 +15,6 @@ export interface MeshbluRoute {
 
 type Success = (output: Properties, asked: Asked) => Answer;
 type Failing = (error: RegistryError) => Answer | undefined;
-
-const object = (body: unknown): Properties => (isProperties(body) ? body : {});
-
-const merged = ({ params, query, body }: Asked): Properties => ({ ...query, ...object(body), ...params });
 
 const done: Success = () => ({ status: 204 });
 
@@ -111,7 +91,7 @@ export const routes: Readonly<Record<string, MeshbluRoute>> = {
 };
 
 /** The input of a call by this route. */
-export const inputOf = (route: string, asked: Asked): unknown => (routes[route]?.input ?? merged)(asked);
+export const inputOf = (route: string, asked: Asked): unknown => (routes[route]?.input ?? mergedInput)(asked);
 
 /** The answer of a success. */
 export const succeed = (route: string, output: unknown, asked: Asked): Answer =>

@@ -63,7 +63,9 @@ export class Session {
     socket.on('disconnect', () => this.#forget());
     provenAt.set(socket.conn, kit.now());
     socket.conn.on('packet', notePacket);
-    if (this.#ours) this.#enqueue(() => this.#identify(auth));
+    // A token alone says whose it is; others are asked.
+    const shows = isProperties(auth) && typeof auth['token'] === 'string' && auth['uuid'] === undefined;
+    if (this.#ours || shows) this.#enqueue(() => this.#identify(auth));
     else socket.emit('identify');
   }
 
@@ -157,6 +159,7 @@ export class Session {
     const call: Call = {
       actor,
       from: actor?.uuid ?? this.socket.id,
+      address: this.socket.handshake.address,
       input: translated.input,
       ...(this.#connection !== undefined && { connection: this.#connection }),
       ...(given !== undefined && readOptions(given)),

@@ -1,0 +1,62 @@
+import Type from 'typebox';
+import { Uuid } from './models.ts';
+import { operation } from './operation.ts';
+import { Id, Pagination, pageFields, PermissionContext, PermissionOperation } from './user-models.ts';
+
+const closed = { additionalProperties: false } as const;
+
+/**
+ * Every resource that some role allows, by its text, and by which roles; a page at a time.
+ *
+ * Of a role that belongs to one user, `username` and `userId` name him; of a shared one both are null. `ids` narrows it to the resources of
+ * these permissions. Access control reference, section 3.4.
+ */
+export const page = operation({
+  http: ['GET /api/permissions/page'],
+  dialect: 'accessControl',
+  summary: 'Every resource that some role allows, and by which roles.',
+  access: { permission: '/api/permissions/page', operation: 'read' },
+  mutates: false,
+  input: Type.Object({ ids: Type.Optional(Type.Array(Id, { maxItems: 1000 })), ...pageFields }, closed),
+  output: Type.Object({
+    permissions: Type.Array(
+      Type.Object({
+        resource: Type.String(),
+        context: PermissionContext,
+        usage: Type.Array(
+          Type.Object({
+            roleName: Type.String(),
+            roleId: Id,
+            isRoleShared: Type.Boolean(),
+            username: Type.Union([Type.String(), Type.Null()]),
+            userId: Type.Union([Uuid, Type.Null()]),
+            operation: PermissionOperation,
+          }),
+        ),
+      }),
+    ),
+    pagination: Pagination,
+  }),
+  errors: [],
+});
+
+/** The ids of all permissions, together where resource, operation and context are the same. Access control reference, section 3.4. */
+export const ids = operation({
+  http: ['GET /api/permissions/ids'],
+  dialect: 'accessControl',
+  summary: 'The ids of all permissions, together where they allow the same.',
+  access: { permission: '/api/permissions/ids', operation: 'read' },
+  mutates: false,
+  input: Type.Object({}, closed),
+  output: Type.Object({
+    permissions: Type.Array(
+      Type.Object({
+        resource: Type.String(),
+        operation: PermissionOperation,
+        context: PermissionContext,
+        ids: Type.Array(Id),
+      }),
+    ),
+  }),
+  errors: [],
+});

@@ -1,0 +1,120 @@
+import { openAccessTokens } from './access-tokens.ts';
+import { openAdministrators } from './administrators.ts';
+import { openAuthorities } from './authorities.ts';
+import type { Config } from './config.ts';
+import type { DerivedIds } from './derived-ids.ts';
+import { openDoor, type DoorOptions, type Documents } from './door.ts';
+import { firstStart, type FirstPassword } from './first-start.ts';
+import type { Services } from './implement.ts';
+import type { Actor } from './actor.ts';
+import type { Keys } from './keys.ts';
+import { openLockout } from './lockout.ts';
+import { openLogins } from './logins.ts';
+import { openPasswords, passwordId } from './passwords.ts';
+import { openSessions } from './sessions.ts';
+import type { SlowHash } from './slow-hash.ts';
+import type { DeviceDocument } from './store/collections.ts';
+import type { Store } from './store/port.ts';
+import type { Tokens } from './tokens.ts';
+import { openUsers } from './users.ts';
+
+/** Principals, credentials and roles of a registry, and what works with them. */
+export interface Access {
+  readonly services: Pick<
+    Services,
+    | 'principals'
+    | 'credentials'
+    | 'roles'
+    | 'authorities'
+    | 'users'
+    | 'logins'
+    | 'passwords'
+    | 'sessions'
+    | 'rootGroup'
+    | 'firstPasswordChanged'
+  >;
+  readonly firstPassword: FirstPassword | null;
+  /** Those of these actors who may still be here with what they showed. */
+  live(actors: readonly Actor[]): Promise<ReadonlySet<Actor>>;
+}
+
+/** Opens access control; at the first start of a registry its first administrator is made. */
+export const openAccess = async (options: {
+  readonly store: Store;
+  readonly doors: Omit<DoorOptions<'devices'>, 'collection' | 'key'>;
+  readonly devices: Documents<DeviceDocument>;
+  readonly tokens: Tokens;
+  readonly ids: DerivedIds;
+  readonly keys: Keys;
+  readonly slowHash: SlowHash;
+  readonly pepper: string;
+  readonly config: Pick<Config, 'dataDir' | 'adminPassword'>;
+  readonly now: () => number;
+}): Promise<Access> => {
+  const { store, doors, devices, tokens, ids, keys, pepper, config, now } = options;
+  const principals = openDoor({ ...doors, collection: 'principals', key: '_id' });
+  const credentials = openDoor({ ...doors, collection: 'credentials', key: '_id' });
+  const roles = openDoor({ ...doors, collection: 'roles', key: '_id' });
+  const records = openDoor({ ...doors, collection: 'registry', key: '_id' });
+  const authorities = openAuthorities({ principals, roles, now });
+  const passwords = openPasswords({ credentials, slowHash: options.slowHash, pepper, now });
+  const administrators = openAdministrators(records);
+  const accessTokens = openAccessTokens(await keys.key('jwt'));
+  const sessions = openSessions({ store, credentials, accessTokens, authorities, tokens, ids, pepper, now });
+  const users = openUsers({
+    store,
+    principals,
+    roles,
+    records,
+    devices,
+    authorities,
+    administrators,
+    passwords,
+    sessions,
+    tokens,
+    ids,
+    now,
+  });
+  const logins = openLogins({
+    byLoginName: users.byLoginName,
+    hashOf: async (uuid) => (await credentials.fresh(passwordId(uuid)))?.hash,
+    passwords,
+    lockout: openLockout(now),
+    key: await keys.key('basic'),
+    now,
+  });
+  const { rootGroup, firstPassword, passwordChanged } = await firstStart({
+    ...config,
+    roles,
+    users,
+    administrators,
+    passwords,
+    ids,
+    now,
+  });
+
+  return {
+    services: {
+      principals,
+      credentials,
+      roles,
+      authorities,
+      users,
+      logins,
+      passwords,
+      sessions,
+      rootGroup,
+      firstPasswordChanged: passwordChanged,
+    },
+    firstPassword,
+    async live(actors) {
+      const shown = actors.filter(({ method }) => method !== undefined);
+      const byToken = await tokens.live(actors.filter(({ method }) => method === undefined));
+      const live = new Set(shown.length === 0 ? [] : await sessions.live(shown));
+      for (const actor of byToken) {
+        if (actor.principal !== true || (await authorities.of(actor.uuid)) !== null) live.add(actor);
+      }
+      return live;
+    },
+  };
+};

@@ -1,0 +1,57 @@
+import { LRUCache } from 'lru-cache';
+import type { Documents } from './door.ts';
+import { compilePermissions, type Permissions } from './domain/permissions.ts';
+import { isLive, permissionsOf, roleIdsOf } from './domain/user.ts';
+import type { PrincipalDocument, RoleDocument } from './store/collections.ts';
+
+/** What a principal may do, and by which roles. */
+export interface Authority {
+  readonly principal: PrincipalDocument;
+  readonly roles: readonly RoleDocument[];
+  readonly permissions: Permissions;
+}
+
+/** What principals may do, as their roles are now. */
+export interface Authorities {
+  /** From the cache if that is allowed; null if there is no such principal, or it is disabled or has expired. */
+  of(uuid: string): Promise<Authority | null>;
+  /** The same from the primary. */
+  fresh(uuid: string): Promise<Authority | null>;
+  /** The roles of a principal, whether or not it may log in. */
+  rolesOf(principal: PrincipalDocument, fresh?: boolean): Promise<readonly RoleDocument[]>;
+}
+
+const mostKept = 10_000;
+
+const sameItems = (one: readonly unknown[], other: readonly unknown[]): boolean =>
+  one.length === other.length && one.every((item, index) => item === other[index]);
+
+/** Opens them. Permissions are put into their fast form once for each set of role documents. */
+export const openAuthorities = (options: {
+  readonly principals: Documents<PrincipalDocument>;
+  readonly roles: Documents<RoleDocument>;
+  readonly now: () => number;
+}): Authorities => {
+  const { principals, roles, now } = options;
+  const kept = new LRUCache<string, { readonly roles: readonly RoleDocument[]; readonly permissions: Permissions }>({
+    max: mostKept,
+  });
+
+  const rolesOf = async (principal: PrincipalDocument, fresh = false): Promise<readonly RoleDocument[]> => {
+    const found = await Promise.all(roleIdsOf(principal).map((id) => (fresh ? roles.fresh(id) : roles.find(id))));
+    return found.filter((role) => role !== null);
+  };
+
+  const load = async (uuid: string, fresh: boolean): Promise<Authority | null> => {
+    const principal = await (fresh ? principals.fresh(uuid) : principals.find(uuid));
+    if (principal === null || !isLive(principal, now())) return null;
+    const held = await rolesOf(principal, fresh);
+    const before = kept.get(uuid);
+    if (before !== undefined && sameItems(before.roles, held)) return { principal, ...before };
+    const made = { roles: held, permissions: compilePermissions(permissionsOf(held)) };
+    kept.set(uuid, made);
+    return { principal, ...made };
+  };
+
+  return { of: (uuid) => load(uuid, false), fresh: (uuid) => load(uuid, true), rolesOf };
+};

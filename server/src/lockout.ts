@@ -1,0 +1,54 @@
+import { RegistryError } from '@rollcall/client/contract';
+
+/** Counts failed attempts to log in, so that guessing takes too long. */
+export interface Lockout {
+  /** Fails with `banned`, which says for how many seconds, while too many attempts have failed. */
+  check(name: string, address: string): void;
+  fail(name: string, address: string): void;
+  /** Forgets what this name failed with from this address. */
+  succeed(name: string, address: string): void;
+}
+
+const windowMs = 10 * 60_000;
+/** Failures of one name from one address. Others who know that name are not locked out by them. */
+const mostOfName = 10;
+/** Failures from one address, whatever the name. */
+const mostOfAddress = 200;
+const mostBuckets = 100_000;
+
+/** Counts in the memory of this node. `now` in milliseconds. */
+export const openLockout = (now: () => number): Lockout => {
+  const buckets = new Map<string, { failures: number; until: number }>();
+  const names = (name: string, address: string) => [
+    [JSON.stringify([name, address]), mostOfName] as const,
+    [JSON.stringify([address]), mostOfAddress] as const,
+  ];
+  const live = (key: string) => {
+    const bucket = buckets.get(key);
+    if (bucket !== undefined && bucket.until > now()) return bucket;
+    buckets.delete(key);
+    return undefined;
+  };
+
+  return {
+    check(name, address) {
+      for (const [key, most] of names(name, address)) {
+        const bucket = live(key);
+        if (bucket === undefined || bucket.failures < most) continue;
+        const seconds = String(Math.ceil((bucket.until - now()) / 1000));
+        throw new RegistryError('banned', undefined, { details: [{ path: '', rule: 'retryAfter', message: seconds }] });
+      }
+    },
+    fail(name, address) {
+      for (const [key, most] of names(name, address)) {
+        const bucket = live(key) ?? { failures: 0, until: now() + windowMs };
+        bucket.failures += 1;
+        // The ban is counted from the failure that brings it.
+        if (bucket.failures === most) bucket.until = now() + windowMs;
+        buckets.set(key, bucket);
+      }
+      while (buckets.size > mostBuckets) for (const oldest of buckets.keys()) if (buckets.delete(oldest)) break;
+    },
+    succeed: (name, address) => void buckets.delete(JSON.stringify([name, address])),
+  };
+};

@@ -1,0 +1,38 @@
+import { RegistryError } from '@rollcall/client/contract';
+import type { Implementation } from '../implement.ts';
+import { accessMs, type Pair } from '../sessions.ts';
+
+const answer = ({ token, refreshToken, expiresAt }: Pair) => ({
+  token,
+  refreshToken,
+  validityTime: accessMs / 1000,
+  expiresAt: expiresAt.toISOString(),
+});
+
+const invalid = (): RegistryError => new RegistryError('unauthenticated', 'Invalid token');
+
+export const auth: Implementation['auth'] = {
+  async token({ username, password }, { logins, sessions, address, rootGroup }) {
+    const proved = await logins.check(username, password, address);
+    const pair = await sessions.openPair(proved.principal);
+    if (!(await logins.stillHolds(proved))) {
+      await sessions.close({ uuid: proved.principal._id, credentialId: pair.id, method: 'access' });
+      throw new RegistryError('invalid-credentials');
+    }
+    return { output: { customerId: proved.principal.tenant ?? rootGroup, ...answer(pair) } };
+  },
+
+  async refresh({ token, refreshToken }, { sessions, numbered, end }) {
+    const outcome = await sessions.refresh(token, refreshToken, numbered);
+    if ('pair' in outcome) return { output: answer(outcome.pair) };
+    await end(outcome.ended);
+    throw invalid();
+  },
+
+  async revoke({ token }, { sessions, actor }) {
+    const shown = token === undefined ? actor : await sessions.verify(token);
+    const ends = shown === null ? null : await sessions.close(shown);
+    if (ends === null) throw invalid();
+    return { output: {}, ends };
+  },
+};

@@ -1,0 +1,58 @@
+import { createHmac, randomBytes } from 'node:crypto';
+import type { Documents, RequestId } from './door.ts';
+import type { SlowHash } from './slow-hash.ts';
+import type { CredentialDocument } from './store/collections.ts';
+
+/** Secrets that people choose: bcrypt over HMAC-SHA-256 with the pepper (decisions, section 5). */
+export interface Passwords {
+  hash(password: string): Promise<string>;
+  /**
+   * The stored hash that this password fits, null if none. One comparison is made in any case, also for nobody (`uuid` null) and for whoever
+   * has no password, so that time tells nothing. Fails with `busy` when too many wait.
+   */
+  verify(uuid: string | null, password: string): Promise<string | null>;
+  /** Puts a hash in the place of the one before. */
+  set(uuid: string, hash: string, request: RequestId | null): Promise<void>;
+}
+
+/** The `_id` of the row with somebody's password. */
+export const passwordId = (uuid: string): string => `password:${uuid}`;
+
+/** Opens the passwords in `credentials`. */
+export const openPasswords = (options: {
+  readonly credentials: Documents<CredentialDocument>;
+  readonly slowHash: SlowHash;
+  readonly pepper: string;
+  readonly now: () => number;
+}): Passwords => {
+  const { credentials, slowHash, pepper, now } = options;
+  const keyed = (password: string): string => createHmac('sha256', pepper).update(password, 'utf8').digest('base64');
+  const hash = (password: string): Promise<string> => slowHash.hash(keyed(password));
+  let nobodys: Promise<string> | undefined;
+
+  return {
+    hash,
+    async verify(uuid, password) {
+      const row = uuid === null ? null : await credentials.fresh(passwordId(uuid));
+      const stored = row?.hash ?? (await (nobodys ??= hash(randomBytes(32).toString('base64'))));
+      const fits = await slowHash.compare(keyed(password), stored);
+      return fits && row?.hash !== undefined ? row.hash : null;
+    },
+    async set(uuid, hashed, request) {
+      const at = new Date(now());
+      await credentials.revise(passwordId(uuid), request, (before) => ({
+        next: {
+          ...before,
+          _id: passwordId(uuid),
+          uuid,
+          kind: 'password',
+          alg: 'bcrypt',
+          hash: hashed,
+          label: '',
+          createdAt: at,
+        },
+        shown: true,
+      }));
+    },
+  };
+};

@@ -1,0 +1,247 @@
+import { randomBytes } from 'node:crypto';
+import { RegistryError, type TokenInfo } from '@rollcall/client/contract';
+import type { Filter } from 'mongodb';
+import { fingerprintOf, type AccessTokens } from './access-tokens.ts';
+import type { Authorities } from './authorities.ts';
+import type { Documents, RequestId } from './door.ts';
+import type { DerivedIds } from './derived-ids.ts';
+import type { Actor, Ending } from './actor.ts';
+import type { CredentialDocument, PrincipalDocument } from './store/collections.ts';
+import type { Store } from './store/port.ts';
+import { tokenHash, type Tokens } from './tokens.ts';
+
+/** An access token that was just made. */
+export interface Login {
+  /** The credential's `_id`. */
+  readonly id: string;
+  readonly token: string;
+  readonly expiresAt: Date;
+}
+
+/** An access token with the refresh token of the same login. */
+export interface Pair extends Login {
+  readonly refreshToken: string;
+}
+
+/** Logins of users: their access and refresh tokens, in `credentials`. */
+export interface Sessions {
+  /** Logs somebody in who has proved who he is. */
+  open(principal: PrincipalDocument, options: { readonly label: string; readonly lifetimeMs: number }): Promise<Login>;
+  /** The same with a refresh token: the access token lives one hour. */
+  openPair(principal: PrincipalDocument): Promise<Pair>;
+  /**
+   * Exchanges both tokens for new ones. A refresh token that was used before ends its whole login, unless it is a repeat of the same request.
+   * Fails with `unauthenticated`, and tells what has ended.
+   */
+  refresh(
+    token: string,
+    refreshToken: string,
+    request: Omit<RequestId, 'actor'> | null,
+  ): Promise<{ readonly pair: Pair } | { readonly ended: readonly Ending[] }>;
+  /** Who shows this access token; null if it is worth nothing. */
+  verify(token: string): Promise<Actor | null>;
+  /** Those of these actors whose access token, or password, is still worth something, and who may still be here. */
+  live(actors: readonly Actor[]): Promise<ReadonlySet<Actor>>;
+  /** When what the actor showed expires; null if never. */
+  expiresAt(actor: Actor): Promise<Date | null>;
+  /** The live tokens of these users, Meshblu's too, newest first. */
+  list(uuids: readonly string[]): Promise<ReadonlyMap<string, readonly TokenInfo[]>>;
+  /** Ends the token with this fingerprint, and the login that it belongs to. */
+  revoke(uuid: string, fingerprint: string): Promise<readonly Ending[]>;
+  /** Ends the login of this actor; null if he did not log in. */
+  close(actor: Pick<Actor, 'uuid' | 'credentialId' | 'method'>): Promise<readonly Ending[] | null>;
+  /** Removes all rows of somebody who is no more, his password too. */
+  forget(uuid: string): Promise<void>;
+  /** Ends everything of a user, but not what `except` hangs on. */
+  revokeAll(uuid: string, except?: Actor): Promise<readonly Ending[]>;
+}
+
+/** Lifetime of an access token of a pair, in milliseconds. */
+export const accessMs = 3_600_000;
+const refreshMs = 30 * 86_400_000;
+const absoluteMs = 90 * 86_400_000;
+
+const present = { '_rollcall.gone': { $exists: false } };
+
+/** Opens them. */
+export const openSessions = (options: {
+  readonly store: Store;
+  readonly credentials: Documents<CredentialDocument>;
+  readonly accessTokens: AccessTokens;
+  readonly authorities: Authorities;
+  readonly tokens: Tokens;
+  readonly ids: DerivedIds;
+  readonly pepper: string;
+  readonly now: () => number;
+}): Sessions => {
+  const { store, credentials, accessTokens, authorities, tokens, ids, pepper, now } = options;
+  const rows = store.collection('credentials');
+  const isLive = ({ expiresAt }: CredentialDocument): boolean => expiresAt === undefined || expiresAt.getTime() > now();
+  const endingOf = ({ uuid, _id }: CredentialDocument): Ending => ({ uuid, credential: _id });
+
+  const access = async (principal: PrincipalDocument, sid: string, label: string, lifetimeMs: number): Promise<Login> => {
+    const issuedAt = Math.floor(now() / 1000) * 1000;
+    const expiresAt = new Date(issuedAt + Math.max(1000, Math.round(lifetimeMs / 1000) * 1000));
+    const id = ids.uuid('access', null);
+    const { _id: uuid, username = '' } = principal;
+    const token = await accessTokens.sign({ id, uuid, sid, issuedAt, expiresAt: expiresAt.getTime(), username });
+    await credentials.insert({
+      _id: id,
+      uuid,
+      kind: 'access',
+      alg: 'none',
+      fingerprint: fingerprintOf(token),
+      label,
+      sid,
+      createdAt: new Date(now()),
+      expiresAt,
+      purgeAt: expiresAt,
+    });
+    return { id, token, expiresAt };
+  };
+
+  const refreshId = (sid: string, secret: string): string => `refresh:${tokenHash(secret, sid, pepper)}`;
+
+  const pair = async (principal: PrincipalDocument, sid: string, absoluteAt: Date): Promise<Pair> => {
+    const secret = randomBytes(32).toString('base64url');
+    const expiresAt = new Date(Math.min(now() + refreshMs, absoluteAt.getTime()));
+    await credentials.insert({
+      _id: refreshId(sid, secret),
+      uuid: principal._id,
+      kind: 'refresh',
+      alg: 'sha256-pepper',
+      label: 'api-v2',
+      sid,
+      createdAt: new Date(now()),
+      expiresAt,
+      absoluteAt,
+      purgeAt: expiresAt,
+    });
+    return { ...(await access(principal, sid, 'api-v2', accessMs)), refreshToken: `${sid}.${secret}` };
+  };
+
+  /** Ends rows, each once: replaced by themselves with `gone`, so that every node learns of it by the feed. */
+  const end = async (found: readonly CredentialDocument[], by: string): Promise<readonly Ending[]> => {
+    for (const row of found) {
+      await credentials
+        .revise(row._id, null, (before) =>
+          before === null
+            ? null
+            : { next: { ...before, _rollcall: { rev: 0, shown: 0, ...before._rollcall, gone: { at: now(), by } } }, shown: true },
+        )
+        .catch((error: unknown) => {
+          if (!(error instanceof RegistryError) || error.code !== 'not-found') throw error;
+        });
+    }
+    return found.map(endingOf);
+  };
+
+  /** Ends all rows that match, until there are none: a login may be making another one at this moment, and looks after itself afterwards. */
+  const endMatching = async (filter: Filter<CredentialDocument>, uuid: string): Promise<readonly Ending[]> => {
+    const ended: Ending[] = [];
+    for (;;) {
+      const found = await rows.find({ ...filter, uuid, ...present }).toArray();
+      if (found.length === 0) return ended;
+      ended.push(...(await end(found, uuid)));
+    }
+  };
+
+  const endLogin = (uuid: string, sid: string): Promise<readonly Ending[]> => endMatching({ sid }, uuid);
+
+  const liveRow = async (id: string): Promise<CredentialDocument | null> => {
+    const row = (await credentials.find(id)) ?? (await credentials.fresh(id));
+    return row !== null && row.kind === 'access' && isLive(row) ? row : null;
+  };
+
+  return {
+    open: (principal, { label, lifetimeMs }) => access(principal, ids.uuid('session', null), label, lifetimeMs),
+
+    openPair: (principal) => pair(principal, ids.uuid('session', null), new Date(now() + absoluteMs)),
+
+    async refresh(token, refreshToken, request) {
+      const claims = await accessTokens.read(token);
+      const [sid = '', secret = ''] = refreshToken.split('.');
+      if (claims === null || sid !== claims.sid) return { ended: [] };
+      const id = refreshId(sid, secret);
+      const row = await credentials.fresh(id);
+      if (row === null || row.kind !== 'refresh' || row.sid !== sid || row.uuid !== claims.uuid || !isLive(row))
+        return { ended: [] };
+      const authority = await authorities.fresh(row.uuid);
+      if (authority === null) return { ended: [] };
+      let reused = false;
+      const { outcome } = await credentials.revise(id, request === null ? null : { ...request, actor: row.uuid }, (before) => {
+        reused = before === null || before.usedAt !== undefined;
+        return before === null || reused ? null : { next: { ...before, usedAt: new Date(now()) }, shown: true };
+      });
+      if (reused && outcome !== 'repeated') {
+        return { ended: [...(await end([row], row.uuid)), ...(await endLogin(row.uuid, sid))] };
+      }
+      const made = await pair(authority.principal, sid, row.absoluteAt ?? new Date(now() + absoluteMs));
+      // Whoever ended the login meanwhile may not have seen the new rows.
+      return (await credentials.fresh(id)) === null ? { ended: await endLogin(row.uuid, sid) } : { pair: made };
+    },
+
+    async verify(token) {
+      const claims = await accessTokens.read(token);
+      if (claims === null || claims.expiresAt <= now()) return null;
+      const fingerprint = fingerprintOf(token);
+      const row = await liveRow(claims.id);
+      if (row === null || row.fingerprint !== fingerprint || row.uuid !== claims.uuid) return null;
+      if (((await authorities.of(row.uuid)) ?? (await authorities.fresh(row.uuid))) === null) return null;
+      return { uuid: row.uuid, credentialId: row._id, hash: fingerprint, method: 'access', principal: true };
+    },
+
+    async live(actors) {
+      const found = await rows.find({ _id: { $in: actors.map(({ credentialId }) => credentialId) }, ...present }).toArray();
+      const there = new Map(found.filter(isLive).map((row) => [row._id, row.fingerprint ?? row.hash] as const));
+      const live = new Set<Actor>();
+      for (const actor of actors) {
+        if (there.get(actor.credentialId) === actor.hash && (await authorities.of(actor.uuid)) !== null) live.add(actor);
+      }
+      return live;
+    },
+
+    expiresAt: async ({ method, credentialId }) =>
+      method === 'access' ? ((await liveRow(credentialId))?.expiresAt ?? null) : null,
+
+    async list(uuids) {
+      const lists = new Map<string, TokenInfo[]>(uuids.map((uuid) => [uuid, []]));
+      const own = rows.find({ uuid: { $in: [...uuids] }, kind: 'access', ...present }).sort({ createdAt: -1, _id: 1 });
+      for await (const row of own) {
+        if (!isLive(row)) continue;
+        const { fingerprint = '', createdAt, expiresAt, label } = row;
+        const info = { fingerprint, createdAt: createdAt.toISOString(), expiresAt: expiresAt?.toISOString() ?? null, label };
+        lists.get(row.uuid)?.push(info);
+      }
+      for (const [uuid, info] of await tokens.describe(uuids)) lists.get(uuid)?.push(info);
+      return lists;
+    },
+
+    async revoke(uuid, fingerprint) {
+      const found = await rows.find({ uuid, kind: 'access', fingerprint, ...present }).toArray();
+      const ended = [...(await end(found, uuid))];
+      for (const { sid } of found) if (sid !== undefined) ended.push(...(await endLogin(uuid, sid)));
+      return [...ended, ...(await tokens.revokeDescribed(uuid, fingerprint))];
+    },
+
+    async close({ uuid, credentialId, method }) {
+      if (method !== 'access') return null;
+      const row = await credentials.fresh(credentialId);
+      if (row === null) return [];
+      return row.sid === undefined ? end([row], uuid) : endLogin(uuid, row.sid);
+    },
+
+    async forget(uuid) {
+      await endMatching({}, uuid);
+    },
+
+    async revokeAll(uuid, except) {
+      const calling = except?.method === 'access' ? await credentials.fresh(except.credentialId) : null;
+      // The calling login lives on, with its own refresh token.
+      const others =
+        calling === null ? {} : { _id: { $ne: calling._id }, $or: [{ kind: 'access' as const }, { sid: { $ne: calling.sid } }] };
+      const ended = await endMatching({ kind: { $in: ['access', 'refresh'] }, ...others } as Filter<CredentialDocument>, uuid);
+      return [...ended, ...(await tokens.revokeAll(uuid, except))];
+    },
+  };
+};
