@@ -51,7 +51,7 @@ export const openMetrics = (sources: {
   /** Counts one call; labels are made only when the figures are read. */
   const count = (operation: Operation, code: string, ms: number): void => {
     let byCode = spent.get(operation);
-    if (byCode === undefined) spent.set(operation, (byCode = new Map()));
+    if (byCode === undefined) spent.set(operation, (byCode = new Map<string, Spent>()));
     let one = byCode.get(code);
     if (one === undefined) byCode.set(code, (one = { calls: 0, ms: 0 }));
     one.calls += 1;

@@ -15,16 +15,18 @@ const counted = (length: number): readonly number[] => Array.from({ length }, (_
 
 const patient = { ...quick, autoSetOnline: false, callTimeoutMs: 40_000 };
 
+/** What a suite has of its own. */
+interface Own {
+  set: StartedReplicaSet;
+  database: string;
+  readonly nodes: NodeProcess[];
+}
+
 /** A replica set of one's own with nodes on it; both end with the suite. */
-const onOwnSet = (
-  title: string,
-  members: number,
-  count: number,
-  suite: (own: { set: StartedReplicaSet; nodes: NodeProcess[] }) => void,
-): void => {
+const onOwnSet = (title: string, members: number, count: number, suite: (own: Own) => void): void => {
   describe(title, function () {
     this.timeout(90_000);
-    const own = { nodes: [] as NodeProcess[] } as { set: StartedReplicaSet; nodes: NodeProcess[] };
+    const own = { nodes: [] as NodeProcess[] } as Own;
     before(async function () {
       const started = await startReplicaSet(members);
       if ('skip' in started) {
@@ -32,8 +34,8 @@ const onOwnSet = (
         return this.skip();
       }
       own.set = started;
-      const database = freshDatabase(started.uri);
-      for (let index = 0; index < count; index += 1) own.nodes.push(await startNode(database));
+      own.database = freshDatabase(started.uri);
+      for (let index = 0; index < count; index += 1) own.nodes.push(await startNode(own.database));
     });
     after(async () => {
       await Promise.all(own.nodes.map((node) => node.stop()));
@@ -81,6 +83,25 @@ onOwnSet('faults of one mongod', 1, 2, (own) => {
     expect(resyncs).to.deep.equal([]);
     expect(changes).to.deep.equal(counted(40));
     expect(await lamp.whoami()).to.include({ n: 39 });
+    client.close();
+    lamp.close();
+  });
+
+  it('a hole in the feed is told to every client of ours, with its own document, and what follows comes as before', async () => {
+    const lamp = await connect(own.nodes[0]!.url, {}, patient);
+    const { client, changes, resyncs } = await listen(own.nodes[1]!, lamp);
+    const seen: unknown[] = [];
+    client.on('config', ({ uuid }) => seen.push(uuid));
+    await lamp.update({ n: 1 });
+    await until(() => changes.length === 1);
+    const mongodb = await MongoClient.connect(own.database);
+    const scratch = await mongodb.db().createCollection('scratch');
+    await scratch.drop();
+    await mongodb.close();
+    await until(() => seen.includes(client.credentials.uuid), 10_000);
+    expect(resyncs).to.deep.equal(['hole']);
+    await lamp.update({ n: 2 });
+    await until(() => changes.length === 2);
     client.close();
     lamp.close();
   });

@@ -23,7 +23,7 @@ export const driverError = (name: string, code?: number): Error =>
   Object.assign(new Error(name), { name, ...(code !== undefined && { code }) });
 const stepDown = (): Error => driverError('MongoServerError', 189);
 export const networkError = (): Error => driverError('MongoNetworkError');
-export const duplicateKey = (): Error => driverError('MongoServerError', 11000);
+const duplicateKey = (): Error => driverError('MongoServerError', 11000);
 export const historyLost = (): Error => driverError('MongoServerError', 286);
 
 /** How a filter finds its document: by the address, and under which condition. */

@@ -40,8 +40,8 @@ const hookOf = (entry: Readonly<Record<string, unknown>>): Hook | undefined => {
   const url = entry['url'] ?? entry['uri'];
   if (typeof url !== 'string' || url.length > 2048 || !URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol))
     return undefined;
-  const wanted = String(entry['method'] ?? 'POST').toUpperCase();
-  const method = methods.find((known) => known === wanted);
+  const wanted = entry['method'] ?? 'POST';
+  const method = methods.find((known) => typeof wanted === 'string' && known === wanted.toUpperCase());
   if (method === undefined) return undefined;
   return {
     url,

@@ -27,7 +27,7 @@ export interface TestNodeOptions {
   readonly window?: { readonly ms?: number; readonly changes?: number; readonly bytes?: number };
 }
 
-export const windowSecret = Buffer.alloc(32, 7);
+const windowSecret = Buffer.alloc(32, 7);
 
 /** Opens a node and waits until it serves. */
 export const openTestNode = async ({ store, several, clock = systemClock, window = {} }: TestNodeOptions): Promise<TestNode> => {

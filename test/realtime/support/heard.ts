@@ -5,10 +5,10 @@ import type { Gate } from './gate.ts';
 /** What a client was told, as short texts in the order in which it came. */
 export const heardBy = (client: Client): string[] => {
   const heard: string[] = [];
-  client.on('message', ({ payload, topic }) => topic !== 'device-status' && heard.push(`message ${String(payload)}`));
+  client.on('message', ({ payload, topic }) => topic !== 'device-status' && heard.push(`message ${payload as string | number}`));
   client.on(
     'config',
-    ({ uuid, n }) => n !== undefined && heard.push(`${uuid === client.credentials.uuid ? 'own' : 'config'} ${String(n)}`),
+    ({ uuid, n }) => n !== undefined && heard.push(`${uuid === client.credentials.uuid ? 'own' : 'config'} ${n as number}`),
   );
   client.on('resync', ({ reason }) => heard.push(`resync ${reason}`));
   return heard;

@@ -23,7 +23,7 @@ const running = new Set<ChildProcess>();
 process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')));
 
 /** Starts `node server/dist/main.js` with these settings beside those of a test, and waits until it serves. */
-export const startProcess = async (settings: Readonly<Record<string, string>>): Promise<NodeProcess> => {
+const startProcess = async (settings: Readonly<Record<string, string>>): Promise<NodeProcess> => {
   const child = spawn(process.execPath, [main], {
     env: {
       PATH: process.env['PATH'],
