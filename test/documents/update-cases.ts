@@ -114,6 +114,22 @@ export const updateCases: readonly UpdateCase[] = [
     update: { $mul: { a: long(5), b: new Double(-2.5) } },
     after: { a: long(0), b: -0 },
   },
+  { rule: 'zero times a negative double is -0', before: { a: 0 }, update: { $mul: { a: -1.25 } }, after: { a: -0 } },
+  { rule: '-0 in the place of 0 is a modification', before: { a: 0 }, update: { $set: { a: -0 } }, after: { a: -0 } },
+  {
+    rule: 'a double times -1 that is 0 stays what it is',
+    before: { a: new Double(0) },
+    update: { $mul: { a: new Double(-1) } },
+    after: { a: new Double(0) },
+    modified: false,
+  },
+  {
+    rule: '$set of NaN to NaN is no modification',
+    before: { a: NaN },
+    update: { $set: { a: NaN } },
+    after: { a: NaN },
+    modified: false,
+  },
   {
     rule: '$min and $max compare over all types',
     before: { a: 5, b: 'x', c: 1 },

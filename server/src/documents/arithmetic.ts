@@ -75,5 +75,6 @@ export function likeBefore(result: unknown, ...operands: readonly unknown[]): un
   const plain = operands.every((operand) => typeof operand === 'number');
   if (!plain || (type !== types.int && type !== types.double)) return result;
   const value = doubleOf(result);
-  return typeOf(value) === type ? value : result;
+  // NaN stays an object of its own: a plain one could not be told from the NaN before, and it counts as a change.
+  return typeOf(value) === type && !Number.isNaN(value) ? value : result;
 }

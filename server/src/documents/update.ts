@@ -156,7 +156,7 @@ function applyChild(next: unknown, current: unknown, name: string, child: Update
   if (next !== undefined && !isDocument(next)) return refuseInside(child, next, name, path, work);
   const before = next === undefined ? undefined : own(next, name);
   const after = applyNode(child, before, path, work);
-  if (after === before || (after === removed && before === undefined)) return next;
+  if (Object.is(after, before) || (after === removed && before === undefined)) return next;
   const copy: Record<string, unknown> =
     next !== current ? (next as Record<string, unknown>) : { ...(next === undefined ? {} : fieldsOf(next)) };
   if (after === removed) delete copy[name];
@@ -172,7 +172,7 @@ function applyAtIndex(next: unknown[], current: unknown, name: string, child: Up
   const index = Number(name);
   const before = index < next.length ? (next[index] ?? null) : undefined;
   const after = applyNode(child, before, path, work);
-  if (after === before || (after === removed && before === undefined)) return next;
+  if (Object.is(after, before) || (after === removed && before === undefined)) return next;
   if (index - next.length > mostPadding)
     throw new UnsupportedOperator(`an index of more than ${mostPadding} beyond the end of an array`);
   const copy = next !== current ? next : next.slice();
@@ -226,7 +226,7 @@ function applyElements(children: ReadonlyMap<string, UpdateNode>, current: unkno
       place,
       work,
     );
-    if (after === before) return;
+    if (Object.is(after, before)) return;
     if (next === current) next = (current as unknown[]).slice();
     next[index] = after === removed ? null : after;
   });
