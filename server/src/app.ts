@@ -41,6 +41,7 @@ import { openStoredSubscriptions } from './stored-subscriptions.ts';
 import { openSecrets } from './secrets.ts';
 import { slowHash } from './slow-hash.ts';
 import { openSweeper } from './sweeper.ts';
+import type { TokenDocument } from './store/collections.ts';
 import { ensureIndexes } from './store/indexes.ts';
 import { openStore } from './store/open.ts';
 import { keptFeedId } from './store/feed-id.ts';
@@ -140,6 +141,7 @@ const start = async (config: Config, log: pino.Logger, closers: (() => unknown)[
     devices,
     rootRows,
     findToken: openTokenLoader(store),
+    newestToken: (id) => (feed.newest('tokens', id)?.document ?? undefined) as TokenDocument | undefined,
     slowHash: hashing,
     ids,
     pepper: secrets.pepper,

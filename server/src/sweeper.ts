@@ -17,6 +17,12 @@ const batch = 500;
 /** How long an unregistered device stays where it was (decisions, section 6). */
 const goneMs = 3_600_000;
 
+/** The same row under a higher revision: MongoDB tells of no replacement of a document by the very same one. */
+const raised = <T extends Guarded>(row: T): T => {
+  const hidden = row._rollcall ?? { rev: 0, shown: 0 };
+  return { ...row, _rollcall: { ...hidden, rev: hidden.rev + 1 } };
+};
+
 export const openSweeper = (options: {
   readonly store: Store;
   readonly connections: Connections;
@@ -62,7 +68,7 @@ export const openSweeper = (options: {
     const rows = store.collection('tokens');
     const before = clock.now() - goneMs;
     for await (const row of rows.find({ '_rollcall.gone.at': { $lt: before }, root: { $ne: true } }).limit(batch)) {
-      await rows.replaceOne({ _id: row._id }, row);
+      await rows.replaceOne({ _id: row._id }, raised(row));
       await rows.deleteOne({ _id: row._id });
     }
   };
@@ -73,7 +79,7 @@ export const openSweeper = (options: {
     for (const name of ['credentials', 'roles', 'principals'] as const) {
       const rows = store.collection(name) as unknown as Collection<Guarded>;
       for await (const row of rows.find(filter).limit(batch)) {
-        await rows.replaceOne({ _id: row._id }, row);
+        await rows.replaceOne({ _id: row._id }, raised(row));
         await rows.deleteOne({ _id: row._id });
       }
     }

@@ -104,6 +104,8 @@ export const openTokens = (options: {
   readonly devices: Documents<DeviceDocument>;
   readonly rootRows: Documents<TokenDocument>;
   readonly findToken: (uuid: string, hashedToken: string) => Promise<TokenDocument | null>;
+  /** The row as the newest change of the feed shows it: a read from a primary that others have left may be older. */
+  readonly newestToken: (id: TokenDocument['_id']) => TokenDocument | undefined;
   readonly slowHash: SlowHash;
   readonly ids: DerivedIds;
   readonly pepper: string;
@@ -253,6 +255,8 @@ export const openTokens = (options: {
       const hashed = hash(uuid, token);
       const actor = (credentialId: string): Actor => ({ uuid, credentialId, hash: hashed });
       const row = await options.findToken(uuid, hashed);
+      const newest = row === null ? undefined : options.newestToken(row._id);
+      if (newest !== undefined && (newest._rollcall?.gone !== undefined || newest.hashedToken !== hashed)) return null;
       if (row !== null && row.root !== true) return isLive(row) ? actor(String(row._id)) : null;
       const root = rootId(uuid);
       if (row !== null && row._id === root) return isLive(row) ? actor(root) : null;

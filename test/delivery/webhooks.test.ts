@@ -189,7 +189,9 @@ describe('addresses that webhooks may reach', () => {
   const look = (addresses: readonly string[]): Promise<string> =>
     new Promise((resolve, reject) => {
       const lookup = publicLookup(() => Promise.resolve(addresses.map((address) => ({ address, family: 4 }))));
-      lookup('name.example', {}, (error, address) => (error ? reject(error) : resolve(typeof address === 'string' ? address : '')));
+      lookup('name.example', {}, (error, address) =>
+        error ? reject(error) : resolve(typeof address === 'string' ? address : ''),
+      );
     });
 
   it('are the ones that were checked, if a name has several', async () => {

@@ -14,13 +14,14 @@ const statuses = [...new Set(Object.values(errors).map(({ http }) => http))]
   .filter((status) => status !== 499)
   .sort((a, b) => a - b);
 
-const responses: Json = Object.fromEntries([
+const answers: [string, unknown][] = [
   ['2XX', { description: 'Success.' }],
-  ...statuses.map((status) => [
+  ...statuses.map((status): [string, unknown] => [
     String(status),
     { description: phraseOf(status), content: { 'application/json': { schema: { $ref: '#/components/schemas/Failure' } } } },
   ]),
-]);
+];
+const responses: Json = Object.fromEntries(answers);
 
 function phraseOf(status: number): string {
   return Object.values(errors).find(({ http }) => http === status)?.message ?? '';

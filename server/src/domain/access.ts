@@ -168,7 +168,12 @@ export const accessPart = (document: DeviceDocument): DeviceDocument => {
   const { version, whitelists, forwarders } = propertiesOf(document['meshblu']) ?? {};
   const meshblu = { version, whitelists, ...(forwarders !== undefined && { forwarders }) };
   const lists = listNames.filter((name) => document[name] !== undefined).map((name) => [name, document[name]]);
-  const part: DeviceDocument = { _id: document._id, uuid: document.uuid, ...Object.fromEntries(lists), meshblu };
+  const part: DeviceDocument = {
+    _id: document._id,
+    uuid: document.uuid,
+    ...(Object.fromEntries(lists) as Record<string, unknown>),
+    meshblu,
+  };
   parts.set(document, part);
   return part;
 };
