@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import * as contract from '@rollcall/client/contract';
@@ -63,6 +64,26 @@ describe('the documents', () => {
     const numbers = records.map((page) => Number(/(\d{4})-[a-z0-9-]+\.md$/.exec(page)?.[1]));
     expect(numbers).to.deep.equal(numbers.map((_, index) => index + 1));
     for (const page of records) expect(read(page), page).to.match(/^# \d+\. .*\n\n\d{4}-\d\d-\d\d\n\n## Context\n/);
+  });
+});
+
+describe("the README's first administrator", () => {
+  it('logs in and makes a viewer and an operator as it is printed', async function () {
+    this.timeout(30_000);
+    const folder = mkdtempSync(join(tmpdir(), 'rollcall-readme-'));
+    const { url, close } = await createRegistry({ dataDir: join(folder, 'data'), port: 0, logLevel: 'error' });
+    try {
+      const [login = '', making = ''] = examplesIn(read('README.md'), 'Users, roles and logins');
+      const script = `${login}\necho\n${making}`.replaceAll('http://127.0.0.1:3000', url);
+      const { stdout } = await run('bash', ['-euo', 'pipefail', '-c', script], { cwd: folder });
+      const [session, anna] = stdout.trim().split('\n');
+      expect(JSON.parse(session ?? '')).to.include({ username: 'admin' });
+      const made = JSON.parse(anna ?? '') as { roles: { name: string }[] };
+      expect(made.roles.map(({ name }) => name)).to.deep.equal(['viewer']);
+    } finally {
+      await close();
+      rmSync(folder, { recursive: true, force: true });
+    }
   });
 });
 

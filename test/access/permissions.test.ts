@@ -1,4 +1,10 @@
-import { compilePermissions, resourceOf, resourceProblems, uncovered } from '@rollcall/server/internal/domain/permissions';
+import {
+  compilePermissions,
+  readableDevices,
+  resourceOf,
+  resourceProblems,
+  uncovered,
+} from '@rollcall/server/internal/domain/permissions';
 import { expect } from 'chai';
 import fc from 'fast-check';
 
@@ -98,6 +104,24 @@ describe('permissions (access control reference, sections 5 and 9)', () => {
         if (held.cover('mqtt', 'read', asked) && matches(asked, name)) expect(matches(resource, name)).to.equal(true);
       }),
       { numRuns: 20_000 },
+    );
+  });
+
+  it('let somebody find the devices that they let him read one by one', () => {
+    const part = fc.constantFrom('devices', '+', 'users', 'a', 'b', '#');
+    const path = fc.array(part, { minLength: 1, maxLength: 4 }).map((parts) => `/${parts.join('/')}`.replace(/\/#\/.*$/, '/#'));
+    const grant = fc.record({
+      resource: path,
+      operation: fc.constantFrom('read', 'write'),
+      context: fc.constantFrom('http', 'mqtt'),
+    });
+    fc.assert(
+      fc.property(fc.array(grant, { maxLength: 4 }), fc.constantFrom('a', 'b', 'c'), (grants, uuid) => {
+        const found = readableDevices(grants);
+        const finds = found === 'all' || found.includes(uuid);
+        expect(finds).to.equal(compilePermissions(grants).cover('http', 'read', `/devices/${uuid}`));
+      }),
+      { numRuns: 5_000 },
     );
   });
 

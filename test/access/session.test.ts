@@ -140,6 +140,22 @@ overBothSurfaces('logins and tokens (access control reference, 8, vectors 62 to 
     owner.close();
   });
 
+  it('a role finds the devices that it lets somebody read, and no others', async () => {
+    const lamp = await register(url(), { type: 'by-role', meshblu: { version: '2.0.0', whitelists: {} } });
+    const { id, token } = await user(name('finds'));
+    const found = async (): Promise<string[]> => {
+      const { body } = await call('devices', { type: 'by-role' }, token);
+      return (body['devices'] as { uuid: string }[]).map(({ uuid }) => uuid);
+    };
+    expect(await found()).to.deep.equal([]);
+    for (const resource of [`/devices/${lamp.uuid}`, '/devices/+']) {
+      await call('users:update', { id, permissions: [{ resource, operation: 'read', context: 'http' }] });
+      expect(await found()).to.include(lamp.uuid);
+    }
+    await call('users:update', { id, permissions: [{ resource: '/devices/+/tokens', operation: 'read', context: 'http' }] });
+    expect(await found()).to.deep.equal([]);
+  });
+
   it('invariant 3: a disabled user is out at once, everywhere', async () => {
     const username = name('disabled');
     const { id, token } = await user(username);

@@ -92,3 +92,21 @@ export const resourceOf = (template: string, input: Readonly<Record<string, unkn
   const levels = template.split('/').map((name) => (name.startsWith(':') ? input[name.slice(1)] : name));
   return levels.slice(1).every(isLevel) ? levels.join('/') : undefined;
 };
+
+/**
+ * The devices that these permissions let somebody read, by the path `/devices/<uuid>`: all of them, or those with these uuids. The rule of
+ * `cover`, for a store filter.
+ */
+export const readableDevices = (grants: readonly Grant[]): 'all' | readonly string[] => {
+  const uuids: string[] = [];
+  for (const { context, resource, operation } of grants) {
+    const [root, area = '', uuid = '', rest, ...more] = resource.split('/');
+    if (context !== 'http' || operation === 'write' || root !== '') continue;
+    if (area === '#') return 'all';
+    const ends = rest === undefined || (rest === '#' && more.length === 0);
+    if ((area !== 'devices' && area !== '+') || !ends) continue;
+    if (uuid === '#' || uuid === '+') return 'all';
+    uuids.push(uuid);
+  }
+  return uuids;
+};

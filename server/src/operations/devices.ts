@@ -2,9 +2,12 @@ import { RegistryError } from '@rollcall/client/contract';
 import { sees, visible } from '../domain/access.ts';
 import { change, claimed, gone, newDevice } from '../domain/device.ts';
 import { outgoing, type Outgoing } from '../domain/outgoing.ts';
+import { readableDevices, resourceOf } from '../domain/permissions.ts';
 import { readQuery } from '../domain/query.ts';
+import { permissionsOf } from '../domain/user.ts';
 import { setting } from '../domain/update-language.ts';
 import { applyUpdate } from '../documents/index.ts';
+import type { Actor } from '../actor.ts';
 import type { Implementation, Services } from '../implement.ts';
 import type { DeviceDocument } from '../store/collections.ts';
 import { mayManage } from './manage.ts';
@@ -27,16 +30,36 @@ type Rows = Pick<
 const maxFound = 1000;
 const searchMs = 2000;
 
-/** Devices that match, of those that `subject` may see: newest first, then by uuid. What the store found is asked again. */
-const search = async ({ store }: Services, subject: string, query: Readonly<Record<string, unknown>>): Promise<Outgoing[]> => {
-  const filter = { $and: [readQuery(query), visible(subject, 'discover.view'), { '_rollcall.gone': { $exists: false } }] };
+type Asking = Services & { readonly actor: Actor; readonly subject: string };
+
+/** What the caller's roles add to what lists let him see; nothing when he acts for another device. */
+const byRoles = async ({ actor, subject, authorities }: Asking) => {
+  const authority = actor.principal === true && actor.uuid === subject ? await authorities.of(subject) : null;
+  const named = authority === null ? [] : readableDevices(permissionsOf(authority.roles));
+  return {
+    filter: named === 'all' ? [{}] : named.length === 0 ? [] : [{ uuid: { $in: [...named] } }],
+    sees({ uuid }: DeviceDocument): boolean {
+      const path = authority === null ? undefined : resourceOf('/devices/:uuid', { uuid });
+      return path !== undefined && authority?.permissions.cover('http', 'read', path) === true;
+    },
+  };
+};
+
+/** Devices that match, of those that the subject may see: newest first, then by uuid. What the store found is asked again. */
+const search = async (call: Asking, query: Readonly<Record<string, unknown>>): Promise<Outgoing[]> => {
+  const { store, subject } = call;
+  const roles = await byRoles(call);
+  const listed = visible(subject, 'discover.view');
+  const seen = roles.filter.length === 0 ? listed : { $or: [listed, ...roles.filter] };
+  const filter = { $and: [readQuery(query), seen, { '_rollcall.gone': { $exists: false } }] };
   const cursor = store
     .collection('devices')
     .find(filter, { maxTimeMS: searchMs, promoteLongs: false })
     .sort({ 'meshblu.createdAt': -1, uuid: 1 })
     .limit(maxFound);
   const found: Outgoing[] = [];
-  for await (const document of cursor) if (sees(subject, 'discover.view', document)) found.push(outgoing(document));
+  for await (const document of cursor)
+    if (sees(subject, 'discover.view', document) || roles.sees(document)) found.push(outgoing(document));
   return found;
 };
 
@@ -67,12 +90,12 @@ export const devices: Rows = {
   device: (_input, { document, provenAt }) => ({ output: { device: proven(document, provenAt(document)) } }),
 
   async devices(query, call) {
-    return { output: { devices: await search(call, call.subject, query) } };
+    return { output: { devices: await search(call, query) } };
   },
 
   async mydevices(query, call) {
     const { uuid: _subject, ...rest } = query;
-    return { output: { devices: await search(call, call.subject, { ...rest, owner: call.subject }) } };
+    return { output: { devices: await search(call, { ...rest, owner: call.subject }) } };
   },
 
   localdevices: () => ({ output: { devices: [] } }),

@@ -178,7 +178,7 @@ export const openHttp = async (kit: HttpKit): Promise<FastifyInstance> => {
 
   for (const [url, { dialect, methods }] of taken) {
     const others = allMethods.filter((method) => !methods.includes(method));
-    const answer = dialect.notAllowed?.(methods);
+    const answer = dialect.notAllowed?.(allMethods.filter((method) => methods.includes(method)));
     if (answer !== undefined && others.length > 0)
       app.route({ method: others, url, exposeHeadRoute: false, handler: (_request, reply) => write(reply, answer) });
   }

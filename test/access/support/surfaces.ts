@@ -39,6 +39,7 @@ const pointer = (path: string, bare: string): string =>
 /** Events whose HTTP body is the list itself. */
 const bareInput: Readonly<Record<string, string>> = { 'users:createBatch': 'users', 'users:deleteBatch': 'ids' };
 const bareOutput: Readonly<Record<string, string>> = {
+  devices: 'devices',
   'users:createBatch': 'ids',
   'users:listTokens': 'tokens',
   'roles:list': 'roles',
