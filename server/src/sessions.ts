@@ -206,8 +206,9 @@ export const openSessions = (options: {
 
     async list(uuids) {
       const lists = new Map<string, TokenInfo[]>(uuids.map((uuid) => [uuid, []]));
-      const own = rows.find({ uuid: { $in: [...uuids] }, kind: 'access', ...present }).sort({ createdAt: -1, _id: 1 });
-      for await (const row of own) {
+      const whose = uuids.length === 1 ? uuids[0] : { $in: [...uuids] };
+      const own = await rows.find({ uuid: whose, kind: 'access', ...present } as Filter<CredentialDocument>).toArray();
+      for (const row of own.sort((one, other) => other.createdAt.getTime() - one.createdAt.getTime())) {
         if (!isLive(row)) continue;
         const { fingerprint = '', createdAt, expiresAt, label } = row;
         const info = { fingerprint, createdAt: createdAt.toISOString(), expiresAt: expiresAt?.toISOString() ?? null, label };
