@@ -207,14 +207,17 @@ export const openSessions = (options: {
     async list(uuids) {
       const lists = new Map<string, TokenInfo[]>(uuids.map((uuid) => [uuid, []]));
       const whose = uuids.length === 1 ? uuids[0] : { $in: [...uuids] };
-      const own = await rows.find({ uuid: whose, kind: 'access', ...present } as Filter<CredentialDocument>).toArray();
+      const [own, others] = await Promise.all([
+        rows.find({ uuid: whose, kind: 'access', ...present } as Filter<CredentialDocument>).toArray(),
+        tokens.describe(uuids),
+      ]);
       for (const row of own.sort((one, other) => other.createdAt.getTime() - one.createdAt.getTime())) {
         if (!isLive(row)) continue;
         const { fingerprint = '', createdAt, expiresAt, label } = row;
         const info = { fingerprint, createdAt: createdAt.toISOString(), expiresAt: expiresAt?.toISOString() ?? null, label };
         lists.get(row.uuid)?.push(info);
       }
-      for (const [uuid, info] of await tokens.describe(uuids)) lists.get(uuid)?.push(info);
+      for (const [uuid, info] of others) lists.get(uuid)?.push(info);
       return lists;
     },
 

@@ -330,7 +330,9 @@ export const openTokens = (options: {
         .toArray(),
 
     async describe(uuids) {
-      const found = await rows.find({ uuid: { $in: [...uuids] }, ...present }).toArray();
+      const [only] = uuids;
+      const whose = uuids.length === 1 && only !== undefined ? only : { $in: [...uuids] };
+      const found = await rows.find({ uuid: whose, ...present }).toArray();
       return found.filter(isLive).map((row) => [row.uuid, infoOf(row)] as const);
     },
 
