@@ -100,7 +100,7 @@ const start = async (config: Config, log: pino.Logger, closers: (() => unknown)[
   const clock = systemClock;
   const { now } = clock;
   const secrets = await openSecrets(config);
-  const { store, alone, ping, close: closeStore } = await openStore(config);
+  const { store, reserved, alone, ping, close: closeStore } = await openStore(config);
   closers.push(closeStore);
   await ensureIndexes(store);
   const keys = await openKeys(store, secrets);
@@ -110,7 +110,7 @@ const start = async (config: Config, log: pino.Logger, closers: (() => unknown)[
   const feedId = await keptFeedId(store, () => randomBytes(12).toString('base64url'));
   const feed = openFeed({
     // Messages of an embedded store are gone with its process: a position of an earlier one is none of this feed.
-    store,
+    store: reserved,
     id: alone ? `${feedId}-${randomBytes(6).toString('base64url')}` : feedId,
     clock,
     log,
@@ -127,7 +127,7 @@ const start = async (config: Config, log: pino.Logger, closers: (() => unknown)[
     log,
   });
   closers.push(() => cache.close());
-  const node = alone ? openSoleNode({ feed, clock, log }) : openNode({ store, feed, clock, log });
+  const node = alone ? openSoleNode({ feed, clock, log }) : openNode({ store: reserved, feed, clock, log });
   closers.push(() => node.close());
   await node.ready;
 

@@ -21,6 +21,11 @@ export interface View {
 /** What goes to the listeners of this node. */
 export interface Deliveries {
   /**
+   * A delivery of this device is about to queue: what it will need is asked for now, together with that of others. Its turn comes
+   * one at a time, and to wait for the store there would hold back everything behind it.
+   */
+  expect(uuid: string): void;
+  /**
    * A message: to its addressees, to whoever listens, along stored subscriptions. Resolves when it has been handed to the connections.
    *
    * `origin`: it came in on this node, which makes the requests that devices have asked for. `view`: what is not as for a new delivery.
@@ -170,6 +175,10 @@ export const openDeliveries = (options: {
       }
       if (to.length > 0) await route('message', sender, sent.raw, extras, origin, view, addressees);
       if (origin) forwarding.old(sent, sender, addressees);
+    },
+
+    expect(uuid) {
+      subscriptions.of(uuid).catch(() => undefined);
     },
 
     async changed(document, kind, body, extras, origin, given = {}) {

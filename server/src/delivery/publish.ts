@@ -27,6 +27,7 @@ export const openPublisher = (options: {
 
   const device = (document: DeviceDocument, { type, cursor, position }: Change): Promise<unknown> => {
     const { uuid, _rollcall: hidden } = document;
+    deliveries.expect(uuid);
     const told = (kind: 'configure' | 'unregister', body: unknown): Promise<void> =>
       line.deliver(position, () => deliveries.changed(document, kind, body, { id, cursor }, origin));
     const id = `${uuid}:${hidden?.rev ?? 0}`;

@@ -6,6 +6,8 @@ import type { Store } from './port.ts';
 /** A store that is open, and whether this process has it alone. */
 export interface OpenStore {
   readonly store: Store;
+  /** The same store for the feed and the leases, on connections of their own: ordinary work that waits for one does not hold them up. */
+  readonly reserved: Store;
   /** True on the embedded store: there is one process, and no other node. */
   readonly alone: boolean;
   /** Fails if the store cannot be reached. */
@@ -19,16 +21,17 @@ export const openStore = async (options: {
   readonly dataDir: string;
 }): Promise<OpenStore> => {
   if (options.mongodbUrl !== undefined) {
-    const { db, close } = await openMongo(options.mongodbUrl);
-    return opened(db, false, close);
+    const { db, reserved, close } = await openMongo(options.mongodbUrl);
+    return opened(db, reserved, false, close);
   }
   const path = options.dataDir === ':memory:' ? ':memory:' : join(options.dataDir, 'rollcall.db');
   const { db, close } = await openEmbedded(path, { promoteLongs: false });
-  return opened(db, true, close);
+  return opened(db, db, true, close);
 };
 
-const opened = (store: Store, alone: boolean, close: () => Promise<void>): OpenStore => ({
+const opened = (store: Store, reserved: Store, alone: boolean, close: () => Promise<void>): OpenStore => ({
   store,
+  reserved,
   alone,
   ping: () => store.collection('keys').findOne({ _id: 'feed' }),
   close,

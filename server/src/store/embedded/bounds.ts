@@ -25,6 +25,8 @@ export interface Bounds {
 
 /** More ranges than this are not worth it. */
 const mostRanges = 2000;
+/** The same where several values meet several others: most of the pairs are not there, and each is looked up. */
+const mostPairs = 16;
 
 /** The narrowest bounds that hold for an index, or undefined if the filter says nothing of its first part. */
 export function boundsOf(index: Index, { paths }: Predicates): Bounds | undefined {
@@ -38,7 +40,8 @@ export function boundsOf(index: Index, { paths }: Predicates): Bounds | undefine
     if (demand === undefined || (index.multikey && roots.has(root))) break;
     roots.add(root);
     const points = pointsFor(index, path, demand);
-    if (points !== undefined && prefixes.length * points.length <= mostRanges) {
+    const most = prefixes.length > 1 && (points?.length ?? 0) > 1 ? mostPairs : mostRanges;
+    if (points !== undefined && prefixes.length * points.length <= most) {
       const keys = points.map((point) => keyFor(point, direction));
       prefixes = prefixes.flatMap((prefix) => keys.map((key) => concat(prefix, key)));
       if (points.length === 1 && bounds.fixed === bounds.used) bounds.fixed += 1;

@@ -15,8 +15,6 @@ export interface Entry {
 export interface Entries {
   list: Entry[];
   multikey: boolean;
-  /** No indexed path exists in the document: a sparse index leaves it out. */
-  absent: boolean;
 }
 
 /** One indexed path on its way into the document. `path` is what is still to go; undefined `value` means missing. */
@@ -44,22 +42,26 @@ export function inverted(key: Uint8Array): Uint8Array {
   return copy;
 }
 
-/** Keys of a document for the parts of an index. Two different arrays in one compound key are refused, as MongoDB does (171). */
-export function entriesOf(document: Document, parts: readonly KeyPart[]): Entries {
-  const entries: Entries = { list: [], multikey: false, absent: true };
+/**
+ * Keys of a document for the parts of an index. Two different arrays in one compound key are refused, as MongoDB does (171).
+ *
+ * A sparse index leaves out each key none of whose paths exists.
+ */
+export function entriesOf(document: Document, parts: readonly KeyPart[], sparse = false): Entries {
+  const entries: Entries = { list: [], multikey: false };
   const walks = parts.map(([path]): Walk => ({ value: document, path: path.split('.'), final: false }));
-  expand(walks, parts, entries);
+  expand(walks, parts, entries, sparse);
   if (entries.list.length > 1) entries.list = distinct(entries.list);
   return entries;
 }
 
-function expand(walks: Walk[], parts: readonly KeyPart[], entries: Entries): void {
+function expand(walks: Walk[], parts: readonly KeyPart[], entries: Entries, sparse: boolean): void {
   const ends = walks.map(advance);
   const arrays = new Set(ends.filter(({ value, final }) => !final && Array.isArray(value)).map(({ value }) => value));
   if (arrays.size === 0) {
+    if (sparse && ends.every(({ value }) => value === undefined)) return;
     const key = joined(ends.map(({ value }, at) => component(value, (parts[at] as KeyPart)[1])));
     entries.list.push({ key, values: ends.map(({ value }) => (value === emptyArray ? undefined : (value ?? null))) });
-    if (ends.some(({ value }) => value !== undefined)) entries.absent = false;
     return;
   }
   if (arrays.size > 1) throw serverError(171, 'cannot index parallel arrays');
@@ -71,12 +73,14 @@ function expand(walks: Walk[], parts: readonly KeyPart[], entries: Entries): voi
       ends.map((end) => (end.value === array ? emptied(end) : end)),
       parts,
       entries,
+      sparse,
     );
   for (const element of elements) {
     expand(
       ends.map((end) => (end.value === array ? inside(element, end) : end)),
       parts,
       entries,
+      sparse,
     );
   }
 }

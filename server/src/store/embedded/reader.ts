@@ -35,6 +35,13 @@ export interface Reader {
   plan(stored: Stored, selection: Selection): Plan;
 }
 
+/** A filter that is nothing but an `_id`: there is at most one document, and MongoDB does not look at the order, not even to refuse it. */
+const namesOne = (filter: Document): boolean => {
+  const id: unknown = filter['_id'];
+  if (id === undefined || Object.keys(filter).length !== 1) return false;
+  return typeof id !== 'object' || id === null || !Object.keys(id).some((key) => key.startsWith('$'));
+};
+
 export function reader(sql: (text: string) => Statement): Reader {
   function estimate(index: Index, ranges: Range[], most: number): number {
     let rows = 0;
@@ -76,7 +83,7 @@ export function reader(sql: (text: string) => Statement): Reader {
     plan,
     *select(stored, selection) {
       const chosen = plan(stored, selection);
-      const needsSort = selection.order.length > 0 && !chosen.sorted;
+      const needsSort = selection.order.length > 0 && !chosen.sorted && !namesOne(selection.filter);
       const found = needsSort ? ordered(stored, selection, chosen) : matching(stored, selection, chosen);
       let left = selection.limit;
       let skip = selection.skip;

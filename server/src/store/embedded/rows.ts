@@ -36,8 +36,7 @@ export function rows({ sql, catalog, journal, database }: RowParts): Rows {
   /** Entries of a document in one index, as they are or were stored. */
   function entries(index: Index, document: Document): Entries {
     if (!index.covers(document)) return none;
-    const found = entriesOf(document, index.parts);
-    return index.sparse === true && found.absent ? none : found;
+    return entriesOf(document, index.parts, index.sparse === true);
   }
 
   /** Entries that are about to be stored, checked against those of all other documents. */
@@ -104,7 +103,7 @@ function untouched({ roots }: Index, before: Document, after: Document): boolean
   return roots.every((root) => same(before[root], after[root]));
 }
 
-const none: Entries = { list: [], multikey: false, absent: true };
+const none: Entries = { list: [], multikey: false };
 
 /** Those entries of `list` whose key is not in `other`. Lists are short, or an array's length. */
 function without(list: Entry[], other: Entry[]): Entry[] {
