@@ -47,9 +47,9 @@ function shapeOf({ what, embedded, real }: Difference): string {
   return [what, embedded.startsWith('error'), real.startsWith('error')].join();
 }
 
-/** The operations up to the first difference; undefined if there is none. */
-async function replay(operations: readonly Operation[], real: Collection): Promise<Failing | undefined> {
-  const { pair, close } = await openPair(real);
+/** The operations up to the first difference; undefined if there is none. `plain`: without the mongod's own indexes. */
+export async function replay(operations: readonly Operation[], real: Collection, plain = false): Promise<Failing | undefined> {
+  const { pair, close } = await openPair(real, plain);
   try {
     const done: Operation[] = [];
     for (const one of operations) {
