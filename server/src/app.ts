@@ -1,24 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
-import { RegistryError } from '@rollcall/client/contract';
 import { pino } from 'pino';
 import { openAccess } from './access.ts';
 import { authenticateWith } from './authenticate.ts';
 import { systemClock } from './clock.ts';
 import { loadConfig, type Config } from './config.ts';
 import { openConnections, type Connection } from './connections.ts';
-import { openBehind } from './delivery/behind.ts';
-import { openCarriage } from './delivery/carry.ts';
 import { openHistory } from './delivery/history.ts';
-import { openLine } from './delivery/line.ts';
-import { openReplay } from './delivery/replay.ts';
-import { openResume } from './delivery/resume.ts';
-import { openListening } from './delivery/listening.ts';
-import { openLive } from './delivery/live/live.ts';
-import { openDeliveries } from './delivery/messages.ts';
-import { openForwarding } from './delivery/forwarding.ts';
-import { openWebhooks } from './delivery/webhooks.ts';
-import { openPublisher } from './delivery/publish.ts';
 import { openFeed } from './delivery/feed.ts';
 import { derivedIds } from './derived-ids.ts';
 import { openCache } from './documents-cache.ts';
@@ -34,10 +22,8 @@ import { openMetrics } from './metrics.ts';
 import { openNode, openSoleNode } from './node.ts';
 import { pagesOf } from './pages.ts';
 import { openPipeline } from './pipeline.ts';
-import { openPresence } from './presence.ts';
+import { openRealtime } from './realtime.ts';
 import { operations } from './registry.ts';
-import { readMessage } from './domain/message.ts';
-import { openStoredSubscriptions } from './stored-subscriptions.ts';
 import { openSecrets } from './secrets.ts';
 import { slowHash } from './slow-hash.ts';
 import { openSweeper } from './sweeper.ts';
@@ -45,7 +31,6 @@ import type { TokenDocument } from './store/collections.ts';
 import { ensureIndexes } from './store/indexes.ts';
 import { openStore } from './store/open.ts';
 import { keptFeedId } from './store/feed-id.ts';
-import { webhookFailures } from './webhook-failures.ts';
 import { webhookKey } from './webhook-key.ts';
 import { openTokens } from './tokens.ts';
 import { openHttp } from './transports/http.ts';
@@ -163,63 +148,30 @@ const start = async (config: Config, log: pino.Logger, closers: (() => unknown)[
   const { sessions, authorities, logins, users } = access.services;
   const authenticate = authenticateWith({ devices, tokens, sessions, authorities, logins, byLoginName: users.byLoginName });
   const connections = openConnections();
-  const listening = openListening();
-  const subscriptions = openStoredSubscriptions(store);
   const toRegistryError = failuresTo(log);
   const report = (error: unknown): void => void toRegistryError(error);
-  const live = openLive({
-    store,
-    feed,
-    connections,
-    clock,
-    isServing: () => node.state === 'serving',
-    id: () => randomBytes(9).toString('base64url'),
-    report,
-  });
-  closers.push(() => live.stop());
   const available = (): void => node.check();
 
   const signing = webhookKey(keys);
-  const webhooks = openWebhooks({
-    clock,
-    allowPrivate: config.privateWebhooks,
-    privateKey: signing.privateKey,
-    async issue(uuid) {
-      const { token } = await tokens.issue(uuid, { tag: 'webhook' }, null);
-      return { token, revoke: () => tokens.revoke(uuid, token) };
+  const realtime = openRealtime(
+    {
+      store,
+      feed,
+      history,
+      node,
+      devices,
+      tokens,
+      ids,
+      connections,
+      privateKey: signing.privateKey,
+      alone,
+      config,
+      clock,
+      report,
     },
-    record: webhookFailures(store),
-    report,
-  });
-  closers.push(() => webhooks.close());
-  const forwarding = openForwarding(webhooks, (from, to, body) => {
-    const sent = readMessage({ ...body, devices: to }, from, ids.uuid('forward', null));
-    void carriage.send(sent, false).catch(report);
-  });
-  const behind = openBehind();
-  const line = openLine(feed, (error, before) => {
-    const isPaused = error instanceof RegistryError && error.code === 'unavailable';
-    if (isPaused) resume.refused(before);
-    else report(error);
-  });
-  const { note } = history;
-  const deliveries = openDeliveries({ connections, listening, devices, subscriptions, forwarding, behind, note, available });
-  const carriage = openCarriage({ store, feed, line, behind, deliveries, alone, now });
-  const replay = openReplay({ deliveries, history, devices, connections });
-  const resume = openResume({
-    feed,
-    line,
-    history,
-    behind,
-    replay,
-    connections,
-    listening,
-    subscriptions,
-    devices,
-    clock,
-    report,
-  });
-  closers.push(() => resume.close());
+    closers,
+  );
+  const { listening, subscriptions, live, resume, carriage, presence, line } = realtime;
   const services: Services = {
     store,
     devices,
@@ -238,24 +190,9 @@ const start = async (config: Config, log: pino.Logger, closers: (() => unknown)[
     now,
     config,
   };
-  const announce = (uuid: string, online: boolean): void => {
-    const input = { devices: '*', topic: 'device-status', payload: { online } };
-    void carriage.send(readMessage(input, uuid, ids.uuid('device-status', null)), false).catch(report);
-  };
-  const presence = openPresence({ store, devices, node, clock, report, announce });
-  const publish = openPublisher({ connections, presence, deliveries, carriage, node: node.id, line });
-  closers.push(feed.subscribe((change) => subscriptions.change(change)));
-  closers.push(feed.onResync(() => subscriptions.resync()));
   const sweeper = openSweeper({ store, connections, tokens, live: access.live, finishUsers: users.finish, clock, report });
   closers.push(() => sweeper.close());
-  closers.push(node.carry({ change: publish, resync: () => sweeper.checkConnections() }));
-  closers.push(node.carry({ resync: () => resume.hole() }));
-  closers.push(node.onState((state) => state === 'serving' && resume.serving()));
-  closers.push(node.carry({ change: live.change, resync: live.resync }));
-  closers.push(node.onState((state) => state === 'serving' && live.resume()));
-  closers.push(node.onState((state) => state === 'lost' && connections.endAll()));
-  closers.push(node.carry({ resync: () => presence.recheck() }));
-  closers.push(node.onState((state) => state === 'serving' && presence.recheck()));
+  realtime.follow(() => sweeper.checkConnections());
   await presence.sweep();
 
   const metrics = openMetrics({ connections, cache, transport: () => engines.stats() });

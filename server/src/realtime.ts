@@ -1,0 +1,144 @@
+import { randomBytes } from 'node:crypto';
+import { RegistryError } from '@rollcall/client/contract';
+import type { Clock } from './clock.ts';
+import type { Config } from './config.ts';
+import type { Connections } from './connections.ts';
+import { openBehind } from './delivery/behind.ts';
+import { openCarriage } from './delivery/carry.ts';
+import type { Feed } from './delivery/feed.ts';
+import { openForwarding } from './delivery/forwarding.ts';
+import type { History } from './delivery/history.ts';
+import { openLine } from './delivery/line.ts';
+import { openListening } from './delivery/listening.ts';
+import { openLive } from './delivery/live/live.ts';
+import { openDeliveries } from './delivery/messages.ts';
+import { openPublisher } from './delivery/publish.ts';
+import { openReplay } from './delivery/replay.ts';
+import { openResume } from './delivery/resume.ts';
+import { openWebhooks } from './delivery/webhooks.ts';
+import type { DerivedIds } from './derived-ids.ts';
+import { readMessage } from './domain/message.ts';
+import type { Documents } from './door.ts';
+import type { Node } from './node.ts';
+import { openPresence } from './presence.ts';
+import type { DeviceDocument } from './store/collections.ts';
+import type { Store } from './store/port.ts';
+import { openStoredSubscriptions } from './stored-subscriptions.ts';
+import type { Tokens } from './tokens.ts';
+import { webhookFailures } from './webhook-failures.ts';
+
+/** What the realtime side is built on. */
+export interface Foundation {
+  readonly store: Store;
+  readonly feed: Feed;
+  readonly history: History;
+  readonly node: Node;
+  readonly devices: Documents<DeviceDocument>;
+  readonly tokens: Tokens;
+  readonly ids: DerivedIds;
+  readonly connections: Connections;
+  /** The key that signs webhooks, PEM. */
+  readonly privateKey: () => Promise<string>;
+  readonly alone: boolean;
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly report: (error: unknown) => void;
+}
+
+export type Realtime = ReturnType<typeof openRealtime>;
+
+/**
+ * Puts together what tells connections of changes and messages: deliveries and their order, what is missed and replayed, live queries, webhooks
+ * and presence. What has to be closed is pushed to `closers`.
+ */
+export const openRealtime = (
+  { store, feed, history, node, devices, tokens, ids, connections, privateKey, alone, config, clock, report }: Foundation,
+  closers: (() => unknown)[],
+) => {
+  const { now } = clock;
+  const available = (): void => node.check();
+  const listening = openListening();
+  const subscriptions = openStoredSubscriptions(store);
+  const live = openLive({
+    store,
+    feed,
+    connections,
+    clock,
+    isServing: () => node.state === 'serving',
+    id: () => randomBytes(9).toString('base64url'),
+    report,
+  });
+  closers.push(() => live.stop());
+
+  const webhooks = openWebhooks({
+    clock,
+    allowPrivate: config.privateWebhooks,
+    privateKey,
+    async issue(uuid) {
+      const { token } = await tokens.issue(uuid, { tag: 'webhook' }, null);
+      return { token, revoke: () => tokens.revoke(uuid, token) };
+    },
+    record: webhookFailures(store),
+    report,
+  });
+  closers.push(() => webhooks.close());
+  /** Sends a message that no call asked for. */
+  const say = (from: string, purpose: string, input: Parameters<typeof readMessage>[0]): void => {
+    void carriage.send(readMessage(input, from, ids.uuid(purpose, null)), false).catch(report);
+  };
+  const forwarding = openForwarding(webhooks, (from, to, body) => say(from, 'forward', { ...body, devices: to }));
+  const behind = openBehind();
+  const line = openLine(feed, (error, before) => {
+    const isPaused = error instanceof RegistryError && error.code === 'unavailable';
+    if (isPaused) resume.refused(before);
+    else report(error);
+  });
+  const { note } = history;
+  const deliveries = openDeliveries({ connections, listening, devices, subscriptions, forwarding, behind, note, available });
+  const carriage = openCarriage({ store, feed, line, behind, deliveries, alone, now });
+  const replay = openReplay({ deliveries, history, devices, connections });
+  const resume = openResume({
+    feed,
+    line,
+    history,
+    behind,
+    replay,
+    connections,
+    listening,
+    subscriptions,
+    devices,
+    clock,
+    report,
+  });
+  closers.push(() => resume.close());
+  const presence = openPresence({
+    store,
+    devices,
+    node,
+    clock,
+    report,
+    announce: (uuid, online) => say(uuid, 'device-status', { devices: '*', topic: 'device-status', payload: { online } }),
+  });
+  const publish = openPublisher({ connections, presence, deliveries, carriage, node: node.id, line });
+
+  /** Follows the feed and the node from now on. `checkConnections`: looks at every credential again after a hole. */
+  const follow = (checkConnections: () => Promise<void>): void => {
+    closers.push(feed.subscribe((change) => subscriptions.change(change)));
+    closers.push(feed.onResync(() => subscriptions.resync()));
+    closers.push(node.carry({ change: publish, resync: checkConnections }));
+    closers.push(node.carry({ resync: () => resume.hole() }));
+    closers.push(node.carry({ change: live.change, resync: live.resync }));
+    closers.push(node.carry({ resync: () => presence.recheck() }));
+    closers.push(
+      node.onState((state) => {
+        if (state === 'lost') connections.endAll();
+        if (state !== 'serving') return;
+        resume.serving();
+        live.resume();
+        presence.recheck();
+      }),
+    );
+  };
+
+  return { listening, subscriptions, live, resume, carriage, presence, line, follow };
+};
