@@ -110,6 +110,7 @@ const start = async (config: Config, log: pino.Logger, closers: (() => unknown)[
     collections: { devices: 'uuid', tokens: '_id', principals: '_id', credentials: '_id', roles: '_id', registry: '_id' },
     purged: new Set(['credentials']),
     log,
+    clock,
   });
   closers.push(() => cache.close());
   const node = alone ? openSoleNode({ feed, clock, log }) : openNode({ store: reserved, feed, clock, log });

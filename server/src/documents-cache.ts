@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import type { Clock } from './clock.ts';
 import type { Change, Feed } from './delivery/feed.ts';
 import type { Position } from './delivery/position.ts';
 import { freeze, roughBytes } from './documents-size.ts';
@@ -35,6 +36,7 @@ export interface CacheOptions {
   /** Collections, addressed by `_id`, whose rows the store drops by itself when their time has come. */
   readonly purged?: ReadonlySet<string>;
   readonly log: Log;
+  readonly clock: Pick<Clock, 'monotonic'>;
   /** Default 100,000. */
   readonly maxDocuments?: number;
   /** Default 128 MiB, roughly counted. */
@@ -50,6 +52,11 @@ const isGone = (document: Guarded | null | undefined): boolean => document?._rol
 const DELETED = 'deleted-';
 /** How many gone documents are kept in mind. */
 const SWEPT = 10_000;
+/**
+ * How long after a hole in the feed nothing is kept, in milliseconds. A primary that was elected around it may show less than the majority
+ * has, and what the ring has forgotten cannot tell: such a document would be kept for as long as nobody changes it.
+ */
+const SETTLING_MS = 15_000;
 /** Alarms about other programs lie at least this far apart, in milliseconds. */
 const ALARM_MS = 1_000;
 
@@ -59,6 +66,7 @@ export const openCache = ({
   collections,
   purged = new Set(),
   log,
+  clock,
   maxDocuments = 100_000,
   maxBytes = 128 * 1024 * 1024,
 }: CacheOptions): DocumentsCache => {
@@ -70,6 +78,7 @@ export const openCache = ({
   /** Documents that were seen gone: their `delete` is the sweeper's. */
   const gone = new Set<string>();
   let generation = 0;
+  let settledAt = Number.NEGATIVE_INFINITY;
 
   const clear = (): void => {
     generation += 1;
@@ -111,14 +120,17 @@ export const openCache = ({
     // The same revision is the same document: what an own write put here needs no second copy from its event.
     if (before !== undefined && revOf(document) > revOf(before)) entries.set(key, freeze(document));
   });
-  const stopResync = feed.onResync(clear);
+  const stopResync = feed.onResync(() => {
+    clear();
+    settledAt = clock.monotonic() + SETTLING_MS;
+  });
 
   return {
     get: (collection, id) => entries.get(`${collection}/${id}`),
     ticket: () => ({ position: feed.position, generation }),
     put(collection, id, document, ticket) {
       const frozen = freeze(document);
-      if (ticket.generation !== generation || ticket.position < feed.start) return frozen;
+      if (ticket.generation !== generation || ticket.position < feed.start || clock.monotonic() < settledAt) return frozen;
       const newest = feed.newest(collection, document._id);
       if (newest && (newest.document === null || revOf(document) < revOf(newest.document as Guarded))) return frozen;
       const key = `${collection}/${id}`;

@@ -146,8 +146,8 @@ export const check = (history: History, set: ReplicaSet, processes: readonly Pro
     if (time > over) broken.push(`P8 ${node}: wrote ${effect}, ${Math.round(time - over)} ms after the end of its session`);
   }
 
-  for (const { uuid, begun, node, rev, stale } of history.reads) {
-    const bound = begun - (stale ? STALE_MS : LATE_MS);
+  for (const { uuid, begun, node, rev, stale, behind } of history.reads) {
+    const bound = begun - (behind ? BEHIND_MS : stale ? STALE_MS : LATE_MS);
     const due =
       chains
         .get(uuid)

@@ -192,7 +192,14 @@ export const openTraffic = ({ world, set, history, processes, clients: count, do
       (process) => (chosen = process),
     );
     if (answer && 'rev' in answer) {
-      history.reads.push({ begun, node: chosen.name, uuid, rev: answer.rev, stale: chosen.connection.staleUntil >= begun });
+      history.reads.push({
+        begun,
+        node: chosen.name,
+        uuid,
+        rev: answer.rev,
+        stale: chosen.connection.staleUntil >= begun,
+        behind: set.behindUntil >= begun,
+      });
     }
   };
 

@@ -42,6 +42,8 @@ export interface History {
     readonly uuid: string;
     readonly rev: number;
     readonly stale: boolean;
+    /** A new primary may have shown less than the majority had meanwhile. */
+    readonly behind: boolean;
   }[];
   readonly barriers: { readonly node: string; readonly begun: number; readonly ended: number; readonly passed: boolean }[];
   readonly faults: Fault[];

@@ -90,6 +90,7 @@ export const startProcess = (world: World, set: ReplicaSet, name: string, histor
     feed: breaks.deafCache ? deaf : feed,
     collections: { devices: 'uuid', tokens: '_id' },
     log,
+    clock,
     maxDocuments: random.pick([3, 100]),
   });
   const real = openNode({ store: connection.store, feed, clock, log, id: name });

@@ -35,7 +35,7 @@ export const openTestNode = async ({ store, several, clock = systemClock, window
   const note = (_: object, message: string): void => void logged.push(message);
   const log = { info: () => undefined, warn: note, error: note };
   const feed = openFeed({ store, id: 'feed', clock, log, window, heartbeats: several });
-  const cache = openCache({ feed, collections: { devices: 'uuid', tokens: '_id' }, log });
+  const cache = openCache({ feed, collections: { devices: 'uuid', tokens: '_id' }, log, clock });
   const node = several ? openNode({ store, feed, clock, log }) : openSoleNode({ feed, clock, log });
   const shared = { store, feed, node, cache, clock, windowSecret };
   await node.ready;
