@@ -216,7 +216,8 @@ export const openConnection = ({ world, host, set, breaks, sent }: ConnectionOpt
       } else next = set.committed;
       if (next === -1) next = set.committed;
       if (next < set.oldest && (options.resumeAfter || options.startAtOperationTime)) broken = historyLost();
-      const last = set.log[set.committed - 1];
+      // Nothing of what is still to come may lie before the token, as on a mongod whose first batch is empty.
+      const last = set.log[next - 1];
       resumeToken ??= tokenOf(last ?? { high: 1_700_000_000, low: 0 });
     };
 
