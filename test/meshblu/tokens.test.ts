@@ -7,6 +7,16 @@ import { until } from '../support/until.ts';
 const nobody = '00000000-0000-4000-8000-000000000000';
 const forbidden = { error: 'Forbidden' };
 
+/** Does this token make a socket of this device ready? */
+const opens = (url: string, device: Made): Promise<boolean> =>
+  connectAs(url, device).then(
+    (socket) => {
+      socket.close();
+      return true;
+    },
+    () => false,
+  );
+
 onBothStores('Meshblu tokens (reference, 8.4)', (registries) => {
   let url = '';
   let a: MeshbluSocket;
@@ -16,14 +26,7 @@ onBothStores('Meshblu tokens (reference, 8.4)', (registries) => {
   });
   after(() => a.close());
 
-  const logsIn = async (uuid: string, token: string): Promise<boolean> =>
-    connectAs(url, { uuid, token }).then(
-      (socket) => {
-        socket.close();
-        return true;
-      },
-      () => false,
-    );
+  const logsIn = (uuid: string, token: string): Promise<boolean> => opens(url, { uuid, token });
   const make = (uuid: string, metadata: object = {}) =>
     a.ask<{ uuid: string; token: string; createdAt: string }>('generateAndStoreToken', { uuid, ...metadata });
 
@@ -146,14 +149,7 @@ onBothStores('Meshblu tokens (reference, 8.4)', (registries) => {
 onBothStores('Meshblu tokens of an existing database (reference, 5)', (registries) => {
   let url = '';
   const mystery = '50805aa3-a88b-4a67-836b-4752e318c979';
-  const logsIn = async (uuid: string, token: string): Promise<boolean> =>
-    connectAs(url, { uuid, token }).then(
-      (socket) => {
-        socket.close();
-        return true;
-      },
-      () => false,
-    );
+  const logsIn = (uuid: string, token: string): Promise<boolean> => opens(url, { uuid, token });
 
   before(async () => {
     const slow = await bcrypt.hash('mushrooms', 4);
