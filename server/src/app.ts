@@ -8,6 +8,8 @@ import { loadConfig, type Config } from './config.ts';
 import { openConnections, type Connection } from './connections.ts';
 import { openHistory } from './delivery/history.ts';
 import { openFeed } from './delivery/feed.ts';
+import { pushTable } from './delivery/push-table.ts';
+import { dueBy, lanesBy } from './delivery/pushes.ts';
 import { derivedIds } from './derived-ids.ts';
 import { openCache } from './documents-cache.ts';
 import { openDoor } from './door.ts';
@@ -103,7 +105,8 @@ const start = async (config: Config, log: pino.Logger, closers: (() => unknown)[
     heartbeats: !alone,
   });
   closers.push(() => feed.close());
-  const history = openHistory(feed);
+  const due = dueBy(pushTable);
+  const history = openHistory(feed, lanesBy(due));
   closers.push(() => history.close());
   const cache = openCache({
     feed,
@@ -159,9 +162,11 @@ const start = async (config: Config, log: pino.Logger, closers: (() => unknown)[
       store,
       feed,
       history,
+      due,
       node,
       devices,
       tokens,
+      authorities,
       ids,
       connections,
       privateKey: signing.privateKey,
@@ -172,7 +177,7 @@ const start = async (config: Config, log: pino.Logger, closers: (() => unknown)[
     },
     closers,
   );
-  const { listening, subscriptions, live, resume, carriage, presence, line } = realtime;
+  const { listening, subscriptions, live, resume, carriage, presence, line, waiting } = realtime;
   const services: Services = {
     store,
     devices,
@@ -182,6 +187,7 @@ const start = async (config: Config, log: pino.Logger, closers: (() => unknown)[
     end: async (ends) => void (await carryOutEndings({ output: {}, ends })),
     subscriptions,
     listening,
+    waiting,
     connections,
     node: node.id,
     live,

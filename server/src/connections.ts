@@ -49,6 +49,8 @@ export interface Connections {
   /** The connections of a device. */
   of(uuid: string): Iterable<Connection>;
   all(): Iterable<Connection>;
+  /** The connections of those who have roles beside whitelists. */
+  withRoles(): Iterable<Connection>;
   /** Ends those that hang on what ended; resolves when nothing of theirs can be written any more. */
   end(ending: Ending, told?: Told): Promise<void>;
   /** The same, but for `last`, which is still to be answered: true if it is among them. */
@@ -87,6 +89,7 @@ const settled = async (ended: readonly Connection[], told?: Told): Promise<void>
 export const openConnections = (): Connections => {
   const byDevice: Index<Connection> = new Map();
   const watched: Index<{ readonly actor: Actor; readonly ended: () => void }> = new Map();
+  const withRoles = new Set<Connection>();
   let size = 0;
   let endings = 0;
 
@@ -114,15 +117,18 @@ export const openConnections = (): Connections => {
       const { uuid } = connection.actor;
       put(byDevice, uuid, connection);
       size += 1;
+      if (connection.actor.principal === true) withRoles.add(connection);
       return () => {
         if (!take(byDevice, uuid, connection)) return;
         size -= 1;
+        withRoles.delete(connection);
       };
     },
     *all() {
       for (const siblings of byDevice.values()) yield* siblings;
     },
     of: (uuid) => byDevice.get(uuid) ?? [],
+    withRoles: () => withRoles,
     end: (ending, told) => settled(affected(ending), told),
     endOthers(ending, last) {
       const ended = affected(ending);

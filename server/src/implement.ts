@@ -5,6 +5,7 @@ import type { CredentialDocument, DeviceDocument, PrincipalDocument, RoleDocumen
 import type { Authorities } from './authorities.ts';
 import type { Connection, Connections } from './connections.ts';
 import type { Listening } from './delivery/listening.ts';
+import type { Caller, Waiting } from './delivery/waiting.ts';
 import type { Sent } from './domain/message.ts';
 import type { Authenticate } from './authenticate.ts';
 import type { Resume } from './delivery/resume.ts';
@@ -42,6 +43,7 @@ export interface Services {
   readonly firstPasswordChanged: (uuid: string) => Promise<void>;
   readonly subscriptions: StoredSubscriptions;
   readonly listening: Listening;
+  readonly waiting: Waiting;
   readonly connections: Connections;
   /** The id of this node. */
   readonly node: string;
@@ -78,6 +80,8 @@ interface AnyCall extends Services {
   readonly address: string;
   /** Where the caller can be sent events; null over HTTP. */
   readonly connection: Connection | null;
+  /** The same for callers without identity too, to be told of what they wait for; null over HTTP. */
+  readonly caller: Caller | null;
 }
 
 /** A call of an identified caller. */

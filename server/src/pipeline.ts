@@ -1,5 +1,6 @@
 import { RegistryError } from '@rollcall/client/contract';
 import type { Connection } from './connections.ts';
+import type { Caller } from './delivery/waiting.ts';
 import type { Authenticate } from './authenticate.ts';
 import { decide, type Gate, type Subject } from './domain/access.ts';
 import { resourceOf } from './domain/permissions.ts';
@@ -26,6 +27,8 @@ export interface Call {
   readonly expectedRev?: number;
   /** The connection that the call came by, if it is one that events can be sent to. */
   readonly connection?: Connection;
+  /** The same, identified or not. */
+  readonly caller?: Caller;
   /** The device that the caller acts for. */
   readonly as?: string;
 }
@@ -127,18 +130,22 @@ export const openPipeline = ({ services, authenticate, limits, send, available }
     const request = actor !== null && call.request !== undefined ? { ...call.request, actor: actor.uuid } : null;
     // The services are behind every call, not copied into it: this is the way of every request.
     const connection = call.connection ?? null;
+    const caller = call.caller ?? null;
     const numbered = call.request ?? null;
     const address = call.address ?? '';
     const given = isProperties(input) ? input : {};
     if ('permission' in access && resourceOf(access.permission, given) === undefined) throw wrongPath(access.permission);
     if (actor === null) {
       await permitWithoutTarget(actor, as, access, given);
-      return operation.handle(input, contextOf({ __proto__: services, actor, request, numbered, address, connection }));
+      return operation.handle(input, contextOf({ __proto__: services, actor, request, numbered, address, connection, caller }));
     }
     const subject = as ?? actor.uuid;
     if (!('target' in access)) {
       await permitWithoutTarget(actor, as, access, given);
-      return operation.handle(input, contextOf({ __proto__: services, actor, request, numbered, address, connection, subject }));
+      return operation.handle(
+        input,
+        contextOf({ __proto__: services, actor, request, numbered, address, connection, caller, subject }),
+      );
     }
 
     const named = given[access.target];
@@ -148,7 +155,19 @@ export const openPipeline = ({ services, authenticate, limits, send, available }
       const document = await permit(actor, as, access, target, given);
       return operation.handle(
         input,
-        contextOf({ __proto__: services, actor, request, numbered, address, connection, subject, target, permitted, document }),
+        contextOf({
+          __proto__: services,
+          actor,
+          request,
+          numbered,
+          address,
+          connection,
+          caller,
+          subject,
+          target,
+          permitted,
+          document,
+        }),
       );
     }
     const acting = await subjectOf(actor, as, true);
@@ -161,7 +180,19 @@ export const openPipeline = ({ services, authenticate, limits, send, available }
       );
     return operation.handle(
       input,
-      contextOf({ __proto__: services, actor, request, numbered, address, connection, subject, target, permitted, revise }),
+      contextOf({
+        __proto__: services,
+        actor,
+        request,
+        numbered,
+        address,
+        connection,
+        caller,
+        subject,
+        target,
+        permitted,
+        revise,
+      }),
     );
   };
 
@@ -202,6 +233,7 @@ interface Own {
   readonly numbered: Omit<RequestId, 'actor'> | null;
   readonly address: string;
   readonly connection: Connection | null;
+  readonly caller: Caller | null;
   readonly subject?: string;
   readonly target?: string;
   readonly permitted?: () => Promise<DeviceDocument>;

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { RegistryError } from '@rollcall/client/contract';
+import type { Authorities } from './authorities.ts';
 import type { Clock } from './clock.ts';
 import type { Config } from './config.ts';
 import type { Connections } from './connections.ts';
@@ -13,8 +14,10 @@ import { openListening } from './delivery/listening.ts';
 import { openLive } from './delivery/live/live.ts';
 import { openDeliveries } from './delivery/messages.ts';
 import { openPublisher } from './delivery/publish.ts';
+import { openPushes, type Pushes } from './delivery/pushes.ts';
 import { openReplay } from './delivery/replay.ts';
 import { openResume } from './delivery/resume.ts';
+import { openWaiting } from './delivery/waiting.ts';
 import { openWebhooks } from './delivery/webhooks.ts';
 import type { DerivedIds } from './derived-ids.ts';
 import { readMessage } from './domain/message.ts';
@@ -32,9 +35,12 @@ export interface Foundation {
   readonly store: Store;
   readonly feed: Feed;
   readonly history: History;
+  /** What changes have to be told of beside devices and messages. */
+  readonly due: Pushes['due'];
   readonly node: Node;
   readonly devices: Documents<DeviceDocument>;
   readonly tokens: Tokens;
+  readonly authorities: Authorities;
   readonly ids: DerivedIds;
   readonly connections: Connections;
   /** The key that signs webhooks, PEM. */
@@ -52,7 +58,23 @@ export type Realtime = ReturnType<typeof openRealtime>;
  * and presence. What has to be closed is pushed to `closers`.
  */
 export const openRealtime = (
-  { store, feed, history, node, devices, tokens, ids, connections, privateKey, alone, config, clock, report }: Foundation,
+  {
+    store,
+    feed,
+    history,
+    due,
+    node,
+    devices,
+    tokens,
+    authorities,
+    ids,
+    connections,
+    privateKey,
+    alone,
+    config,
+    clock,
+    report,
+  }: Foundation,
   closers: (() => unknown)[],
 ) => {
   const { now } = clock;
@@ -96,7 +118,9 @@ export const openRealtime = (
   const { note } = history;
   const deliveries = openDeliveries({ connections, listening, devices, subscriptions, forwarding, behind, note, available });
   const carriage = openCarriage({ store, feed, line, behind, deliveries, alone, now });
-  const replay = openReplay({ deliveries, history, devices, connections });
+  const waiting = openWaiting();
+  const pushes = openPushes({ due, connections, devices, authorities, waiting, behind, available });
+  const replay = openReplay({ deliveries, pushes, history, devices, connections });
   const resume = openResume({
     feed,
     line,
@@ -119,7 +143,7 @@ export const openRealtime = (
     report,
     announce: (uuid, online) => say(uuid, 'device-status', { devices: '*', topic: 'device-status', payload: { online } }),
   });
-  const publish = openPublisher({ connections, presence, deliveries, carriage, node: node.id, line });
+  const publish = openPublisher({ connections, presence, deliveries, carriage, pushes, node: node.id, line });
 
   /** Follows the feed and the node from now on. `checkConnections`: looks at every credential again after a hole. */
   const follow = (checkConnections: () => Promise<void>): void => {
@@ -140,5 +164,5 @@ export const openRealtime = (
     );
   };
 
-  return { listening, subscriptions, live, resume, carriage, presence, line, follow };
+  return { listening, subscriptions, live, resume, carriage, presence, line, waiting, follow };
 };

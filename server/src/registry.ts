@@ -3,7 +3,7 @@ import type { ErrorDetail, Row } from '@rollcall/client/contract';
 import Compile from 'typebox/compile';
 import type { Connection } from './connections.ts';
 import type { Actor } from './actor.ts';
-import type { Gate } from './domain/access.ts';
+import { gateOf, type Gate } from './domain/access.ts';
 import type { Handled, Implementation, Services } from './implement.ts';
 import { handlers } from './operations/index.ts';
 
@@ -25,17 +25,6 @@ type AnyHandler = Operation['handle'];
 
 const isRow = (value: unknown): value is Row =>
   typeof value === 'object' && value !== null && 'kind' in value && value.kind === 'operation';
-
-/**
- * Where a whitelist and a target decide, the path that a role may allow instead: the first route's, without its version. None if the route
- * does not name the target.
- */
-const gateOf = ({ access, http, mutates }: Row): Gate => {
-  if (!('target' in access)) return access;
-  const path = http[0]?.split(' ')[1]?.replace(/^\/v\d+(?=\/)/, '');
-  if (path?.split('/').includes(`:${access.target}`) !== true) return access;
-  return { ...access, twin: { path, operation: mutates ? 'write' : 'read' } };
-};
 
 const operationOf = (name: string, row: Row, handle: AnyHandler): Operation => {
   const checker = Compile(row.input);

@@ -27,7 +27,7 @@ describe('logins on two nodes of one MongoDB', function () {
     for (const node of nodes) await node.close();
   });
 
-  it('end on every node before the answer, and know the same first administrator', async () => {
+  it('end on every node before the answer, know the same first administrator, and tell of changes everywhere', async () => {
     const [first = { url: '' }, second = { url: '' }] = nodes;
     const ask = async (url: string, method: string, path: string, token?: string, body?: object) => {
       const headers = { 'content-type': 'application/json', ...(token !== undefined && { authorization: `Bearer ${token}` }) };
@@ -56,5 +56,13 @@ describe('logins on two nodes of one MongoDB', function () {
     expect((await ask(second.url, 'GET', '/api/session', again)).status).to.equal(401);
     const { body: roles } = await ask(second.url, 'GET', '/api/roles', admin);
     expect(roles).to.have.lengthOf(2);
+
+    const watching = await connectRaw(second.url);
+    watching.socket.emit('identity', { token: admin });
+    await until(() => watching.got('ready').length > 0);
+    expect((await ask(first.url, 'DELETE', path, admin)).status).to.equal(204);
+    await until(() => watching.got('users:changed').length > 0);
+    expect(watching.got('users:changed')).to.deep.equal([{ id: user['id'], removed: true }]);
+    watching.close();
   });
 });

@@ -4,6 +4,7 @@ import { LiveChange } from './live-change.ts';
 import { Device, Uuid } from './models.ts';
 import { open } from './operation.ts';
 import { ResyncReason } from './resync.ts';
+import { Id } from './user-models.ts';
 
 /** An event that the server sends by itself. */
 export interface Publication<P extends TSchema = TSchema> {
@@ -31,7 +32,7 @@ const NotReady = Type.Object({
 const Message = open({ devices: Type.Array(Uuid), fromUuid: Uuid });
 const Hop = Type.Object({ from: Uuid, to: Uuid, type: Type.String() });
 
-/** What the server sends by itself (Meshblu reference, section 2.2). */
+/** What the server sends by itself (Meshblu reference, section 2.2; access control reference, section 7). */
 export const publications = {
   identify: publication('identify', 'The server asks who is there; the answer is `identity`.', Type.Null()),
   ready: publication(
@@ -68,5 +69,20 @@ export const publications = {
     Type.Object({ cursor: Type.String() }),
   ),
   'live:changed': publication('live:changed', 'What has become of the result of a live query.', LiveChange),
+  'users:changed': publication(
+    'users:changed',
+    'A user that this connection may read was made, changed or removed; `id` is what `users:get` takes.',
+    Type.Object({ id: Uuid, removed: Type.Boolean() }),
+  ),
+  'roles:changed': publication(
+    'roles:changed',
+    'A role that this connection may read was made, changed or removed; `id` is what `roles:get` takes.',
+    Type.Object({ id: Id, removed: Type.Boolean() }),
+  ),
+  'session:revoked': publication(
+    'session:revoked',
+    'The login of this connection has ended: `notReady` with status 401 and the end follow.',
+    Type.Object({ uuid: Uuid }),
+  ),
   unregistered: publication('unregistered', 'The own device was removed; its last document.', Device),
 } as const;

@@ -47,10 +47,11 @@ const dropFirst = (lane: Lane): void => {
   }
 };
 
-/** Whom a change concerns. */
-const concerned = ({ collection, id, document }: Change): readonly string[] => {
+/** Whom a change concerns. Null: it is no device's and no message. */
+const concerned = ({ collection, id, document }: Change): readonly string[] | null => {
   if (collection === 'devices') return [String(document?.['uuid'] ?? id)];
-  if (collection !== 'messages' || document === null) return [];
+  if (collection !== 'messages') return null;
+  if (document === null) return [];
   const { from, to } = sentOf(document);
   return to.includes(from) ? to : [from, ...to];
 };
@@ -85,14 +86,22 @@ const openNotes = () => {
   };
 };
 
-/** Opens the history. It has to listen to the feed from its beginning on, and reaches as far back as the feed's ring. */
-export const openHistory = (feed: Pick<Feed, 'subscribe' | 'onResync' | 'start'>): History => {
+/**
+ * Opens the history. It has to listen to the feed from its beginning on, and reaches as far back as the feed's ring.
+ *
+ * `lanesOf`: under which names changes of other collections are kept, for whoever asks for these.
+ */
+export const openHistory = (
+  feed: Pick<Feed, 'subscribe' | 'onResync' | 'start'>,
+  lanesOf: (change: Change) => readonly string[],
+): History => {
   const lanes = new Map<string, Lane>();
   const order: Lane = { items: [], head: 0 };
   const notes = openNotes();
+  const namesOf = (change: Change): readonly string[] => concerned(change) ?? lanesOf(change);
 
   const forget = (change: Change): void => {
-    for (const uuid of concerned(change)) {
+    for (const uuid of namesOf(change)) {
       const lane = lanes.get(uuid);
       if (lane === undefined) continue;
       dropFirst(lane);
@@ -111,7 +120,7 @@ export const openHistory = (feed: Pick<Feed, 'subscribe' | 'onResync' | 'start'>
 
   const stop = feed.subscribe((change) => {
     expire();
-    const uuids = concerned(change);
+    const uuids = namesOf(change);
     if (uuids.length === 0) return;
     order.items.push(change);
     for (const uuid of uuids) {

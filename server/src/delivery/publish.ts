@@ -7,9 +7,10 @@ import type { Carriage } from './carry.ts';
 import type { Change } from './feed.ts';
 import type { Line } from './line.ts';
 import type { Deliveries } from './messages.ts';
+import type { Pushes } from './pushes.ts';
 
 /**
- * Turns changes of the feed into what connections are told: `config`, `unregistered`, messages of other nodes, and the end of credentials.
+ * Turns changes of the feed into what connections are told: `config`, `unregistered`, messages of other nodes, pushes, and the end of credentials.
  *
  * What is delivered goes out in the order of the feed; the promise of a change settles when it has gone out.
  */
@@ -18,11 +19,12 @@ export const openPublisher = (options: {
   readonly presence: Presence;
   readonly deliveries: Deliveries;
   readonly carriage: Carriage;
+  readonly pushes: Pick<Pushes, 'due' | 'deliver'>;
   /** The id of this node. */
   readonly node: string;
   readonly line: Line;
 }): ((change: Change) => Promise<unknown> | undefined) => {
-  const { connections, presence, deliveries, carriage, node, line } = options;
+  const { connections, presence, deliveries, carriage, pushes, node, line } = options;
   const nothing = (): undefined => undefined;
 
   const device = (document: DeviceDocument, { type, cursor, position }: Change): Promise<unknown> => {
@@ -68,7 +70,8 @@ export const openPublisher = (options: {
   return (change) => {
     if (change.document !== null && change.collection === 'devices') return device(change.document as DeviceDocument, change);
     if (change.collection === 'messages') return line.deliver(change.position, () => carriage.arrived(change));
-    void line.deliver(change.position, nothing);
+    const due = pushes.due(change);
+    void line.deliver(change.position, due.length === 0 ? nothing : () => pushes.deliver(due));
     if (change.document !== null && change.collection === 'principals') return person(change.document as PrincipalDocument);
     if (change.document !== null && change.collection === 'credentials') return secret(change.document as CredentialDocument);
     if (change.collection !== 'tokens' || change.type !== 'replace' || change.document === null) return undefined;

@@ -5,6 +5,7 @@ import type { DeviceDocument } from '../store/collections.ts';
 import type { Change } from './feed.ts';
 import type { History } from './history.ts';
 import type { Deliveries, View } from './messages.ts';
+import type { Pushes } from './pushes.ts';
 import { sentOf } from './placed.ts';
 
 /** It is no longer known by which document one would have to decide whether an event was permitted at its time. */
@@ -28,11 +29,12 @@ const nameOf = ({ name, body }: Event): string => (name === 'firehose' ? JSON.st
  */
 export const openReplay = (options: {
   readonly deliveries: Deliveries;
+  readonly pushes: Pick<Pushes, 'due' | 'replay'>;
   readonly history: History;
   readonly devices: Documents<DeviceDocument>;
   readonly connections: Pick<Connections, 'send'>;
 }): Replay => {
-  const { deliveries, history, devices, connections } = options;
+  const { deliveries, pushes, history, devices, connections } = options;
 
   /** The events that a delivery would be for this connection alone. */
   const seen = async (
@@ -70,6 +72,8 @@ export const openReplay = (options: {
   };
 
   return async (connection, change) => {
+    const due = pushes.due(change);
+    if (due.length > 0) return pushes.replay(connection, due);
     const deliver = deliveryOf(change);
     if (deliver === null) return 0;
     let unknown = false;

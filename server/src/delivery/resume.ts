@@ -11,6 +11,7 @@ import type { History } from './history.ts';
 import type { Line } from './line.ts';
 import type { Listening } from './listening.ts';
 import type { Position } from './position.ts';
+import { pushLane } from './pushes.ts';
 import { Undecided, type Replay } from './replay.ts';
 
 /** Why somebody cannot be brought up to date event by event. */
@@ -115,6 +116,7 @@ export const openResume = (options: {
       const found = await Promise.all(fresh.map((uuid) => subscriptions.from(uuid)));
       fresh = [...new Set(found.flat().map(({ emitterUuid }) => emitterUuid))].filter((uuid) => !sources.has(uuid));
     }
+    if (connection.actor.principal === true) sources.add(pushLane);
     return sources.add(connection.actor.uuid);
   };
 

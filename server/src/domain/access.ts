@@ -1,4 +1,4 @@
-import { whitelistNames, type Access, type Whitelist } from '@rollcall/client/contract';
+import { whitelistNames, type Access, type Row, type Whitelist } from '@rollcall/client/contract';
 import type { Filter } from 'mongodb';
 import type { DeviceDocument } from '../store/collections.ts';
 import { resourceOf, type Permissions, type Verb } from './permissions.ts';
@@ -107,6 +107,17 @@ const permits = (subject: Subject, operation: Verb, path: string | undefined): b
 
 /** What a row asks for, and the path that a role would have to allow instead of a whitelist. */
 export type Gate = Access & { readonly twin?: { readonly path: string; readonly operation: Verb } };
+
+/**
+ * Where a whitelist and a target decide, the path that a role may allow instead: the first route's, without its version. None if the route
+ * does not name the target.
+ */
+export const gateOf = ({ access, http, mutates }: Pick<Row, 'access' | 'http' | 'mutates'>): Gate => {
+  if (!('target' in access)) return access;
+  const path = http[0]?.split(' ')[1]?.replace(/^\/v\d+(?=\/)/, '');
+  if (path?.split('/').includes(`:${access.target}`) !== true) return access;
+  return { ...access, twin: { path, operation: mutates ? 'write' : 'read' } };
+};
 
 /**
  * The one policy: may `subject` do what a row with this access does to `target`?

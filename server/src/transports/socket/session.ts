@@ -1,6 +1,7 @@
 import { RegistryError } from '@rollcall/client/contract';
 import type { Socket } from 'socket.io';
 import type { Connection, Told } from '../../connections.ts';
+import type { Caller } from '../../delivery/waiting.ts';
 import type { Handled } from '../../implement.ts';
 import { isProperties } from '../../domain/properties.ts';
 import type { Actor } from '../../actor.ts';
@@ -41,6 +42,9 @@ export class Session {
   #leave: (() => void) | undefined;
   #offline: (() => void) | undefined;
   #releases: (() => void)[] = [];
+  /** What is held elsewhere for the socket, whoever it is. */
+  readonly #partings: (() => void)[] = [];
+  readonly #caller: Caller;
   #ended = false;
   /** What the socket is told when the call that is under way has been answered. */
   #farewell: (() => void) | undefined;
@@ -56,11 +60,19 @@ export class Session {
     this.socket = socket;
     this.#kit = kit;
     this.idleSince = kit.now();
+    this.#caller = {
+      id: socket.id,
+      send: (name, data) => void socket.emit(name, data),
+      onLeave: (release) => (socket.connected ? void this.#partings.push(release) : release()),
+    };
     const { auth } = socket.handshake;
     this.#ours = isProperties(auth) && auth['sdk'] !== undefined;
     socket.handshake.auth = {};
     socket.onAny((event: string, ...values: unknown[]) => this.#receive(event, values));
-    socket.on('disconnect', () => this.#forget());
+    socket.on('disconnect', () => {
+      this.#forget();
+      for (const release of this.#partings.splice(0)) release();
+    });
     provenAt.set(socket.conn, kit.now());
     socket.conn.on('packet', notePacket);
     // A token alone says whose it is; others are asked.
@@ -161,6 +173,7 @@ export class Session {
       from: actor?.uuid ?? this.socket.id,
       address: this.socket.handshake.address,
       input: translated.input,
+      caller: this.#caller,
       ...(this.#connection !== undefined && { connection: this.#connection }),
       ...(given !== undefined && readOptions(given)),
       ...('as' in translated && translated.as !== undefined && { as: translated.as }),
@@ -257,6 +270,7 @@ export class Session {
     const tell = (): void => {
       this.#farewell = undefined;
       if (told !== undefined) this.socket.emit(told.event, told.data);
+      if (actor.method !== undefined) this.socket.emit('session:revoked', { uuid: actor.uuid });
       this.socket.emit('notReady', { api: 'connect', status: 401, uuid: actor.uuid, token: this.#token });
       setTimeout(() => this.#kit.drop(this.socket), farewellMs).unref();
     };
