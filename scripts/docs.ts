@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { errors } from '@rollcall/client/contract';
 import { settings } from '../server/src/config.ts';
 import { asyncapi } from '../server/src/describe/asyncapi.ts';
-import { openapi } from '../server/src/describe/openapi.ts';
+import { describeHttp } from '../server/src/pages.ts';
 import { operations } from '../server/src/registry.ts';
 
 /**
@@ -98,7 +98,7 @@ const written: Readonly<Record<string, string>> = {
   '.env.example': environment(),
   'README.md': await readme(),
   'docs/errors.md': errorsPage(),
-  'docs/openapi.json': json(openapi(operations)),
+  'docs/openapi.json': json(describeHttp(operations)),
   'docs/asyncapi.json': json(asyncapi(operations)),
 };
 

@@ -1,10 +1,43 @@
 import type { Metrics } from './metrics.ts';
 import { asyncapi } from './describe/asyncapi.ts';
-import { openapi } from './describe/openapi.ts';
+import { openapi, type PageForm } from './describe/openapi.ts';
+import type { Json } from './describe/schema.ts';
 import type { Operation } from './registry.ts';
+import { formOf } from './transports/dialects/index.ts';
 import type { Page } from './transports/http.ts';
+import { liveForm } from './transports/live-http.ts';
 
 const json = 'application/json; charset=utf-8';
+
+const object = (properties: Json): Json => ({ type: 'object', required: Object.keys(properties), properties });
+const good = (schema: Json): PageForm['answers'] => [{ status: 200, schema }];
+const online = good(object({ online: { const: true } }));
+const ready = object({ ready: { type: 'boolean' } });
+
+/** The pages in words of JSON Schema. */
+const pageForms: readonly PageForm[] = [
+  { path: '/healthz', summary: 'Does the process live?', answers: good(object({ status: { const: 'ok' } })) },
+  {
+    path: '/readyz',
+    summary: 'Is the store reached and the feed running?',
+    answers: [...good(ready), { status: 503, schema: ready }],
+  },
+  {
+    path: '/metrics',
+    summary: "Figures in Prometheus' text format.",
+    answers: [{ status: 200, type: 'text/plain', schema: { type: 'string' } }],
+  },
+  { path: '/openapi.json', summary: 'This document.', answers: good({ type: 'object' }) },
+  { path: '/asyncapi.json', summary: 'The same of the events.', answers: good({ type: 'object' }) },
+  { path: '/publickey', summary: 'The key that signs webhooks, PEM.', answers: good(object({ publicKey: { type: 'string' } })) },
+  { path: '/healthcheck', summary: 'Is the registry there?', answers: online },
+  { path: '/ping', summary: 'Is the registry there?', answers: online },
+  { path: '/proofoflife', summary: 'Is the registry there?', answers: online },
+  liveForm,
+];
+
+/** The OpenAPI document of these operations and of the pages. */
+export const describeHttp = (operations: ReadonlyMap<string, Operation>): Json => openapi(operations, formOf, pageForms);
 
 /** What is served beside the operations: health, figures, and the documents written from the contract. */
 export const pagesOf = (sources: {
@@ -41,7 +74,7 @@ export const pagesOf = (sources: {
       type: 'text/plain; version=0.0.4; charset=utf-8',
       read: async () => ({ text: await sources.metrics.text() }),
     },
-    written('/openapi.json', openapi(sources.operations)),
+    written('/openapi.json', describeHttp(sources.operations)),
     written('/asyncapi.json', asyncapi(sources.operations)),
     { path: '/publickey', type: json, read: async () => ({ text: JSON.stringify({ publicKey: await sources.publicKey() }) }) },
     alive('/healthcheck'),

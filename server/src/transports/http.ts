@@ -11,9 +11,9 @@ import type { Call } from '../pipeline.ts';
 import type { Operation } from '../registry.ts';
 import { credentialsOf } from './dialects/meshblu-credentials.ts';
 import { accessControl } from './dialects/access-control.ts';
-import { authToken } from './dialects/auth-token.ts';
-import { mergedInput, type Answer, type Asked, type Dialect } from './dialects/dialect.ts';
-import * as meshblu from './dialects/meshblu-http.ts';
+import type { Answer, Asked, Dialect } from './dialects/dialect.ts';
+import { dialectOf } from './dialects/index.ts';
+import { ours } from './dialects/ours.ts';
 import { readRequestId } from './socket/call-options.ts';
 import type { Engines } from './socket/engines.ts';
 import { readJson } from './json-body.ts';
@@ -61,21 +61,6 @@ const expectedRevision = (request: FastifyRequest): number | undefined => {
     });
   }
   return Number(digits);
-};
-
-/** Our own wire. */
-const ours: Dialect = {
-  inputOf: (_route, asked) => mergedInput(asked),
-  succeed: (_route, output) => ({ status: 200, body: output }),
-  fail: (_route, failure) => ({ status: failure.status, body: failure.toFailure() }),
-};
-
-const dialects = { accessControl, authToken } as const;
-
-/** Whose wire a route speaks: its row's, else Meshblu's, else ours. */
-const dialectOf = ({ name, row }: Operation, route: string): Dialect => {
-  if (row.dialect !== undefined) return dialects[row.dialect];
-  return name.includes(':') && !(route in meshblu.routes) ? ours : meshblu;
 };
 
 /** What an error handler needs of the route that it is called for. */
@@ -163,7 +148,7 @@ export const openHttp = async (kit: HttpKit): Promise<FastifyInstance> => {
               body: request.body,
               headers: request.headers,
             };
-            const call = await callOf(request, operation, dialect.inputOf(route, asked));
+            const call = await callOf(request, operation, dialect.inputOf(route, asked, operation.row));
             const handled = await kit.dispatch(operation, call);
             await kit.carryOutEndings(handled);
             answer = dialect.succeed(route, handled.output, asked);

@@ -4,6 +4,7 @@ import { RegistryError } from '@rollcall/client/contract';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Authenticate } from '../authenticate.ts';
 import type { Connection, Connections, Outlet } from '../connections.ts';
+import type { PageForm } from '../describe/openapi.ts';
 import type { Actor } from '../actor.ts';
 import type { Handled } from '../implement.ts';
 import type { Call } from '../pipeline.ts';
@@ -19,6 +20,25 @@ export interface LiveHttpKit {
   dispatch(operation: Operation, call: Call): Promise<Handled<unknown>>;
   toRegistryError(error: unknown): RegistryError;
 }
+
+const inJson = { type: 'string', contentMediaType: 'application/json' } as const;
+const failure = (status: number) => ({ status, schema: { type: 'object', required: ['error', 'status', 'code'] } });
+
+/** The route in words of JSON Schema. */
+export const liveForm: PageForm = {
+  path: '/live',
+  summary: 'Follow the devices that match a filter, as server-sent events.',
+  parameters: [
+    { name: 'filter', in: 'query', description: 'As the field of live:open, in JSON; default {}.', schema: inJson },
+    { name: 'sort', in: 'query', description: 'The same.', schema: inJson },
+    { name: 'limit', in: 'query', description: 'The same.', schema: inJson },
+  ],
+  answers: [
+    { status: 200, type: 'text/event-stream', schema: { type: 'string' } },
+    ...[401, 403, 422, 429, 500, 503, 504].map(failure),
+  ],
+  guarded: true,
+};
 
 /** Streams that one device may have open. */
 const mostOfDevice = 32;

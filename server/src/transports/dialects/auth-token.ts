@@ -1,6 +1,9 @@
-import { RegistryError } from '@rollcall/client/contract';
+import { RegistryError, type Row } from '@rollcall/client/contract';
+import { failuresOf, inBody } from '../../describe/form.ts';
+import type { Json } from '../../describe/schema.ts';
 import { isProperties } from '../../domain/properties.ts';
-import { objectOf, retryAfterOf, type Answer, type Dialect } from './dialect.ts';
+import { answerOf, retryAfterOf, successForms, type Answer, type Dialect, type Success } from './dialect.ts';
+import { always, picked, sequence, type Shape } from './shape.ts';
 
 /** How `/api/v2/auth/token` takes arguments and answers: always in its envelope (access token reference, sections 1 and 2). */
 
@@ -18,15 +21,42 @@ const failure = (status: number, errorCode: string, errorMessage: string, header
   body: { errorCode, errorMessage, content: '', pageable: '' },
 });
 
-const success = (content: readonly unknown[], totals: number): Answer => ({
-  status: 200,
-  headers: noStore,
-  body: {
+const text: Json = { type: 'string' };
+const count: Json = { type: 'integer' };
+const fields = ['errorCode', 'errorMessage', 'content', 'pageable'];
+const envelope = (content: Json, pageable: Json): Json => ({
+  type: 'object',
+  required: fields,
+  properties: { errorCode: text, errorMessage: text, content, pageable },
+  additionalProperties: false,
+});
+const pages: Json = {
+  type: 'object',
+  required: ['page', 'size', 'totalPages', 'totalElements'],
+  properties: { page: count, size: count, totalPages: count, totalElements: count },
+};
+const empty: Json = { type: 'string', const: '' };
+
+/** In the envelope, as the one element of its content. */
+const enveloped: Shape = {
+  value: (element) => ({
     errorCode: '',
     errorMessage: '',
-    content,
-    pageable: { page: 0, size: totals === 0 ? 0 : 10, totalPages: totals, totalElements: totals },
-  },
+    content: element === undefined ? [] : [element],
+    pageable:
+      element === undefined
+        ? { page: 0, size: 0, totalPages: 0, totalElements: 0 }
+        : { page: 0, size: 10, totalPages: 1, totalElements: 1 },
+  }),
+  schema: (element) => envelope({ type: 'array', items: element, maxItems: 1 }, pages),
+};
+
+const pair = sequence(picked('customerId', 'token', 'refreshToken', 'validityTime'), enveloped);
+const nothing = sequence(always(undefined, {}), enveloped);
+const successOf = (route: string): Success => ({
+  status: 200,
+  headers: noStore,
+  shape: needed[route] === undefined ? nothing : pair,
 });
 
 const malformed = (): RegistryError =>
@@ -39,6 +69,14 @@ const wrongInput = ({ details }: RegistryError): Answer => {
   return first.rule === 'required'
     ? failure(400, 'GEN_1001', `Missing mandatory parameter: ${name}`)
     : failure(400, 'GEN_1002', `Invalid parameter: ${name}`);
+};
+
+/** Other keys are ignored. */
+const bodyForm = (route: string, row: Row) => {
+  const body = needed[route] === undefined ? undefined : inBody(row, route);
+  if (body === undefined) return {};
+  const { additionalProperties: _ignored, ...schema } = body.schema;
+  return { body: { ...body, schema } };
 };
 
 /** The access token API's wire. */
@@ -56,11 +94,7 @@ export const authToken: Dialect = {
     return Object.fromEntries(names.map((name) => [name, body[name]]));
   },
 
-  succeed(route, output) {
-    const { customerId, token, refreshToken, validityTime } = objectOf(output);
-    if (needed[route] === undefined) return success([], 0);
-    return success([{ ...(customerId !== undefined && { customerId }), token, refreshToken, validityTime }], 1);
-  },
+  succeed: (route, output) => answerOf(successOf(route), output),
 
   fail(_route, error) {
     switch (error.code) {
@@ -82,4 +116,13 @@ export const authToken: Dialect = {
   },
 
   notAllowed: (methods) => failure(405, 'GEN_1005', 'Method not allowed', { allow: methods.join(', ') }),
+
+  form: (route, row) => ({
+    parameters: [],
+    ...bodyForm(route, row),
+    answers: [
+      ...successForms(successOf(route), row),
+      ...failuresOf(row, (error) => authToken.fail(route, error), envelope(empty, empty)),
+    ],
+  }),
 };

@@ -1,5 +1,9 @@
-import type { RegistryError } from '@rollcall/client/contract';
+import type { RegistryError, Row } from '@rollcall/client/contract';
+import { exampleOf } from '../../describe/example.ts';
+import type { AnswerForm, HttpForm } from '../../describe/form.ts';
+import { fieldsOf, type Json } from '../../describe/schema.ts';
 import { isProperties } from '../../domain/properties.ts';
+import { asItIs, type Shape } from './shape.ts';
 
 /** An object of which only the names are known. */
 export type Properties = Readonly<Record<string, unknown>>;
@@ -22,13 +26,53 @@ export interface Answer {
 /** How one outside wire names inputs, successes and failures. It translates outcomes and never decides one. */
 export interface Dialect {
   /** The input of a call by this route (`'GET /path/:name'`). May fail with `invalid-input`. */
-  inputOf(route: string, asked: Asked): unknown;
+  inputOf(route: string, asked: Asked, row: Row): unknown;
   succeed(route: string, output: unknown, asked: Asked): Answer;
   /** `route` is empty where none was found. */
   fail(route: string, error: RegistryError): Answer;
   /** The answer to a method that the path does not take; missing: not found, as elsewhere. */
   notAllowed?(methods: readonly string[]): Answer;
+  /** The same of a route in words of JSON Schema. */
+  form(route: string, row: Row): HttpForm;
 }
+
+/** How a success is answered. Without a shape there is no body. */
+export interface Success {
+  readonly status: number;
+  readonly shape?: Shape;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** Successes of more than one kind, and which one an output is. */
+export interface Successes {
+  readonly all: readonly Success[];
+  readonly of: (output: Properties) => Success;
+}
+
+/** 200 with the output, or what is made of it. */
+export const found = (shape: Shape = asItIs): Success => ({ status: 200, shape });
+/** 201 with the output, or what is made of it. */
+export const created = (shape: Shape = asItIs): Success => ({ status: 201, shape });
+/** 204. */
+export const empty: Success = { status: 204 };
+
+/** The answer to a success. */
+export const answerOf = (success: Success | Successes, output: unknown): Answer => {
+  const { status, shape, headers } = 'all' in success ? success.of(objectOf(output)) : success;
+  return { status, ...(headers !== undefined && { headers }), ...(shape !== undefined && { body: shape.value(output) }) };
+};
+
+/** The same in words of JSON Schema. */
+export const successForms = (success: Success | Successes, row: Row): readonly AnswerForm[] =>
+  ('all' in success ? success.all : [success]).map(({ status, shape, headers }) => ({
+    status,
+    description: 'Success.',
+    ...(headers !== undefined && { headers: Object.keys(headers) }),
+    ...(shape !== undefined && {
+      schema: shape.schema(row.output as Json),
+      example: shape.value(exampleOf(row.output as Json)),
+    }),
+  }));
 
 /** A body's properties; none if it is no object. */
 export const objectOf = (body: unknown): Properties => (isProperties(body) ? body : {});
@@ -39,3 +83,32 @@ export const mergedInput = ({ params, query, body }: Asked): Properties => ({ ..
 /** Of a ban: for how many seconds. */
 export const retryAfterOf = ({ details }: RegistryError): string =>
   details?.find(({ rule }) => rule === 'retryAfter')?.message ?? '60';
+
+const one = (value: unknown): unknown => (Array.isArray(value) ? (value as readonly unknown[])[0] : value);
+
+const list = (value: unknown): unknown =>
+  (Array.isArray(value) ? (value as readonly unknown[]) : [value]).flatMap((part) =>
+    typeof part === 'string' ? part.split(',') : [part],
+  );
+
+/** A text of the query as the schema of its field wants it; what cannot be read stays a text, and is refused as one. */
+const readAs = ({ type }: Json, given: unknown): unknown => {
+  if (type === 'array') return list(given);
+  const value = one(given);
+  if (typeof value !== 'string') return value;
+  if (type === 'boolean') return value === 'true' ? true : value === 'false' ? false : value;
+  const isNumber = (type === 'integer' || type === 'number') && /^-?\d{1,15}(?:\.\d{1,15})?$/.test(value);
+  return isNumber ? Number(value) : value;
+};
+
+/** The fields of the row's input that the query has, each as its schema wants it: lists repeated or with commas. `also`: other names of fields. */
+export const queriedFields = (row: Row, query: Properties, also: Readonly<Record<string, string>> = {}): Properties => {
+  const { properties } = fieldsOf(row.input);
+  const names = [...Object.keys(properties).map((name) => [name, name] as const), ...Object.entries(also)];
+  const fields = new Map<string, unknown>();
+  for (const [name, field] of names) {
+    const given = Object.hasOwn(query, name) ? query[name] : undefined;
+    if (given !== undefined && !fields.has(field)) fields.set(field, readAs(properties[field] ?? {}, given));
+  }
+  return Object.fromEntries(fields);
+};

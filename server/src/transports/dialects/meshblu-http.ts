@@ -1,22 +1,38 @@
 import { STATUS_CODES } from 'node:http';
-import { errors, RegistryError } from '@rollcall/client/contract';
+import { errors, RegistryError, type Row } from '@rollcall/client/contract';
+import { callHeaders, failuresOf, inBody, inQuery, type Body, type HttpForm, type Parameter } from '../../describe/form.ts';
+import { fieldsOf, itemsOf, objectOf as schemaOf, type Json } from '../../describe/schema.ts';
 import { compileProjection } from '../../documents/index.ts';
 import { isProperties } from '../../domain/properties.ts';
-import { mergedInput, objectOf as object, type Answer, type Asked, type Properties } from './dialect.ts';
+import {
+  answerOf,
+  created,
+  empty,
+  found,
+  mergedInput,
+  objectOf as object,
+  successForms,
+  type Answer,
+  type Asked,
+  type Success,
+  type Successes,
+} from './dialect.ts';
+import { always, only, picked, type Shape } from './shape.ts';
 
 /** How Meshblu's HTTP routes take arguments and answer (reference, section 2.21). */
 
 /** One route of Meshblu: how its input is made of the request, and its answer of the output. */
 export interface MeshbluRoute {
   input?(asked: Asked): unknown;
-  success?: Success;
+  /** The field that the body holds, without an object around it. */
+  readonly bare?: string;
+  readonly success?: Success | Successes;
   failure?: Failing;
+  /** May `X-Meshblu-Projection` say which keys of what was found are sent? */
+  readonly projected?: true;
 }
 
-type Success = (output: Properties, asked: Asked) => Answer;
 type Failing = (error: RegistryError) => Answer | undefined;
-
-const done: Success = () => ({ status: 204 });
 
 const notFound: Failing = ({ code }) =>
   code === 'forbidden' ? { status: 404, body: { code: 404, message: 'Devices not found' } } : undefined;
@@ -30,10 +46,6 @@ const changes = ({ params, body }: Asked): unknown => {
 const invalidBody: Failing = ({ message }) => (message === 'Invalid Request' ? { status: 422, body: { message } } : undefined);
 
 const operators = ({ params, body }: Asked): unknown => ({ uuid: params['uuid'], update: object(body) });
-
-const list =
-  (name: string): Success =>
-  (output, asked) => ({ status: 200, body: projected(output[name], asked) });
 
 /** The keys of each found document that `X-Meshblu-Projection` asks for; without the header all of them. */
 const projected = (found: unknown, { headers }: Asked): unknown => {
@@ -51,51 +63,78 @@ const projected = (found: unknown, { headers }: Asked): unknown => {
   }
 };
 
+const forbidden: Success = {
+  status: 403,
+  shape: always({ error: 'Forbidden' }, { type: 'object', required: ['error'], properties: { error: { const: 'Forbidden' } } }),
+};
+
+/** Whether a token is one of a device: `fitting` if it is. */
+const authenticated = (fitting: Success): Successes => ({
+  all: [fitting, forbidden],
+  of: ({ authentication }) => (authentication === true ? fitting : forbidden),
+});
+
+/** One document as the list that an old route answers. */
+const listed: Shape = {
+  value: (output) => ({ devices: [object(output)['device']] }),
+  schema: (output) => ({
+    type: 'object',
+    required: ['devices'],
+    properties: { devices: { type: 'array', items: fieldsOf(output).properties['device'] ?? {} } },
+  }),
+};
+
+const online = always(
+  { online: true },
+  { type: 'object', required: ['online'], properties: { online: { type: 'boolean', const: true } } },
+);
+
 /** What differs from route to route; a route that is not here answers 200 with the output. */
 export const routes: Readonly<Record<string, MeshbluRoute>> = {
-  'POST /authenticate': {
-    success: (output) => (output['authentication'] === true ? { status: 204 } : { status: 403, body: { error: 'Forbidden' } }),
+  'POST /authenticate': { success: authenticated(empty) },
+  'GET /authenticate/:uuid': { success: authenticated(found()) },
+  'GET /v3/devices/:uuid': { success: found(only('device')), projected: true },
+  'GET /v2/devices/:uuid': { success: found(only('device')), projected: true, failure: notFound },
+  'GET /devices/:uuid': { success: found(listed), failure: notFound },
+  'POST /search/devices': { success: found(only('devices')), projected: true },
+  'GET /v2/devices': { success: found(only('devices')), projected: true },
+  'POST /devices': { input: ({ body }) => object(body), success: created() },
+  'PATCH /v2/devices/:uuid': { input: changes, success: empty, failure: invalidBody },
+  'PUT /devices/:uuid': { input: changes, success: empty, failure: invalidBody },
+  'PUT /v2/devices/:uuid': { input: operators, bare: 'update', success: empty },
+  'PUT /v2/devices/:uuid/find-and-update': {
+    input: operators,
+    bare: 'update',
+    success: found(only('document')),
+    projected: true,
   },
-  'GET /authenticate/:uuid': {
-    success: (output) =>
-      output['authentication'] === true ? { status: 200, body: output } : { status: 403, body: { error: 'Forbidden' } },
-  },
-  'GET /v3/devices/:uuid': { success: list('device') },
-  'GET /v2/devices/:uuid': { success: list('device'), failure: notFound },
-  'GET /devices/:uuid': { success: (output) => ({ status: 200, body: { devices: [output['device']] } }), failure: notFound },
-  'POST /search/devices': { success: list('devices') },
-  'GET /v2/devices': { success: list('devices') },
-  'POST /devices': { input: ({ body }) => object(body), success: (output) => ({ status: 201, body: output }) },
-  'PATCH /v2/devices/:uuid': { input: changes, success: done, failure: invalidBody },
-  'PUT /devices/:uuid': { input: changes, success: done, failure: invalidBody },
-  'PUT /v2/devices/:uuid': { input: operators, success: done },
-  'PUT /v2/devices/:uuid/find-and-update': { input: operators, success: list('document') },
-  'POST /claimdevice/:uuid': { success: done },
-  'GET /devices/:uuid/publickey': { success: ({ publicKey }) => ({ status: 200, body: { publicKey } }) },
-  'POST /devices/:uuid/token': { success: ({ uuid, token }) => ({ status: 200, body: { uuid, token } }) },
-  'POST /devices/:uuid/tokens': {
-    input: ({ params, body }) => ({ ...object(body), ...params }),
-    success: (output) => ({ status: 201, body: output }),
-  },
-  'DELETE /devices/:uuid/tokens': { success: done },
-  'DELETE /devices/:uuid/tokens/:token': { success: done },
-  'POST /search/tokens': { success: list('tokens') },
-  'POST /messages': { input: ({ body }) => object(body), success: done },
-  'POST /broadcasts': { input: ({ body }) => ({ ...object(body), devices: ['*'] }), success: done },
-  'GET /v2/devices/:uuid/subscriptions': { success: list('subscriptions') },
-  'POST /v2/devices/:subscriberUuid/subscriptions/:emitterUuid/:type': { success: done },
-  'DELETE /v2/devices/:subscriberUuid/subscriptions/:emitterUuid/:type': { success: done },
-  'DELETE /v2/devices/:subscriberUuid/subscriptions': { success: done },
-  'POST /data/:uuid': { success: done },
-  'GET /status': { success: () => ({ status: 200, body: { online: true } }) },
+  'POST /claimdevice/:uuid': { success: empty },
+  'GET /devices/:uuid/publickey': { success: found(picked('publicKey')) },
+  'POST /devices/:uuid/token': { success: found(picked('uuid', 'token')) },
+  'POST /devices/:uuid/tokens': { input: ({ params, body }) => ({ ...object(body), ...params }), success: created() },
+  'DELETE /devices/:uuid/tokens': { success: empty },
+  'DELETE /devices/:uuid/tokens/:token': { success: empty },
+  'POST /search/tokens': { success: found(only('tokens')), projected: true },
+  'POST /messages': { input: ({ body }) => object(body), success: empty },
+  'POST /broadcasts': { input: ({ body }) => ({ ...object(body), devices: ['*'] }), success: empty },
+  'GET /v2/devices/:uuid/subscriptions': { success: found(only('subscriptions')), projected: true },
+  'POST /v2/devices/:subscriberUuid/subscriptions/:emitterUuid/:type': { success: empty },
+  'DELETE /v2/devices/:subscriberUuid/subscriptions/:emitterUuid/:type': { success: empty },
+  'DELETE /v2/devices/:subscriberUuid/subscriptions': { success: empty },
+  'POST /data/:uuid': { success: empty },
+  'GET /status': { success: found(online) },
 };
+
+const successOf = (route: string): Success | Successes => routes[route]?.success ?? found();
 
 /** The input of a call by this route. */
 export const inputOf = (route: string, asked: Asked): unknown => (routes[route]?.input ?? mergedInput)(asked);
 
 /** The answer of a success. */
-export const succeed = (route: string, output: unknown, asked: Asked): Answer =>
-  coded(routes[route]?.success?.(object(output), asked) ?? { status: 200, body: output });
+export const succeed = (route: string, output: unknown, asked: Asked): Answer => {
+  const answer = answerOf(successOf(route), output);
+  return coded(routes[route]?.projected === true ? { ...answer, body: projected(answer.body, asked) } : answer);
+};
 
 /** The answer of a failure: the status and its phrase; for 422 a header with the sentence. */
 export const fail = (route: string, error: RegistryError): Answer => coded(routes[route]?.failure?.(error) ?? failed(error));
@@ -122,3 +161,41 @@ const failed = (error: RegistryError): Answer => {
 /** JSON that may stand in a header. */
 const asciiJson = (value: unknown): string =>
   JSON.stringify(value).replace(/[^\x20-\x7e]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
+
+/** What may be left out by a projection is not required. */
+const loose = (schema: Json): Json =>
+  schema['type'] === 'array'
+    ? { ...schema, items: loose(itemsOf(schema)) }
+    : schemaOf({ ...fieldsOf(schema), required: [], open: true });
+
+const projection: Parameter = {
+  name: 'X-Meshblu-Projection',
+  in: 'header',
+  description: "MongoDB's projection of what was found, as JSON.",
+  schema: { type: 'string' },
+};
+
+const bodyOf = (route: string, row: Row): Body | undefined => {
+  const { bare } = routes[route] ?? {};
+  if (route === 'POST /broadcasts') return { required: false, schema: { type: 'object' } };
+  if (bare === undefined) return inBody(row, route);
+  return { required: false, schema: fieldsOf(row.input).properties[bare] ?? {} };
+};
+
+/** The same in words of JSON Schema. */
+export const form = (route: string, row: Row): HttpForm => {
+  const isRead = route.startsWith('GET ');
+  const query = isRead || route.startsWith('DELETE ') ? inQuery(row, route, isRead) : [];
+  const isProjected = routes[route]?.projected === true;
+  const body = isRead ? undefined : bodyOf(route, row);
+  const answers = [...successForms(successOf(route), row), ...failuresOf(row, (error) => fail(route, error))];
+  return {
+    parameters: [...query, ...(isProjected ? [projection] : []), ...callHeaders(row)],
+    ...(body !== undefined && { body: isRead || query.length > 0 ? { ...body, required: false } : body }),
+    answers: answers.map((answer) => ({
+      ...answer,
+      headers: [...new Set([...(answer.headers ?? []), 'x-meshblu-code', 'x-meshblu-status'])],
+      ...(isProjected && answer.status === 200 && answer.schema !== undefined && { schema: loose(answer.schema) }),
+    })),
+  };
+};

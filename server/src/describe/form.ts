@@ -1,0 +1,178 @@
+import { RegistryError, type ErrorCode, type Row } from '@rollcall/client/contract';
+import { exampleOf } from './example.ts';
+import { fieldsOf, type Json } from './schema.ts';
+
+/** How one route takes a call and answers it, as documents say it. */
+export interface HttpForm {
+  /** Beside those of the path. */
+  readonly parameters: readonly Parameter[];
+  readonly body?: Body;
+  readonly answers: readonly AnswerForm[];
+}
+
+/** A value in the query or in a header. */
+export interface Parameter {
+  readonly name: string;
+  readonly in: 'query' | 'header';
+  readonly required?: boolean;
+  readonly description?: string;
+  readonly schema: Json;
+}
+
+/** What a request's body is. */
+export interface Body {
+  readonly required: boolean;
+  readonly schema: Json;
+  /** Media types beside the first, which is the one that the schema describes; default `application/json` alone. */
+  readonly types?: readonly string[];
+  readonly example?: unknown;
+}
+
+/** One answer of a route. Without a schema it has no body. */
+export interface AnswerForm {
+  readonly status: number;
+  readonly description?: string;
+  readonly schema?: Json;
+  /** Media type of the body; default `application/json`. */
+  readonly type?: string;
+  /** Names of the headers that it may carry. */
+  readonly headers?: readonly string[];
+  readonly example?: unknown;
+}
+
+/** What any call can end with. */
+const always: readonly ErrorCode[] = [
+  'invalid-input',
+  'too-large',
+  'rate',
+  'banned',
+  'internal',
+  'busy',
+  'unavailable',
+  'timeout',
+];
+
+/** Every code that a call of this row can end with over HTTP. */
+export const codesOf = ({ access, mutates, errors }: Row): readonly ErrorCode[] => [
+  ...new Set<ErrorCode>([
+    ...always,
+    ...('public' in access ? [] : (['unauthenticated', 'forbidden'] as const)),
+    ...(mutates ? (['conflict', 'outcome-unknown'] as const) : []),
+    ...errors,
+  ]),
+];
+
+/** A failure with everything that one of its code may carry. */
+const sampleOf = (code: ErrorCode): RegistryError =>
+  new RegistryError(code, undefined, {
+    ...(code === 'invalid-input' && { details: [{ path: '/name', rule: 'type', message: 'must be string' }] }),
+    ...(code === 'banned' && { details: [{ path: '', rule: 'retryAfter', message: '600' }] }),
+    ...(code === 'internal' && { id: 'V1StGXR8_Z5jdHi6B-myT' }),
+  });
+
+/** A failure before it is written: what a dialect makes of a code. */
+interface Failing {
+  readonly status: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: unknown;
+}
+
+const typeOf = (value: unknown): Json => ({ type: typeof value === 'number' ? 'integer' : typeof value });
+
+/** The schema of a flat object, as it is seen. */
+const seen = (body: unknown): Json =>
+  typeof body === 'object' && body !== null
+    ? {
+        type: 'object',
+        required: Object.keys(body),
+        properties: Object.fromEntries(Object.entries(body).map(([name, value]) => [name, typeOf(value)])),
+      }
+    : {};
+
+const unique = (schemas: readonly Json[]): readonly Json[] => [
+  ...new Map(schemas.map((schema) => [JSON.stringify(schema), schema])).values(),
+];
+
+/** The failures of a row on this wire: each code is written as it would be sent. `schema`: that of every failure, else what is seen. */
+export const failuresOf = (row: Row, fail: (error: RegistryError) => Failing, schema?: Json): readonly AnswerForm[] => {
+  const byStatus = new Map<number, { readonly codes: ErrorCode[]; readonly answers: Failing[] }>();
+  for (const code of codesOf(row)) {
+    const answer = fail(sampleOf(code));
+    const group = byStatus.get(answer.status) ?? { codes: [], answers: [] };
+    group.codes.push(code);
+    group.answers.push(answer);
+    byStatus.set(answer.status, group);
+  }
+  return [...byStatus].map(([status, { codes, answers }]) => {
+    const bodies = unique(answers.map(({ body }) => seen(body)));
+    return {
+      status,
+      description: codes.map((code) => `\`${code}\``).join(', '),
+      schema: schema ?? (bodies.length === 1 ? (bodies[0] ?? {}) : { anyOf: bodies }),
+      headers: [...new Set(answers.flatMap(({ headers = {} }) => Object.keys(headers)))],
+      example: answers[0]?.body,
+    };
+  });
+};
+
+/** The fields of a row's input that do not stand in the path. */
+const beside = (row: Row, route: string) => {
+  const path = new Set([...route.matchAll(/:(\w+)/g)].map(([, name = '']) => name));
+  const { properties, required, open } = fieldsOf(row.input);
+  return {
+    properties: Object.fromEntries(Object.entries(properties).filter(([name]) => !path.has(name))),
+    required: required.filter((name) => !path.has(name)),
+    open,
+  };
+};
+
+/** What is not in the path as one parameter each; further ones of any name where the input is open. */
+export const inQuery = (row: Row, route: string, isRequired = true): readonly Parameter[] => {
+  const { properties, required, open } = beside(row, route);
+  const named = Object.entries(properties).map(([name, schema]): Parameter => ({
+    name,
+    in: 'query',
+    required: isRequired && required.includes(name),
+    schema,
+  }));
+  const further: Parameter = {
+    name: 'further',
+    in: 'query',
+    description: 'Any further names.',
+    schema: { type: 'object', additionalProperties: { type: 'string' } },
+  };
+  return open ? [...named, further] : named;
+};
+
+/** What is not in the path as an object; undefined if there is nothing. */
+export const inBody = (row: Row, route: string): Body | undefined => {
+  const { properties, required, open } = beside(row, route);
+  if (Object.keys(properties).length === 0 && !open) return undefined;
+  const schema: Json = {
+    type: 'object',
+    ...(required.length > 0 && { required }),
+    properties,
+    ...(!open && { additionalProperties: false }),
+  };
+  return { required: required.length > 0, schema, example: exampleOf(schema) };
+};
+
+/** The headers that calls of this row may carry (decisions, section 3). */
+export const callHeaders = ({ access, mutates }: Row): readonly Parameter[] => {
+  const one = (name: string, description: string, schema: Json): Parameter => ({ name, in: 'header', description, schema });
+  if ('public' in access) return [];
+  return [
+    ...(mutates
+      ? [
+          one('Idempotency-Key', 'Number of the request: it takes effect once, however often it is sent.', {
+            type: 'string',
+            pattern: '^[A-Za-z0-9_-]{16,64}:[0-9]{1,15}$',
+          }),
+        ]
+      : []),
+    ...(mutates && 'target' in access
+      ? [one('If-Match', 'The revision that the document must have.', { type: 'string', pattern: '^[0-9]{1,15}$' })]
+      : []),
+    ...('whitelist' in access ? [one('X-Meshblu-As', 'The device to act for.', { type: 'string', minLength: 1 })] : []),
+  ];
+};

@@ -1,0 +1,88 @@
+import { fieldsOf, itemsOf, objectOf, type Json } from '../../describe/schema.ts';
+import { isProperties } from '../../domain/properties.ts';
+
+/** How a value looks on another wire, and by which schema: whatever is sent is described from the same place. */
+export interface Shape {
+  readonly value: (given: unknown) => unknown;
+  readonly schema: (given: Json) => Json;
+}
+
+/** As it is. */
+export const asItIs: Shape = { value: (given) => given, schema: (given) => given };
+
+/** First the one, then the other. */
+export const sequence = (one: Shape, other: Shape): Shape => ({
+  value: (given) => other.value(one.value(given)),
+  schema: (given) => other.schema(one.schema(given)),
+});
+
+/** One field alone, in the place of the object that it stands in. */
+export const only = (field: string, shape: Shape = asItIs): Shape => ({
+  value: (given) => shape.value(isProperties(given) ? given[field] : undefined),
+  schema: (given) => shape.schema(fieldsOf(given).properties[field] ?? {}),
+});
+
+/** Each of a list. */
+export const each = (shape: Shape): Shape => ({
+  value: (given) => (Array.isArray(given) ? (given as readonly unknown[]).map(shape.value) : []),
+  schema: (given) => ({ ...given, type: 'array', items: shape.schema(itemsOf(given)) }),
+});
+
+/** These fields in shapes of their own; the others as they are. */
+export const withFields = (shapes: Readonly<Record<string, Shape>>): Shape => {
+  const changed = <T>(from: Readonly<Record<string, T>>, change: (shape: Shape, one: T) => T): Record<string, T> =>
+    Object.fromEntries(
+      Object.entries(from).map(([name, one]) => {
+        const shape = Object.hasOwn(shapes, name) ? shapes[name] : undefined;
+        return [name, shape === undefined ? one : change(shape, one)];
+      }),
+    );
+  return {
+    value: (given) => (isProperties(given) ? changed(given, (shape, one) => shape.value(one)) : given),
+    schema: (given) => {
+      const fields = fieldsOf(given);
+      return objectOf({ ...fields, open: true, properties: changed(fields.properties, (shape, one) => shape.schema(one)) });
+    },
+  };
+};
+
+/** Fields under other names. */
+export const renamed = (names: Readonly<Record<string, string>>): Shape => {
+  const nameOf = (name: string): string => (Object.hasOwn(names, name) ? (names[name] ?? name) : name);
+  const moved = <T>(from: Readonly<Record<string, T>>): Record<string, T> =>
+    Object.fromEntries(Object.entries(from).map(([name, one]) => [nameOf(name), one]));
+  return {
+    value: (given) => (isProperties(given) ? moved(given) : given),
+    schema: (given) => {
+      const { properties, required } = fieldsOf(given);
+      return objectOf({ properties: moved(properties), required: required.map(nameOf), open: true });
+    },
+  };
+};
+
+/** These fields, and no others. */
+export const picked = (...names: readonly string[]): Shape => ({
+  value: (given) =>
+    isProperties(given) ? Object.fromEntries(names.filter((name) => name in given).map((name) => [name, given[name]])) : given,
+  schema: (given) => {
+    const { properties, required } = fieldsOf(given);
+    const kept = names.flatMap((name) => (properties[name] === undefined ? [] : [[name, properties[name]] as const]));
+    return objectOf({
+      properties: Object.fromEntries(kept),
+      required: required.filter((name) => names.includes(name)),
+      open: false,
+    });
+  },
+});
+
+/** A text in the place of null. */
+export const textForNull: Shape = {
+  value: (given) => given ?? '',
+  schema: () => ({ type: 'string' }),
+};
+
+/** Any value as text. */
+export const asText: Shape = { value: (given) => String(given), schema: () => ({ type: 'string' }) };
+
+/** Always the same. */
+export const always = (value: unknown, schema: Json): Shape => ({ value: () => value, schema: () => schema });
