@@ -5,11 +5,14 @@ import type { Config } from './config.ts';
 import type { DerivedIds } from './derived-ids.ts';
 import { openDoor, type DoorOptions, type Documents } from './door.ts';
 import { firstStart, type FirstPassword } from './first-start.ts';
+import { openIdentities } from './identities.ts';
 import type { Services } from './implement.ts';
 import type { Actor } from './actor.ts';
 import type { Keys } from './keys.ts';
 import { openLockout } from './lockout.ts';
 import { openLogins } from './logins.ts';
+import { openMqttPrincipals } from './mqtt-principals.ts';
+import { openMqttSecrets } from './mqtt-secrets.ts';
 import { openPasswords, passwordId } from './passwords.ts';
 import { openSessions } from './sessions.ts';
 import type { SlowHash } from './slow-hash.ts';
@@ -30,6 +33,8 @@ export interface Access {
     | 'logins'
     | 'passwords'
     | 'sessions'
+    | 'mqttSecrets'
+    | 'mqttPrincipals'
     | 'rootGroup'
     | 'firstPasswordChanged'
   >;
@@ -61,20 +66,22 @@ export const openAccess = async (options: {
   const administrators = openAdministrators(records);
   const accessTokens = openAccessTokens(await keys.key('jwt'));
   const sessions = openSessions({ store, credentials, accessTokens, authorities, tokens, ids, pepper, now });
-  const users = openUsers({
+  const mqttSecrets = openMqttSecrets({ credentials, passwords, pepper, key: await keys.key('request-window'), now });
+  const mqttPrincipals = openMqttPrincipals({ store, principals, authorities, mqttSecrets, now });
+  const identities = openIdentities({
     store,
     principals,
     roles,
     records,
     devices,
-    authorities,
-    administrators,
     passwords,
+    mqttSecrets,
     sessions,
     tokens,
     ids,
     now,
   });
+  const users = openUsers({ identities, principals, roles, authorities, administrators, sessions, ids });
   const logins = openLogins({
     byLoginName: users.byLoginName,
     hashOf: async (uuid) => (await credentials.fresh(passwordId(uuid)))?.hash,
@@ -103,6 +110,8 @@ export const openAccess = async (options: {
       logins,
       passwords,
       sessions,
+      mqttSecrets,
+      mqttPrincipals,
       rootGroup,
       firstPasswordChanged: passwordChanged,
     },

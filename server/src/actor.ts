@@ -5,7 +5,7 @@ export interface Actor {
   /** The hash of the secret that was shown: a root token's row keeps its id when its secret is replaced. */
   readonly hash: string;
   /** How he proved himself, if not by a Meshblu token. */
-  readonly method?: 'access' | 'password';
+  readonly method?: 'access' | 'password' | 'secret';
   /** Has he roles beside whitelists? */
   readonly principal?: true;
 }

@@ -169,6 +169,7 @@ const start = async (config: Config, log: pino.Logger, closers: (() => unknown)[
       authorities,
       ids,
       connections,
+      ownedBy: async (uuid) => (await users.ownedBy(uuid)).map(({ _id }) => _id),
       privateKey: signing.privateKey,
       alone,
       config,

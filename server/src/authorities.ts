@@ -45,6 +45,11 @@ export const openAuthorities = (options: {
   const load = async (uuid: string, fresh: boolean): Promise<Authority | null> => {
     const principal = await (fresh ? principals.fresh(uuid) : principals.find(uuid));
     if (principal === null || !isLive(principal, now())) return null;
+    // What belongs to a user is worth as much as he.
+    if (principal.owner !== undefined) {
+      const owner = await (fresh ? principals.fresh(principal.owner) : principals.find(principal.owner));
+      if (owner === null || !isLive(owner, now())) return null;
+    }
     const held = await rolesOf(principal, fresh);
     const before = kept.get(uuid);
     if (before !== undefined && sameItems(before.roles, held)) return { principal, ...before };

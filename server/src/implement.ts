@@ -15,6 +15,8 @@ import type { Documents, RequestId, Revised, Revision } from './door.ts';
 import type { Store } from './store/port.ts';
 import type { StoredSubscriptions } from './stored-subscriptions.ts';
 import type { Logins } from './logins.ts';
+import type { MqttPrincipals } from './mqtt-principals.ts';
+import type { MqttSecrets } from './mqtt-secrets.ts';
 import type { Passwords } from './passwords.ts';
 import type { Sessions } from './sessions.ts';
 import type { Tokens } from './tokens.ts';
@@ -35,6 +37,8 @@ export interface Services {
   readonly logins: Logins;
   readonly passwords: Passwords;
   readonly sessions: Sessions;
+  readonly mqttSecrets: MqttSecrets;
+  readonly mqttPrincipals: MqttPrincipals;
   /** Carries out endings of a call that fails; one that succeeds returns them. */
   readonly end: (ends: readonly Ending[]) => Promise<void>;
   /** The group of whoever has none of his own. */

@@ -11,6 +11,8 @@ export interface Passwords {
    * has no password, so that time tells nothing. Fails with `busy` when too many wait.
    */
   verify(uuid: string | null, password: string): Promise<string | null>;
+  /** The same for a hash that was read before: the hash itself if the password fits it. */
+  compare(stored: string | undefined, password: string): Promise<string | null>;
   /** Puts a hash in the place of the one before. */
   set(uuid: string, hash: string, request: RequestId | null): Promise<void>;
 }
@@ -30,14 +32,19 @@ export const openPasswords = (options: {
   const hash = (password: string): Promise<string> => slowHash.hash(keyed(password));
   let nobodys: Promise<string> | undefined;
 
+  const compare = async (stored: string | undefined, password: string): Promise<string | null> => {
+    const fits = await slowHash.compare(
+      keyed(password),
+      stored ?? (await (nobodys ??= hash(randomBytes(32).toString('base64')))),
+    );
+    return fits && stored !== undefined ? stored : null;
+  };
+
   return {
     hash,
-    async verify(uuid, password) {
-      const row = uuid === null ? null : await credentials.fresh(passwordId(uuid));
-      const stored = row?.hash ?? (await (nobodys ??= hash(randomBytes(32).toString('base64'))));
-      const fits = await slowHash.compare(keyed(password), stored);
-      return fits && row?.hash !== undefined ? row.hash : null;
-    },
+    compare,
+    verify: async (uuid, password) =>
+      compare(uuid === null ? undefined : (await credentials.fresh(passwordId(uuid)))?.hash, password),
     async set(uuid, hashed, request) {
       const at = new Date(now());
       await credentials.revise(passwordId(uuid), request, (before) => ({

@@ -43,6 +43,8 @@ export interface Foundation {
   readonly authorities: Authorities;
   readonly ids: DerivedIds;
   readonly connections: Connections;
+  /** The uuids of those who are worth as much as this user. */
+  readonly ownedBy: (uuid: string) => Promise<readonly string[]>;
   /** The key that signs webhooks, PEM. */
   readonly privateKey: () => Promise<string>;
   readonly alone: boolean;
@@ -69,6 +71,7 @@ export const openRealtime = (
     authorities,
     ids,
     connections,
+    ownedBy,
     privateKey,
     alone,
     config,
@@ -143,7 +146,7 @@ export const openRealtime = (
     report,
     announce: (uuid, online) => say(uuid, 'device-status', { devices: '*', topic: 'device-status', payload: { online } }),
   });
-  const publish = openPublisher({ connections, presence, deliveries, carriage, pushes, node: node.id, line });
+  const publish = openPublisher({ connections, presence, deliveries, carriage, pushes, node: node.id, line, ownedBy });
 
   /** Follows the feed and the node from now on. `checkConnections`: looks at every credential again after a hole. */
   const follow = (checkConnections: () => Promise<void>): void => {

@@ -23,8 +23,10 @@ export const openPublisher = (options: {
   /** The id of this node. */
   readonly node: string;
   readonly line: Line;
+  /** The uuids of those who are worth as much as this user. */
+  readonly ownedBy: (uuid: string) => Promise<readonly string[]>;
 }): ((change: Change) => Promise<unknown> | undefined) => {
-  const { connections, presence, deliveries, carriage, pushes, node, line } = options;
+  const { connections, presence, deliveries, carriage, pushes, node, line, ownedBy } = options;
   const nothing = (): undefined => undefined;
 
   const device = (document: DeviceDocument, { type, cursor, position }: Change): Promise<unknown> => {
@@ -56,9 +58,13 @@ export const openPublisher = (options: {
     );
   };
 
-  /** Whoever was disabled is here no longer; one who is removed ends with his device. */
-  const person = ({ _id, state }: PrincipalDocument): Promise<unknown> | undefined =>
-    state === 'disabled' ? connections.end({ device: _id }) : undefined;
+  /** Whoever was disabled is here no longer, nor what belongs to him; one who is removed ends with his device. */
+  const person = ({ _id, kind, state }: PrincipalDocument): Promise<unknown> | undefined => {
+    if (state !== 'disabled') return undefined;
+    const ended = connections.end({ device: _id });
+    if (kind !== 'user') return ended;
+    return Promise.all([ended, ownedBy(_id).then((all) => Promise.all(all.map((device) => connections.end({ device }))))]);
+  };
 
   /** What hangs on a credential ends with it, or when its secret is another one. */
   const secret = ({ _id, uuid, fingerprint, hash, _rollcall: hidden }: CredentialDocument): Promise<unknown> | undefined => {

@@ -86,12 +86,18 @@ export const userView = (principal: PrincipalDocument, roles: readonly RoleDocum
   disabled: principal.state === 'disabled',
 });
 
-/** The principal of a user who is being removed: nobody's name and nobody's roles from now on. */
+/** The principal of somebody who is being removed: nobody's names and nobody's roles from now on. */
 export const removedPrincipal = (before: PrincipalDocument, by: string, now: number): Revision<PrincipalDocument> => {
-  const { username: _username, loginName: _loginName, unfinished: _unfinished, ...rest } = before;
+  const { username: _username, loginName: _loginName, unfinished: _unfinished, mqtt, ...rest } = before;
   const hidden = { rev: 0, shown: 0, ...before._rollcall, gone: { at: now, by } };
   return {
-    next: { ...rest, roleIds: [], unfinished: { since: new Date(now) }, _rollcall: hidden } as PrincipalDocument,
+    next: {
+      ...rest,
+      ...(mqtt !== undefined && { was: mqtt }),
+      roleIds: [],
+      unfinished: { since: new Date(now) },
+      _rollcall: hidden,
+    } as PrincipalDocument,
     shown: true,
   };
 };

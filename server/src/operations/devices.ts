@@ -119,11 +119,11 @@ export const devices: Rows = {
     const device = await call.permitted();
     if (device._rollcall?.principal === true) {
       await mayManage(call, `/api/users/${target}`);
-      await users.changing(
+      const ended = await users.changing(
         async () => ({ losing: [target], affected: [] }),
         () => users.remove(target, subject),
       );
-      return { output: { uuid: target }, ends: [{ device: target }] };
+      return { output: { uuid: target }, ends: ended.map((device) => ({ device })) };
     }
     await revise((before) => gone(before, subject, now()));
     await tokens.removeAll(target);

@@ -16,7 +16,7 @@ import type { Actor } from '../actor.ts';
 import type { Implementation, Services } from '../implement.ts';
 import type { RequestId } from '../door.ts';
 import type { PrincipalDocument, RoleDocument } from '../store/collections.ts';
-import type { Plan } from '../users.ts';
+import type { Plan } from '../identities.ts';
 import { mayGive } from './manage.ts';
 
 type NewUser = Input<typeof rows.create>;
@@ -258,29 +258,34 @@ export const users: Implementation['users'] = {
       ends.push(...(await call.sessions.revokeAll(id, id === call.actor.uuid ? call.actor : undefined)));
       await call.firstPasswordChanged(id);
     }
-    if (disabled === true) ends.push({ device: id });
+    if (disabled === true) {
+      ends.push({ device: id });
+      for (const { _id } of await call.users.ownedBy(id)) ends.push({ device: _id });
+    }
     return { output: await one(after, call), ends };
   },
 
   async delete({ id }, call) {
     await userOf(id, call);
-    await call.users.changing(
+    const ended = await call.users.changing(
       async () => ({ losing: [id], affected: [] }),
       () => call.users.remove(id, call.actor.uuid),
     );
-    return { output: {}, ends: [{ device: id }] };
+    return { output: {}, ends: ended.map((device) => ({ device })) };
   },
 
   async deleteBatch({ ids }, call) {
     const unique = [...new Set(ids)];
     for (const id of unique) await userOf(id, call);
-    await call.users.changing(
+    const ended = await call.users.changing(
       async () => ({ losing: unique, affected: [] }),
       async () => {
-        for (const id of unique) await call.users.remove(id, call.actor.uuid);
+        const removed: string[] = [];
+        for (const id of unique) removed.push(...(await call.users.remove(id, call.actor.uuid)));
+        return removed;
       },
     );
-    return { output: {}, ends: unique.map((device) => ({ device })) };
+    return { output: {}, ends: ended.map((device) => ({ device })) };
   },
 
   async changePassword({ password, newPassword }, call) {

@@ -54,7 +54,14 @@ const ensureAccessIndexes = async (store: Store): Promise<void> => {
   ];
   await principals.createIndex({ loginName: 1 }, { unique: true, partialFilterExpression: { loginName: { $exists: true } } });
   await principals.createIndex({ roleIds: 1 });
+  for (const name of ['topicToken', 'serialKey', 'clientId', 'recordId'])
+    await principals.createIndex(
+      { [`mqtt.${name}`]: 1 },
+      { unique: true, partialFilterExpression: { [`mqtt.${name}`]: { $exists: true } } },
+    );
   await principals.createIndex({ tenant: 1 });
+  await principals.createIndex({ owner: 1 }, { sparse: true });
+  await principals.createIndex({ expiresAt: 1 }, { sparse: true });
   await principals.createIndex({ 'unfinished.since': 1 }, { sparse: true });
   await roles.createIndex({ nameLower: 1 }, { unique: true, partialFilterExpression: { nameLower: { $exists: true } } });
   await credentials.createIndex({ uuid: 1, kind: 1 });
