@@ -22,7 +22,7 @@ import { openLimits } from './limits.ts';
 import { openTokenLoader } from './loader.ts';
 import { openMetrics } from './metrics.ts';
 import { openNode, openSoleNode } from './node.ts';
-import { pagesOf } from './pages.ts';
+import { describeHttp, pagesOf } from './pages.ts';
 import { openPipeline } from './pipeline.ts';
 import { openRealtime } from './realtime.ts';
 import { operations } from './registry.ts';
@@ -272,6 +272,7 @@ const start = async (config: Config, log: pino.Logger, closers: (() => unknown)[
     drop,
     now,
   });
+  const document = describeHttp(operations);
   const http = await openHttp({
     operations,
     engines,
@@ -281,9 +282,11 @@ const start = async (config: Config, log: pino.Logger, closers: (() => unknown)[
     dispatch,
     carryOutEndings: (handled) => carryOutEndings(handled),
     toRegistryError,
+    document,
     pages: pagesOf({
       publicKey: signing.publicKey,
       operations,
+      document,
       metrics,
       ping,
       isServing: () => node.state === 'serving' && feed.open,

@@ -33,15 +33,28 @@ const pageForms: readonly PageForm[] = [
   { path: '/healthcheck', summary: 'Is the registry there?', answers: online },
   { path: '/ping', summary: 'Is the registry there?', answers: online },
   { path: '/proofoflife', summary: 'Is the registry there?', answers: online },
+  {
+    path: '/docs',
+    summary: 'This document to read and to try.',
+    answers: [{ status: 200, type: 'text/html', schema: { type: 'string' } }],
+  },
   liveForm,
 ];
 
-/** The OpenAPI document of these operations and of the pages. */
-export const describeHttp = (operations: ReadonlyMap<string, Operation>): Json => openapi(operations, formOf, pageForms);
+const written = new WeakMap<ReadonlyMap<string, Operation>, Json>();
+
+/** The OpenAPI document of these operations and of the pages; made once in a process. */
+export const describeHttp = (operations: ReadonlyMap<string, Operation>): Json => {
+  const document = written.get(operations) ?? openapi(operations, formOf, pageForms);
+  written.set(operations, document);
+  return document;
+};
 
 /** What is served beside the operations: health, figures, and the documents written from the contract. */
 export const pagesOf = (sources: {
   readonly operations: ReadonlyMap<string, Operation>;
+  /** The OpenAPI document. */
+  readonly document: Json;
   readonly metrics: Metrics;
   /** The key that signs webhooks, PEM. */
   readonly publicKey: () => Promise<string>;
@@ -49,7 +62,7 @@ export const pagesOf = (sources: {
   readonly ping: () => Promise<unknown>;
   readonly isServing: () => boolean;
 }): readonly Page[] => {
-  const written = (path: string, document: unknown): Page => {
+  const constant = (path: string, document: unknown): Page => {
     const text = JSON.stringify(document);
     return { path, type: json, read: () => ({ text }) };
   };
@@ -74,8 +87,8 @@ export const pagesOf = (sources: {
       type: 'text/plain; version=0.0.4; charset=utf-8',
       read: async () => ({ text: await sources.metrics.text() }),
     },
-    written('/openapi.json', describeHttp(sources.operations)),
-    written('/asyncapi.json', asyncapi(sources.operations)),
+    constant('/openapi.json', sources.document),
+    constant('/asyncapi.json', asyncapi(sources.operations)),
     { path: '/publickey', type: json, read: async () => ({ text: JSON.stringify({ publicKey: await sources.publicKey() }) }) },
     alive('/healthcheck'),
     alive('/ping'),

@@ -9,11 +9,13 @@ import type { Actor } from '../actor.ts';
 import type { Handled } from '../implement.ts';
 import type { Call } from '../pipeline.ts';
 import type { Operation } from '../registry.ts';
+import type { Json } from '../describe/schema.ts';
 import { credentialsOf } from './dialects/meshblu-credentials.ts';
 import { accessControl } from './dialects/access-control.ts';
 import type { Answer, Asked, Dialect } from './dialects/dialect.ts';
 import { dialectOf } from './dialects/index.ts';
 import { ours } from './dialects/ours.ts';
+import { closedPolicy, serveDocs } from './docs-page.ts';
 import { readRequestId } from './socket/call-options.ts';
 import type { Engines } from './socket/engines.ts';
 import { readJson } from './json-body.ts';
@@ -31,6 +33,8 @@ export interface HttpKit {
   toRegistryError(error: unknown): RegistryError;
   /** What is served beside the operations: health, figures, written documents. */
   readonly pages: readonly Page[];
+  /** The OpenAPI document of all of it. */
+  readonly document: Json;
 }
 
 /** A page that is no operation. */
@@ -93,7 +97,7 @@ export const openHttp = async (kit: HttpKit): Promise<FastifyInstance> => {
       return server;
     },
   });
-  await app.register(helmet, { contentSecurityPolicy: false });
+  await app.register(helmet, { contentSecurityPolicy: { useDefaults: false, directives: closedPolicy } });
   await app.register(cors, { origin: [...kit.origins], credentials: false });
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', { parseAs: 'string' }, (request, body, done) => {
@@ -169,6 +173,7 @@ export const openHttp = async (kit: HttpKit): Promise<FastifyInstance> => {
   }
 
   serveLive(app, kit);
+  await serveDocs(app, kit.document);
   for (const { path, type, read } of kit.pages) {
     app.get(path, async (_request, reply) => {
       const { status = 200, text } = await read();
