@@ -8,6 +8,8 @@ export interface Actor {
   readonly method?: 'access' | 'password' | 'secret';
   /** Has he roles beside whitelists? */
   readonly principal?: true;
+  /** The group whose uuid in a list stands for him too. */
+  readonly tenant?: string;
 }
 
 /**

@@ -1,7 +1,7 @@
 import { looksLikeJwt } from './access-tokens.ts';
 import type { Actor } from './actor.ts';
 import type { Authorities } from './authorities.ts';
-import { looksLikeUuid } from './domain/user.ts';
+import { looksLikeUuid, standingOf } from './domain/user.ts';
 import type { Documents } from './door.ts';
 import type { Logins } from './logins.ts';
 import { passwordId } from './passwords.ts';
@@ -52,14 +52,14 @@ export const authenticateWith = ({ devices, tokens, sessions, authorities, login
     const actor = await tokens.verify(device, token);
     if (actor === null || device._rollcall?.principal !== true) return actor;
     const authority = (await authorities.of(device.uuid)) ?? (await authorities.fresh(device.uuid));
-    return authority === null ? null : { ...actor, principal: true };
+    return authority === null ? null : { ...actor, ...standingOf(authority.principal) };
   };
 
   const byName = async (name: string, secret: string, address: string): Promise<Actor | null> => {
     const found = await logins.checkAgain(name, secret, address);
     if (found === null) return null;
     const { _id: uuid } = found.principal;
-    return { uuid, credentialId: passwordId(uuid), hash: found.hash, method: 'password', principal: true };
+    return { uuid, credentialId: passwordId(uuid), hash: found.hash, method: 'password', ...standingOf(found.principal) };
   };
 
   return async ({ uuid, token, basic = false, address = '' }) => {

@@ -89,11 +89,14 @@ export const openIdentities = (options: {
 
   /** Does what is left after the principal was written; each step may be repeated. */
   const complete = async (principal: PrincipalDocument): Promise<PrincipalDocument> => {
-    const { _id: uuid, kind, unfinished, privateRoleId, createdAt } = principal;
+    const { _id: uuid, kind, tenant, unfinished, privateRoleId, createdAt } = principal;
     if (unfinished === undefined) return principal;
     const properties = unfinished.device ?? { type: kind, meshblu: { version: '2.0.0', whitelists: {} } };
     const device = newDevice(properties, uuid, createdAt);
-    await unless('conflict', devices.insert({ ...device, _rollcall: { rev: 0, shown: 0, principal: true } }));
+    await unless(
+      'conflict',
+      devices.insert({ ...device, _rollcall: { rev: 0, shown: 0, principal: true, ...(tenant !== undefined && { tenant }) } }),
+    );
     if (unfinished.passwordHash !== undefined) await passwords.set(uuid, unfinished.passwordHash, null);
     if (unfinished.secret !== undefined) await mqttSecrets.set(uuid, unfinished.secret, null);
     if (privateRoleId !== undefined)

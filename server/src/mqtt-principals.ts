@@ -105,8 +105,16 @@ export const openMqttPrincipals = (options: {
       const hasSecret = principal?.kind === 'mqttToken' || principal?.kind === 'mqttClient';
       const hash = await mqttSecrets.verify(hasSecret ? principal.uuid : null, secret);
       if (!hasSecret || hash === null) return null;
-      const { uuid } = principal;
-      return { uuid, credentialId: secretId(uuid), hash, method: 'secret', principal: true };
+      const { uuid, kind, owner } = principal;
+      const tenant = kind === 'mqttToken' ? owner : undefined;
+      return {
+        uuid,
+        credentialId: secretId(uuid),
+        hash,
+        method: 'secret',
+        principal: true,
+        ...(tenant !== undefined && { tenant }),
+      };
     },
   };
 };

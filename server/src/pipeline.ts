@@ -66,7 +66,7 @@ export const openPipeline = ({ services, authenticate, limits, send, available }
     if (principal !== true) return { uuid };
     const authority = (fresh ? null : await services.authorities.of(uuid)) ?? (await services.authorities.fresh(uuid));
     if (authority === null) throw new RegistryError('unauthenticated');
-    return { uuid, permissions: authority.permissions };
+    return { uuid, tenant: authority.principal.tenant, permissions: authority.permissions };
   };
 
   const subjectOf = async (actor: Actor, as: string | undefined, fresh: boolean): Promise<Subject> => {

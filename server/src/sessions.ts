@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { RegistryError, type TokenInfo } from '@rollcall/client/contract';
 import type { Filter } from 'mongodb';
 import { fingerprintOf, type AccessTokens } from './access-tokens.ts';
+import { standingOf } from './domain/user.ts';
 import type { Authorities } from './authorities.ts';
 import type { Documents, RequestId } from './door.ts';
 import type { DerivedIds } from './derived-ids.ts';
@@ -187,8 +188,9 @@ export const openSessions = (options: {
       const fingerprint = fingerprintOf(token);
       const row = await liveRow(claims.id);
       if (row === null || row.fingerprint !== fingerprint || row.uuid !== claims.uuid) return null;
-      if (((await authorities.of(row.uuid)) ?? (await authorities.fresh(row.uuid))) === null) return null;
-      return { uuid: row.uuid, credentialId: row._id, hash: fingerprint, method: 'access', principal: true };
+      const authority = (await authorities.of(row.uuid)) ?? (await authorities.fresh(row.uuid));
+      if (authority === null) return null;
+      return { uuid: row.uuid, credentialId: row._id, hash: fingerprint, method: 'access', ...standingOf(authority.principal) };
     },
 
     async live(actors) {

@@ -1,6 +1,6 @@
 import { whitelistNames, type Whitelist } from '@rollcall/client/contract';
 import { compileFilter } from '@rollcall/server/documents';
-import { decide, grants, sees, visible } from '@rollcall/server/internal/domain/access';
+import { decide, grants, sees, visible, type Who } from '@rollcall/server/internal/domain/access';
 import { expect } from 'chai';
 import fc from 'fast-check';
 
@@ -31,26 +31,26 @@ describe('the policy', () => {
   for (const [property, goesInto] of oldLists) {
     it(`reads ${property} of a version 1 device as ${goesInto.length} version 2 lists (reference, 4.3)`, () => {
       const target = device({ [property]: property === 'owner' ? 'S' : ['S'] });
-      const granted = whitelistNames.filter((list) => grants(target, list, 'S'));
+      const granted = whitelistNames.filter((list) => grants(target, list, { uuid: 'S' }));
       expect(granted).to.have.members(goesInto);
       expect(
-        whitelistNames.filter((list) => grants(device({ ...target, meshblu: { version: '2.0.0' } }), list, 'S')),
+        whitelistNames.filter((list) => grants(device({ ...target, meshblu: { version: '2.0.0' } }), list, { uuid: 'S' })),
       ).to.deep.equal([]);
     });
   }
 
   it('reads a list that is a text as a list of one, and never matches a part of it', () => {
-    expect(grants(device({ discoverWhitelist: 'S' }), 'discover.view', 'S')).to.equal(true);
-    expect(grants(device({ discoverWhitelist: 'xSx' }), 'discover.view', 'S')).to.equal(false);
-    expect(grants(device({ discoverWhitelist: '*' }), 'discover.view', 'S')).to.equal(true);
+    expect(grants(device({ discoverWhitelist: 'S' }), 'discover.view', { uuid: 'S' })).to.equal(true);
+    expect(grants(device({ discoverWhitelist: 'xSx' }), 'discover.view', { uuid: 'S' })).to.equal(false);
+    expect(grants(device({ discoverWhitelist: '*' }), 'discover.view', { uuid: 'S' })).to.equal(true);
   });
 
   it('takes version 2 entries with a uuid only', () => {
     const listing = (view: unknown) => device({ meshblu: { version: '2.0.0', whitelists: { discover: { view } } } });
-    expect(grants(listing([{ uuid: 'S', more: 1 }]), 'discover.view', 'S')).to.equal(true);
-    expect(grants(listing([{ uuid: '*' }]), 'discover.view', 'S')).to.equal(true);
+    expect(grants(listing([{ uuid: 'S', more: 1 }]), 'discover.view', { uuid: 'S' })).to.equal(true);
+    expect(grants(listing([{ uuid: '*' }]), 'discover.view', { uuid: 'S' })).to.equal(true);
     for (const view of [['S'], 'S', { uuid: 'S' }, [null], [['S']], null]) {
-      expect(grants(listing(view), 'discover.view', 'S'), JSON.stringify(view)).to.equal(false);
+      expect(grants(listing(view), 'discover.view', { uuid: 'S' }), JSON.stringify(view)).to.equal(false);
     }
   });
 
@@ -69,6 +69,7 @@ describe('the policy', () => {
 
 describe('the policy as a store filter', () => {
   const uuid = fc.constantFrom('S', 'T', 'W', '*');
+  const who = fc.constantFrom<Who>({ uuid: 'S' }, { uuid: 'T' }, { uuid: 'S', tenant: 'W' }, { uuid: 'T', tenant: 'S' });
   const names = fc.array(uuid, { maxLength: 3 });
   const list = fc.oneof(names, uuid);
   const entries = fc.array(fc.record({ uuid }), { maxLength: 3 });
@@ -111,7 +112,7 @@ describe('the policy as a store filter', () => {
 
   it('finds exactly what the policy allows', () => {
     fc.assert(
-      fc.property(anyDevice, fc.constantFrom(...whitelistNames), fc.constantFrom('S', 'T'), (found, name, subject) => {
+      fc.property(anyDevice, fc.constantFrom(...whitelistNames), who, (found, name, subject) => {
         expect(compileFilter(visible(subject, name))(found)).to.equal(sees(subject, name, found));
       }),
       { numRuns: 3_000 },
@@ -127,7 +128,8 @@ describe('the policy as a store filter', () => {
       );
     fc.assert(
       fc.property(odd, (found) => {
-        if (sees('S', 'discover.view', found)) expect(compileFilter(visible('S', 'discover.view'))(found)).to.equal(true);
+        const who = { uuid: 'S' };
+        if (sees(who, 'discover.view', found)) expect(compileFilter(visible(who, 'discover.view'))(found)).to.equal(true);
       }),
       { numRuns: 3_000 },
     );

@@ -1,6 +1,6 @@
 import { RegistryError } from '@rollcall/client/contract';
 import type { Connection } from '../connections.ts';
-import type { Channel } from '../domain/access.ts';
+import type { Channel, Who } from '../domain/access.ts';
 import { topicFilter, type TopicFilter } from '../domain/topics.ts';
 
 /** What a connection listens to; `firehose` only of its own device. */
@@ -10,20 +10,14 @@ export type Listened = Channel | 'firehose';
 export interface Listener {
   readonly connection: Connection;
   /** Whose permission counts: the connection's device, or the one whose token the subscription showed. */
-  readonly subject: string;
+  readonly subject: Who;
   readonly passes: TopicFilter;
 }
 
 /** Which connections of this node listen to which devices (Meshblu reference, section 2.17). */
 export interface Listening {
   /** Starts listening to these types; for messages the last call's topics count. Fails with `busy` if the connection has too many. */
-  add(
-    connection: Connection,
-    uuid: string,
-    types: readonly Listened[],
-    subject: string,
-    topics?: string | readonly string[],
-  ): void;
+  add(connection: Connection, uuid: string, types: readonly Listened[], subject: Who, topics?: string | readonly string[]): void;
   remove(connection: Connection, uuid: string, types: readonly Listened[]): void;
   to(type: Listened, uuid: string): Iterable<Listener>;
   /** The devices that a connection listens to. */

@@ -1,5 +1,5 @@
 import type { Connection, Connections, Extras } from '../connections.ts';
-import { grants, hears, type Channel } from '../domain/access.ts';
+import { grants, hears, whoIs, type Channel } from '../domain/access.ts';
 import { messageBody, type Sent } from '../domain/message.ts';
 import type { Documents } from '../door.ts';
 import type { DeviceDocument } from '../store/collections.ts';
@@ -96,9 +96,9 @@ export const openDeliveries = (options: {
     if (forwardedFor.length >= maxForwards) return;
     const passed = [...forwardedFor, emitter.uuid];
     for (const { subscriberUuid, type: subscribed } of await subscriptions.of(emitter.uuid)) {
-      if (subscribed !== type || passed.includes(subscriberUuid) || !hears(subscriberUuid, type, emitter)) continue;
+      if (subscribed !== type || passed.includes(subscriberUuid)) continue;
       const subscriber = await view.find(subscriberUuid);
-      if (subscriber === null) continue;
+      if (subscriber === null || !hears(whoIs(subscriber), type, emitter)) continue;
       tell(listeners(type, subscriber, topic), passed);
       await forward(type, subscriber, topic, tell, view, passed);
     }
@@ -155,7 +155,7 @@ export const openDeliveries = (options: {
       for (const uuid of to) {
         const addressee = uuid === from ? sender : await view.find(uuid);
         decidedBy.set(uuid, addressee);
-        if (addressee !== null && (uuid === from || grants(addressee, 'message.from', from))) addressees.push(addressee);
+        if (addressee !== null && (uuid === from || grants(addressee, 'message.from', whoIs(sender)))) addressees.push(addressee);
       }
       available();
       if (given.find === undefined) note(sent.id, decidedBy);

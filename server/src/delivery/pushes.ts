@@ -126,7 +126,8 @@ export const openPushes = (options: {
     if (!('permission' in gate) && !('target' in gate)) return false;
     const authority = actor.principal === true ? await authorities.of(actor.uuid) : undefined;
     if (authority === null) return false;
-    const subject = { uuid: actor.uuid, ...(authority !== undefined && { permissions: authority.permissions }) };
+    const { uuid, tenant } = actor;
+    const subject = { uuid, tenant, ...(authority !== undefined && { permissions: authority.permissions }) };
     return decide(subject, gate, target, pushed.input).allowed;
   };
 

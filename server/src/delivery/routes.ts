@@ -1,4 +1,4 @@
-import { grants } from '../domain/access.ts';
+import { grants, whoIs } from '../domain/access.ts';
 import type { DeviceDocument } from '../store/collections.ts';
 import type { Subscription } from '../stored-subscriptions.ts';
 
@@ -51,12 +51,12 @@ export const routeFrom = async (
     for (const { subscriberUuid, type: subscribed } of await sources.subscriptionsOf(reached.uuid)) {
       if (subscribed !== type || (self && subscriberUuid !== reached.uuid)) continue;
       if ((steps += 1) > maxSteps) return;
-      if (subscriberUuid !== reached.uuid && !grants(reached, listOf(kind, 'received'), subscriberUuid)) continue;
       // A route that would enter a device twice ends.
       if (subscriberUuid !== reached.uuid && route.some((hop) => hop.from === subscriberUuid || hop.to === subscriberUuid))
         continue;
       const subscriber = subscriberUuid === reached.uuid ? reached : await sources.find(subscriberUuid);
       if (subscriber === null) continue;
+      if (subscriber !== reached && !grants(reached, listOf(kind, 'received'), whoIs(subscriber))) continue;
       const next = [...route, { from, to: reached.uuid, type }];
       if (self) sources.publish(reached, next);
       await received(reached.uuid, subscriber, next);
@@ -66,9 +66,10 @@ export const routeFrom = async (
   const type = `${kind}.sent`;
   for (const { subscriberUuid, type: subscribed } of await sources.subscriptionsOf(emitter.uuid)) {
     if (subscribed !== type) continue;
-    if (subscriberUuid !== emitter.uuid && !grants(emitter, listOf(kind, 'sent'), subscriberUuid)) continue;
     const subscriber = subscriberUuid === emitter.uuid ? emitter : await sources.find(subscriberUuid);
-    if (subscriber !== null) await received(emitter.uuid, subscriber, [{ from: emitter.uuid, to: subscriberUuid, type }]);
+    if (subscriber === null) continue;
+    if (subscriber !== emitter && !grants(emitter, listOf(kind, 'sent'), whoIs(subscriber))) continue;
+    await received(emitter.uuid, subscriber, [{ from: emitter.uuid, to: subscriberUuid, type }]);
   }
   for (const addressee of to) await received(emitter.uuid, addressee, []);
 };

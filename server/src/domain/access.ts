@@ -3,9 +3,14 @@ import type { Filter } from 'mongodb';
 import type { DeviceDocument } from '../store/collections.ts';
 import { resourceOf, type Permissions, type Verb } from './permissions.ts';
 
-/** Who asks. `as`: the document of the device he acts for, null if there is none (Meshblu reference, section 4.5). */
-export interface Subject {
+/** Whom a list may name: a device, by its own uuid or by that of its principal's group (domain model, section 5). */
+export interface Who {
   readonly uuid: string;
+  readonly tenant?: string | undefined;
+}
+
+/** Who asks. `as`: the document of the device he acts for, null if there is none (Meshblu reference, section 4.5). */
+export interface Subject extends Who {
   /** What his roles allow; missing for a device without a principal, and it does not go with him when he acts for another device. */
   readonly permissions?: Permissions;
   readonly as?: { readonly uuid: string; readonly document: DeviceDocument | null };
@@ -68,8 +73,8 @@ const namesEntry = (list: unknown, uuid: string): boolean => {
 const namesText = (list: unknown, uuid: string): boolean =>
   Array.isArray(list) ? list.includes(uuid) || list.includes('*') : list === uuid || list === '*';
 
-/** Does this list of this document name this device, or everybody? The one place where an id is compared with a list. */
-export const grants = (document: DeviceDocument, list: Whitelist, uuid: string): boolean => {
+/** Does this list of this document name this uuid, or everybody? The one place where an id is compared with a list. */
+const names = (document: DeviceDocument, list: Whitelist, uuid: string): boolean => {
   const [group, name] = paths[list];
   const whitelists = propertiesOf(propertiesOf(document['meshblu'])?.['whitelists']);
   if (namesEntry(propertiesOf(whitelists?.[group])?.[name], uuid)) return true;
@@ -79,12 +84,20 @@ export const grants = (document: DeviceDocument, list: Whitelist, uuid: string):
   );
 };
 
+/** Does this list of this document name this device, its group, or everybody? */
+export const grants = (document: DeviceDocument, list: Whitelist, { uuid, tenant }: Who): boolean =>
+  names(document, list, uuid) || (tenant !== undefined && names(document, list, tenant));
+
+/** The device of a document, as a list may name it. */
+export const whoIs = ({ uuid, _rollcall: hidden }: DeviceDocument): Who => ({ uuid, tenant: hidden?.tenant });
+
 /** May this device do to that document what the list is for? A device may do anything to itself. */
-const mayActOn = (uuid: string, list: Whitelist, target: DeviceDocument | null): boolean =>
-  target !== null && (target.uuid === uuid || grants(target, list, uuid));
+const mayActOn = (who: Who, list: Whitelist, target: DeviceDocument | null): boolean =>
+  target !== null && (target.uuid === who.uuid || grants(target, list, who));
 
 /** The device on whose behalf a call is made. */
-export const effective = (subject: Subject): string => subject.as?.uuid ?? subject.uuid;
+const effective = ({ uuid, tenant, as }: Subject): Who =>
+  as === undefined || as.uuid === uuid ? { uuid, tenant } : as.document === null ? { uuid: as.uuid } : whoIs(as.document);
 
 /**
  * May the subject act as the device it names? Acting as oneself is not acting as somebody else.
@@ -96,7 +109,7 @@ const mayActAs = (subject: Subject, list: Whitelist, targetUuid: string | undefi
   if (as === undefined || as.uuid === subject.uuid) return true;
   if (as.document === null || as.uuid === targetUuid) return false;
   const acting = actingLists[paths[list][0]];
-  return acting !== undefined && grants(as.document, acting, subject.uuid);
+  return acting !== undefined && grants(as.document, acting, subject);
 };
 
 const isHimself = ({ uuid, as }: Subject): boolean => as === undefined || as.uuid === uuid;
@@ -147,7 +160,7 @@ export const decide = (
 };
 
 /** Of what was found: may this device see it? The rule of `decide`, for search hits. */
-export const sees = (uuid: string, list: Whitelist, found: DeviceDocument): boolean => mayActOn(uuid, list, found);
+export const sees = (who: Who, list: Whitelist, found: DeviceDocument): boolean => mayActOn(who, list, found);
 
 /** Which lists let somebody listen to a device (Meshblu reference, section 2.17); whoever may configure it may always. */
 const listeningLists = {
@@ -162,17 +175,17 @@ const listeningLists = {
 export type Channel = keyof typeof listeningLists;
 
 /** May this device hear that channel of the document's device, as the document is now? */
-export const hears = (uuid: string, channel: Channel, emitter: DeviceDocument): boolean =>
-  mayActOn(uuid, listeningLists[channel], emitter) || grants(emitter, 'configure.update', uuid);
+export const hears = (who: Who, channel: Channel, emitter: DeviceDocument): boolean =>
+  mayActOn(who, listeningLists[channel], emitter) || grants(emitter, 'configure.update', who);
 
 /** May this device act for that one in this group of actions? */
-export const actsFor = (uuid: string, group: 'message' | 'broadcast', document: DeviceDocument): boolean =>
-  document.uuid === uuid || grants(document, `${group}.as`, uuid);
+export const actsFor = (who: Who, group: 'message' | 'broadcast', document: DeviceDocument): boolean =>
+  document.uuid === who.uuid || grants(document, `${group}.as`, who);
 
 const parts = new WeakMap<DeviceDocument, DeviceDocument>();
 const listNames = [...new Set(Object.values(versionOneLists).flat())];
 
-/** What of a document decides who may do what to it, and to whom what it receives goes on: enough to ask later as of now. */
+/** What of a document decides who may do what to it, whom lists name by it, and to whom what it receives goes on: enough to ask later as of now. */
 export const accessPart = (document: DeviceDocument): DeviceDocument => {
   const known = parts.get(document);
   if (known !== undefined) return known;
@@ -184,6 +197,7 @@ export const accessPart = (document: DeviceDocument): DeviceDocument => {
     uuid: document.uuid,
     ...(Object.fromEntries(lists) as Record<string, unknown>),
     meshblu,
+    ...(document._rollcall?.tenant !== undefined && { _rollcall: { rev: 0, shown: 0, tenant: document._rollcall.tenant } }),
   };
   parts.set(document, part);
   return part;
@@ -210,9 +224,12 @@ export const named = (document: DeviceDocument, list: Whitelist): ReadonlySet<st
  *
  * On documents with lists of another form than Meshblu's it may match more than `sees` allows; what is found is asked again.
  */
-export const visible = (uuid: string, list: Whitelist): Filter<DeviceDocument> => {
-  const names = { $in: [uuid, '*'] };
-  const old = versionOneLists[list].map((property) => ({ [property]: property === 'owner' ? uuid : names }));
+export const visible = ({ uuid, tenant }: Who, list: Whitelist): Filter<DeviceDocument> => {
+  const own = tenant === undefined ? [uuid] : [uuid, tenant];
+  const names = { $in: [...own, '*'] };
+  const old = versionOneLists[list].map((property) => ({
+    [property]: property === 'owner' && tenant === undefined ? uuid : property === 'owner' ? { $in: own } : names,
+  }));
   return {
     $or: [
       { uuid },

@@ -55,6 +55,12 @@ export const takesPassword = ({ grantTypes }: Pick<PrincipalDocument, 'grantType
 export const isLive = ({ state, expiresAt }: PrincipalDocument, now: number): boolean =>
   state === 'active' && (expiresAt === undefined || expiresAt.getTime() > now);
 
+/** What his principal adds to whoever has proved who he is: roles, and the lists that name his group. */
+export const standingOf = ({ tenant }: PrincipalDocument): { readonly principal: true; readonly tenant?: string } => ({
+  principal: true,
+  ...(tenant !== undefined && { tenant }),
+});
+
 /** The ids of all his roles, the one of his own last. */
 export const roleIdsOf = ({ roleIds, privateRoleId }: Pick<PrincipalDocument, 'roleIds' | 'privateRoleId'>): readonly string[] =>
   privateRoleId === undefined ? roleIds : [...roleIds, privateRoleId];

@@ -1,5 +1,5 @@
 import { RegistryError } from '@rollcall/client/contract';
-import { sees, visible } from '../domain/access.ts';
+import { sees, visible, whoIs, type Who } from '../domain/access.ts';
 import { change, claimed, gone, newDevice } from '../domain/device.ts';
 import { outgoing, type Outgoing } from '../domain/outgoing.ts';
 import { readableDevices, resourceOf } from '../domain/permissions.ts';
@@ -45,11 +45,18 @@ const byRoles = async ({ actor, subject, authorities }: Asking) => {
   };
 };
 
+/** The caller, or the device that he acts for, as lists may name it. */
+const whoAsks = async ({ actor, subject, devices }: Asking): Promise<Who> => {
+  const acting = actor.uuid === subject ? null : await devices.find(subject);
+  return acting === null ? { uuid: subject, tenant: actor.uuid === subject ? actor.tenant : undefined } : whoIs(acting);
+};
+
 /** Devices that match, of those that the subject may see: newest first, then by uuid. What the store found is asked again. */
 const search = async (call: Asking, query: Readonly<Record<string, unknown>>): Promise<Outgoing[]> => {
-  const { store, subject } = call;
+  const { store } = call;
   const roles = await byRoles(call);
-  const listed = visible(subject, 'discover.view');
+  const who = await whoAsks(call);
+  const listed = visible(who, 'discover.view');
   const seen = roles.filter.length === 0 ? listed : { $or: [listed, ...roles.filter] };
   const filter = { $and: [readQuery(query), seen, { '_rollcall.gone': { $exists: false } }] };
   const cursor = store
@@ -59,7 +66,7 @@ const search = async (call: Asking, query: Readonly<Record<string, unknown>>): P
     .limit(maxFound);
   const found: Outgoing[] = [];
   for await (const document of cursor)
-    if (sees(subject, 'discover.view', document) || roles.sees(document)) found.push(outgoing(document));
+    if (sees(who, 'discover.view', document) || roles.sees(document)) found.push(outgoing(document));
   return found;
 };
 

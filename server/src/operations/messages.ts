@@ -38,7 +38,7 @@ export const messages: Rows = {
     checkMessageSize(sent, maxBytes);
     if (subject !== actor.uuid) {
       const acting = await devices.fresh(subject);
-      const may = (group: 'message' | 'broadcast') => acting !== null && actsFor(actor.uuid, group, acting);
+      const may = (group: 'message' | 'broadcast') => acting !== null && actsFor(actor, group, acting);
       if ((sent.to.length > 0 && !may('message')) || (sent.broadcast && !may('broadcast'))) throw new RegistryError('forbidden');
     }
     return { output: { id: sent.id }, sends: [sent] };

@@ -36,9 +36,9 @@ export const listen = async (
 ): Promise<readonly Listened[]> => {
   const emitter = (await devices.find(uuid)) ?? (await devices.fresh(uuid));
   if (emitter === null) return [];
-  const granted = types.filter((type) => (type === 'firehose' ? uuid === actor.uuid : hears(actor.uuid, type, emitter)));
+  const granted = types.filter((type) => (type === 'firehose' ? uuid === actor.uuid : hears(actor, type, emitter)));
   if (granted.length === 0) return [];
-  listening.add(connection, uuid, granted, actor.uuid, topics);
+  listening.add(connection, uuid, granted, actor, topics);
   // Listening by the token of that device ends with the token.
   if (actor.uuid !== connection.actor.uuid) {
     connection.onLeave(connections.watch(actor, () => listening.remove(connection, uuid, granted)));

@@ -213,7 +213,7 @@ export const openLive = ({ store, feed, connections, clock, isServing, id, repor
       if (count >= maxPerConnection)
         throw new RegistryError('busy', `A connection may have ${maxPerConnection} live queries open`);
       makeRoom();
-      const query = table.find(connection.actor.uuid, asked);
+      const query = table.find(connection.actor, asked);
       lingering.get(query)?.();
       lingering.delete(query);
       query.opening += 1;

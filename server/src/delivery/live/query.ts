@@ -1,5 +1,6 @@
 import type { Connection } from '../../connections.ts';
 import type { Match } from '../../documents/index.ts';
+import type { Who } from '../../domain/access.ts';
 import type { Query as Filter } from '../../domain/query.ts';
 import type { Order } from './order.ts';
 import type { Window } from './window.ts';
@@ -11,7 +12,7 @@ export interface FilterGroup {
   readonly matches: Match;
   /** Queries that have it, those included that are not filled yet. */
   users: number;
-  /** The filled queries by who asks: one for each of his orders and limits. */
+  /** The filled queries by who asks, and by his group: one for each of his orders and limits. */
   readonly bySubject: Map<string, Set<LiveQuery>>;
 }
 
@@ -19,7 +20,7 @@ export interface FilterGroup {
 export interface LiveQuery {
   readonly id: string;
   readonly key: string;
-  readonly subject: string;
+  readonly subject: Who;
   readonly group: FilterGroup;
   readonly order: Order;
   readonly limit: number;

@@ -1,5 +1,6 @@
 import { RegistryError } from '@rollcall/client/contract';
 import { compileFilter, DocumentError, UnsupportedOperator } from '../../documents/index.ts';
+import type { Who } from '../../domain/access.ts';
 import { readQuery, readSort } from '../../domain/query.ts';
 import type { DeviceDocument } from '../../store/collections.ts';
 import { coversOf } from './covers.ts';
@@ -19,7 +20,7 @@ export interface Asked {
 /** The live queries of this node: equal ones of one subject are one, and equal filters are compiled and indexed once. */
 export interface Table {
   /** Fails with `invalid-input` for a filter or sort that `devices` would refuse. */
-  find(subject: string, asked: Asked): LiveQuery;
+  find(subject: Who, asked: Asked): LiveQuery;
   byId(id: string): LiveQuery | undefined;
   all(): Iterable<LiveQuery>;
   /** From now on a change can be a candidate for it. */
@@ -49,6 +50,9 @@ const groupOf = (key: string, filter: Asked['filter']): FilterGroup => {
   }
 };
 
+/** The names by which a list can mean who asks. */
+const namesOf = ({ subject: { uuid, tenant } }: LiveQuery): readonly string[] => (tenant === undefined ? [uuid] : [uuid, tenant]);
+
 /** An empty table. `id` makes the name of a query. */
 export const openTable = (held: Held<LiveQuery>, id: () => string): Table => {
   const byKey = new Map<string, LiveQuery>();
@@ -67,8 +71,8 @@ export const openTable = (held: Held<LiveQuery>, id: () => string): Table => {
   };
 
   return {
-    find(subject, { filter, sort = defaultSort, limit = maxRows }) {
-      const key = JSON.stringify([subject, nameOf(filter), Object.entries(sort), limit]);
+    find({ uuid, tenant }, { filter, sort = defaultSort, limit = maxRows }) {
+      const key = JSON.stringify([uuid, tenant, nameOf(filter), Object.entries(sort), limit]);
       const known = byKey.get(key);
       if (known !== undefined) return known;
       const order = orderBy(readSort(sort));
@@ -84,7 +88,7 @@ export const openTable = (held: Held<LiveQuery>, id: () => string): Table => {
       const query: LiveQuery = {
         id: id(),
         key,
-        subject,
+        subject: { uuid, tenant },
         group,
         order,
         limit,
@@ -105,17 +109,19 @@ export const openTable = (held: Held<LiveQuery>, id: () => string): Table => {
     all: () => byId.values(),
     index(query) {
       const { bySubject } = query.group;
-      bySubject.set(query.subject, (bySubject.get(query.subject) ?? new Set()).add(query));
+      for (const name of namesOf(query)) bySubject.set(name, (bySubject.get(name) ?? new Set()).add(query));
     },
     remove(query) {
-      const { group, subject } = query;
+      const { group } = query;
       query.released = true;
       byKey.delete(query.key);
       byId.delete(query.id);
       query.window.clear();
-      const queries = group.bySubject.get(subject);
-      queries?.delete(query);
-      if (queries?.size === 0) group.bySubject.delete(subject);
+      for (const name of namesOf(query)) {
+        const queries = group.bySubject.get(name);
+        queries?.delete(query);
+        if (queries?.size === 0) group.bySubject.delete(name);
+      }
       group.users -= 1;
       if (group.users > 0) return;
       groups.delete(group.key);

@@ -51,7 +51,7 @@ export const serveFirehose = async (
     },
     onLeave: (release) => releases.push(release),
   };
-  listening.add(connection, uuid, ['firehose'], uuid);
+  listening.add(connection, uuid, ['firehose'], { uuid });
   connection.onLeave(connections.watch(actor, () => void connection.end()));
   socket.on('disconnect', () => {
     for (const release of releases.splice(0)) release();
