@@ -20,7 +20,11 @@ const notice = 'Written by `npm run docs`: do not change it by hand.';
 const rows = Object.values(settings).map(({ variable, fallback, meaning }) => ({
   variable,
   meaning,
-  fallback: Array.isArray(fallback) ? fallback.join(',') : String(fallback ?? ''),
+  fallback: Array.isArray(fallback)
+    ? fallback.join(',')
+    : typeof fallback === 'object'
+      ? JSON.stringify(fallback)
+      : String(fallback ?? ''),
 }));
 
 const environment = (): string =>

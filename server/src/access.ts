@@ -53,7 +53,7 @@ export const openAccess = async (options: {
   readonly keys: Keys;
   readonly slowHash: SlowHash;
   readonly pepper: string;
-  readonly config: Pick<Config, 'dataDir' | 'adminPassword'>;
+  readonly config: Pick<Config, 'dataDir' | 'adminPassword' | 'passwordPolicy'>;
   readonly now: () => number;
 }): Promise<Access> => {
   const { store, doors, devices, tokens, ids, keys, pepper, config, now } = options;

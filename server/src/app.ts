@@ -4,7 +4,7 @@ import { pino } from 'pino';
 import { openAccess } from './access.ts';
 import { authenticateWith } from './authenticate.ts';
 import { systemClock } from './clock.ts';
-import { loadConfig, type Config } from './config.ts';
+import { completeConfig, type Config } from './config.ts';
 import { openConnections, type Connection } from './connections.ts';
 import { openHistory } from './delivery/history.ts';
 import { openFeed } from './delivery/feed.ts';
@@ -61,7 +61,7 @@ const redacted = ['token', 'secret', 'authorization', 'cookie', 'password', 'pep
  * Options are the settings of `config.ts` under their own names; what is missing has its default.
  */
 export const createRegistry = async (options: Partial<Config> = {}): Promise<Registry> => {
-  const config: Config = { ...loadConfig({}), ...options };
+  const config = completeConfig(options);
   const paths = redacted.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]);
   const log = pino({ level: config.logLevel, redact: { paths, censor: '[redacted]' } }, pino.destination({ fd: 2, sync: true }));
   const closers: (() => unknown)[] = [];

@@ -1,3 +1,6 @@
+import type { PasswordPolicy } from '@rollcall/client/contract';
+import { defaultPasswordPolicy, passwordProblems, readPasswordPolicy } from './domain/password-policy.ts';
+
 /** One setting: where it comes from, what it means, and how its text is read. */
 interface Setting<T> {
   readonly variable: string;
@@ -28,8 +31,17 @@ const whole =
     return number >= least && number <= most ? number : wrong(`a whole number from ${least} to ${most}`);
   };
 
-const password = (value: string): string =>
-  Array.from(value).length >= 5 && value.length <= 1024 ? value : wrong('5 to 1024 characters');
+const passwordPolicy = (value: string): PasswordPolicy => {
+  let given: unknown;
+  try {
+    given = JSON.parse(value);
+  } catch {
+    given = undefined;
+  }
+  return readPasswordPolicy(given) ?? wrong(policyForm);
+};
+
+const policyForm = 'JSON such as {"min":8,"lower":1,"upper":1,"numeric":1,"symbol":0}: whole numbers that a password can meet';
 
 const truth = (value: string): boolean => (value === 'true' ? true : value === 'false' ? false : wrong('true or false'));
 
@@ -85,7 +97,13 @@ export const settings = {
     'ROLLCALL_ADMIN_PASSWORD',
     none,
     'Password of the user admin. Made on first start, printed once, kept in a 0600 file until changed.',
-    password,
+    text,
+  ),
+  passwordPolicy: setting(
+    'ROLLCALL_PASSWORD_POLICY',
+    defaultPasswordPolicy,
+    'What new passwords must have at least: characters, lower-case and upper-case letters, digits, symbols. A missing member is no rule.',
+    passwordPolicy,
   ),
   openRegistration: setting('ROLLCALL_OPEN_REGISTRATION', true, 'May devices register without credentials?', truth),
   legacy: setting(
@@ -143,6 +161,22 @@ export class ConfigError extends Error {
   override readonly name = 'ConfigError';
 }
 
+/** What is wrong between settings, whatever they were read from. */
+const contradictions = ({ passwordPolicy: given, adminPassword }: Config): readonly string[] => {
+  const policy = readPasswordPolicy(given);
+  if (policy === undefined) return [`ROLLCALL_PASSWORD_POLICY: must be ${policyForm}`];
+  if (adminPassword === undefined) return [];
+  return passwordProblems(policy, adminPassword, '').map(({ message }) => `ROLLCALL_ADMIN_PASSWORD: must have ${message}`);
+};
+
+/** The settings of a program that gives some of them itself; what is missing has its default. Fails with a `ConfigError`. */
+export const completeConfig = (options: Partial<Config>): Config => {
+  const config: Config = { ...loadConfig({}), ...options };
+  const problems = contradictions(config);
+  if (problems.length > 0) throw new ConfigError(problems.join('\n'));
+  return { ...config, passwordPolicy: readPasswordPolicy(config.passwordPolicy) ?? defaultPasswordPolicy };
+};
+
 /**
  * Reads the settings from environment variables. Empty ones count as not set; an unknown `ROLLCALL_…` name is refused, as it is
  * most likely a misspelt one.
@@ -164,8 +198,10 @@ export const loadConfig = (environment: Readonly<Record<string, string | undefin
       return [name, row.fallback] as const;
     }
   });
+  const config = Object.fromEntries(entries) as Config;
+  problems.push(...contradictions(config));
   if (problems.length > 0) throw new ConfigError(problems.join('\n'));
-  return Object.fromEntries(entries) as Config;
+  return config;
 };
 
 /** Read by the command line tool, not by the registry. */

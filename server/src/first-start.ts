@@ -1,11 +1,12 @@
-import { randomBytes } from 'node:crypto';
+import { randomInt } from 'node:crypto';
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { RegistryError } from '@rollcall/client/contract';
+import { RegistryError, type PasswordPolicy } from '@rollcall/client/contract';
 import type { Administrators } from './administrators.ts';
 import type { DerivedIds } from './derived-ids.ts';
 import { administratorRole, numbered, roleNameKey } from './domain/role.ts';
 import type { Grant } from './domain/permissions.ts';
+import { makePassword } from './domain/password-policy.ts';
 import { loginNameOf } from './domain/user.ts';
 import type { Documents, RequestId } from './door.ts';
 import type { Passwords } from './passwords.ts';
@@ -57,6 +58,7 @@ const unlessTaken = async (work: Promise<unknown>): Promise<void> => {
 export const firstStart = async (options: {
   readonly dataDir: string;
   readonly adminPassword: string | undefined;
+  readonly passwordPolicy: PasswordPolicy;
   readonly roles: Documents<RoleDocument>;
   readonly users: Users;
   readonly administrators: Administrators;
@@ -110,7 +112,7 @@ export const firstStart = async (options: {
   await users.create([{ principal: principal(rootGroup, { kind: 'group' }), permissions: [] }], first);
 
   const given = options.adminPassword;
-  const password = given ?? randomBytes(18).toString('base64url');
+  const password = given ?? makePassword(options.passwordPolicy, randomInt);
   // Kept before it is used: a password that nobody knows would lock everybody out.
   if (given === undefined && file !== undefined) {
     await mkdir(dataDir, { recursive: true, mode: 0o700 });

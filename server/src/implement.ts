@@ -58,7 +58,7 @@ export interface Services {
   readonly provenAt: (document: DeviceDocument) => number | undefined;
   /** Milliseconds since 1970. */
   readonly now: () => number;
-  readonly config: Pick<Config, 'openRegistration'>;
+  readonly config: Pick<Config, 'openRegistration' | 'passwordPolicy'>;
 }
 
 /** What a handler returns: the answer, and whose connections end with it. */

@@ -7,6 +7,14 @@ export const Id = Type.String({ minLength: 1, maxLength: 128 });
 /** A secret that a person chose. What is longer is refused before it is hashed. */
 export const Password = Type.String({ maxLength: 1024 });
 
+const Least = Type.Integer({ minimum: 0 });
+
+/** What a password must have at least: characters, and of them letters, digits and symbols by their Unicode categories. 0: no rule. */
+export const PasswordPolicy = Type.Object({ min: Least, lower: Least, upper: Least, numeric: Least, symbol: Least });
+
+/** What a password must have at least. */
+export type PasswordPolicy = Static<typeof PasswordPolicy>;
+
 const closed = { additionalProperties: false } as const;
 
 /** What a permission allows: reading, writing, or both. */

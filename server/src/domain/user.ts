@@ -10,9 +10,6 @@ const usernameForm = /^[A-Za-z0-9][A-Za-z0-9_.@-]{2,127}$/;
 /** With Basic, a name of this form is a device's uuid. */
 const uuidForm = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
-/** The fewest characters of a password. */
-const minPassword = 5;
-
 /** Is it a device's uuid rather than a name? */
 export const looksLikeUuid = (name: string): boolean => uuidForm.test(name);
 
@@ -30,10 +27,6 @@ export const usernameProblems = (username: string, path: string): readonly Error
   usernameForm.test(username) && !uuidForm.test(username)
     ? []
     : [problem(path, 'pattern', 'at least 3 letters, digits or _ . @ -, beginning with a letter or digit, and no uuid')];
-
-/** What is wrong with a new password. */
-export const passwordProblems = (password: string, path: string): readonly ErrorDetail[] =>
-  Array.from(password).length >= minPassword ? [] : [problem(path, 'minLength', `at least ${minPassword} characters`)];
 
 /** What is wrong with a publish prefix (access control reference, section 5.3). */
 export const prefixProblems = (prefix: string, path: string): readonly ErrorDetail[] =>

@@ -6,6 +6,7 @@ import { feed } from './feed.ts';
 import { identity } from './identity.ts';
 import { live } from './live.ts';
 import { messages } from './messages.ts';
+import { passwordPolicy } from './password-policy.ts';
 import { permissions } from './permissions.ts';
 import { roles } from './roles.ts';
 import { session } from './session.ts';
@@ -24,6 +25,7 @@ export const handlers: Implementation = {
   users,
   roles,
   permissions,
+  passwordPolicy,
   session,
   auth,
 };

@@ -1,10 +1,10 @@
 import { RegistryError, type ErrorDetail, type Input, type users as rows } from '@rollcall/client/contract';
+import { passwordProblems } from '../domain/password-policy.ts';
 import { numbered, pageOf } from '../domain/role.ts';
 import { resourceProblems } from '../domain/permissions.ts';
 import {
   isAdministrator,
   loginNameOf,
-  passwordProblems,
   permissionsOf,
   prefixProblems,
   refuseProblems,
@@ -55,12 +55,12 @@ const checkShared = async (roles: readonly RoleDocument[], uuid: string | null, 
   }
 };
 
-const problemsOf = (input: NewUser | Change, path: string): readonly ErrorDetail[] => {
+const problemsOf = (input: NewUser | Change, path: string, { config }: Services): readonly ErrorDetail[] => {
   const { username, password, mqttPublishPrefix, initialPermissions } = input;
   const permissions = 'permissions' in input ? input.permissions : undefined;
   return [
     ...(username === undefined ? [] : usernameProblems(username, `${path}/username`)),
-    ...(password === undefined ? [] : passwordProblems(password, `${path}/password`)),
+    ...(password === undefined ? [] : passwordProblems(config.passwordPolicy, password, `${path}/password`)),
     ...(mqttPublishPrefix === undefined ? [] : prefixProblems(mqttPublishPrefix, `${path}/mqttPublishPrefix`)),
     ...resourceProblems(initialPermissions ?? [], `${path}/initialPermissions`),
     ...resourceProblems(permissions ?? [], `${path}/permissions`),
@@ -78,7 +78,7 @@ const planOf = async (input: NewUser, index: number, path: string, call: Called)
   const takes = grantTypes.some(({ method }) => method === 'password');
   const missing = takes && password === undefined;
   refuseProblems([
-    ...problemsOf(input, path),
+    ...problemsOf(input, path, call),
     ...(missing ? [{ path: `${path}/password`, rule: 'required', message: 'these grant types need a password' }] : []),
   ]);
   const held = await rolesOf(roleIds, `${path}/roles`, call);
@@ -198,7 +198,7 @@ export const users: Implementation['users'] = {
 
   async update({ id, ...input }, call) {
     const before = await userOf(id, call);
-    refuseProblems(problemsOf(input, ''));
+    refuseProblems(problemsOf(input, '', call));
     const { username, password, mqttPublishPrefix, grantTypes, disabled } = input;
     const wanted = input.permissions ?? input.initialPermissions;
     const shared = input.roles === undefined ? undefined : await rolesOf([...new Set(input.roles)], '/roles', call);
@@ -291,7 +291,7 @@ export const users: Implementation['users'] = {
   async changePassword({ password, newPassword }, call) {
     const user = await userOf(call.actor.uuid, call);
     await call.logins.check(user.username ?? '', password, call.address);
-    refuseProblems(passwordProblems(newPassword, '/newPassword'));
+    refuseProblems(passwordProblems(call.config.passwordPolicy, newPassword, '/newPassword'));
     await call.passwords.set(user._id, await call.passwords.hash(newPassword), call.request);
     const ends = await call.sessions.revokeAll(user._id, call.actor);
     await call.firstPasswordChanged(user._id);

@@ -1,8 +1,9 @@
+import type { Config } from '@rollcall/server';
 import { onBothStores, type Registries } from '../../support/registries.ts';
 import { overHttp, overSockets, type Outcome, type Surface } from './surfaces.ts';
 
 /** The administrator's password in these tests. */
-const adminPassword = 'admin-of-the-tests';
+const adminPassword = 'Admin-of-the-tests-1';
 
 /** What a suite works with: a registry, a surface, and the administrator's token. */
 export interface Ground {
@@ -11,8 +12,12 @@ export interface Ground {
   call(event: string, input?: Record<string, unknown>, token?: string | null): Promise<Outcome>;
   /** Logs in over this surface. */
   login(username: string, password: string): Promise<string>;
-  /** Makes a user with password `secret1`; answers his id and a token of his. */
-  user(username: string, more?: Record<string, unknown>): Promise<{ readonly id: string; readonly token: string }>;
+  /** Makes a user with password `secret1`, or the one given; answers his id and a token of his. */
+  user(
+    username: string,
+    more?: Record<string, unknown>,
+    password?: string,
+  ): Promise<{ readonly id: string; readonly token: string }>;
   /** A name that nobody has yet. */
   name(prefix: string): string;
 }
@@ -24,7 +29,11 @@ const textOf = (outcome: Outcome, key: string): string => {
 };
 
 /** The same suite over HTTP and over Socket.IO, on both stores. */
-export const overBothSurfaces = (title: string, suite: (ground: Ground, registries: Registries) => void): void => {
+export const overBothSurfaces = (
+  title: string,
+  suite: (ground: Ground, registries: Registries) => void,
+  settings: Partial<Config> = {},
+): void => {
   onBothStores(title, (registries) => {
     for (const open of [overHttp, overSockets]) {
       describe(`over ${open === overHttp ? 'HTTP' : 'Socket.IO'}`, () => {
@@ -33,7 +42,7 @@ export const overBothSurfaces = (title: string, suite: (ground: Ground, registri
         let admin = '';
         let count = 0;
         before(async () => {
-          ({ url } = await registries.start({ adminPassword }));
+          ({ url } = await registries.start({ adminPassword, ...settings }));
           surface = open(url);
           admin = textOf(await surface.call(undefined, 'session:login', { username: 'admin', password: adminPassword }), 'token');
         });
@@ -46,9 +55,9 @@ export const overBothSurfaces = (title: string, suite: (ground: Ground, registri
             url: () => url,
             call,
             login,
-            async user(username, more = {}) {
-              const id = textOf(await call('users:create', { username, password: 'secret1', ...more }), 'id');
-              return { id, token: await login(username, 'secret1') };
+            async user(username, more = {}, password = 'secret1') {
+              const id = textOf(await call('users:create', { username, password, ...more }), 'id');
+              return { id, token: await login(username, password) };
             },
             name: (prefix) => `${prefix}${(count += 1)}`,
           },

@@ -270,7 +270,7 @@ export class Session {
     const tell = (): void => {
       this.#farewell = undefined;
       if (told !== undefined) this.socket.emit(told.event, told.data);
-      if (actor.method !== undefined) this.socket.emit('session:revoked', { uuid: actor.uuid });
+      if (actor.method === 'access') this.socket.emit('session:revoked', { uuid: actor.uuid });
       this.socket.emit('notReady', { api: 'connect', status: 401, uuid: actor.uuid, token: this.#token });
       setTimeout(() => this.#kit.drop(this.socket), farewellMs).unref();
     };

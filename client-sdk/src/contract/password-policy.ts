@@ -1,0 +1,15 @@
+import Type from 'typebox';
+import { operation } from './operation.ts';
+import { PasswordPolicy } from './user-models.ts';
+
+/** What a new password must have. Access control reference, sections 3.10 and 5.6. */
+export const get = operation({
+  http: ['GET /api/password-policy'],
+  dialect: 'accessControl',
+  summary: 'What a new password must have.',
+  access: { self: true },
+  mutates: false,
+  input: Type.Object({}, { additionalProperties: false }),
+  output: PasswordPolicy,
+  errors: [],
+});
