@@ -62,13 +62,22 @@ export const codesOf = ({ access, mutates, errors }: Row): readonly ErrorCode[] 
   ]),
 ];
 
-/** A failure with everything that one of its code may carry. */
-const sampleOf = (code: ErrorCode): RegistryError =>
-  new RegistryError(code, undefined, {
-    ...(code === 'invalid-input' && { details: [{ path: '/name', rule: 'type', message: 'must be string' }] }),
-    ...(code === 'banned' && { details: [{ path: '', rule: 'retryAfter', message: '600' }] }),
-    ...(code === 'internal' && { id: 'V1StGXR8_Z5jdHi6B-myT' }),
-  });
+/** Failures of a code with everything that they may carry. */
+const samplesOf = (code: ErrorCode): readonly RegistryError[] => {
+  const detailed = (path: string, rule: string, message: string) =>
+    new RegistryError(code, undefined, { details: [{ path, rule, message }] });
+  switch (code) {
+    case 'invalid-input':
+      // The sentence with which Meshblu refuses a body that is no object.
+      return [detailed('/name', 'type', 'must be string'), new RegistryError(code, 'Invalid Request')];
+    case 'banned':
+      return [detailed('', 'retryAfter', '600')];
+    case 'internal':
+      return [new RegistryError(code, undefined, { id: 'V1StGXR8_Z5jdHi6B-myT' })];
+    default:
+      return [new RegistryError(code)];
+  }
+};
 
 /** A failure before it is written: what a dialect makes of a code. */
 interface Failing {
@@ -95,19 +104,20 @@ const unique = (schemas: readonly Json[]): readonly Json[] => [
 
 /** The failures of a row on this wire: each code is written as it would be sent. `schema`: that of every failure, else what is seen. */
 export const failuresOf = (row: Row, fail: (error: RegistryError) => Failing, schema?: Json): readonly AnswerForm[] => {
-  const byStatus = new Map<number, { readonly codes: ErrorCode[]; readonly answers: Failing[] }>();
+  const byStatus = new Map<number, { readonly codes: Set<ErrorCode>; readonly answers: Failing[] }>();
   for (const code of codesOf(row)) {
-    const answer = fail(sampleOf(code));
-    const group = byStatus.get(answer.status) ?? { codes: [], answers: [] };
-    group.codes.push(code);
-    group.answers.push(answer);
-    byStatus.set(answer.status, group);
+    for (const answer of samplesOf(code).map(fail)) {
+      const group = byStatus.get(answer.status) ?? { codes: new Set(), answers: [] };
+      group.codes.add(code);
+      group.answers.push(answer);
+      byStatus.set(answer.status, group);
+    }
   }
   return [...byStatus].map(([status, { codes, answers }]) => {
     const bodies = unique(answers.map(({ body }) => seen(body)));
     return {
       status,
-      description: codes.map((code) => `\`${code}\``).join(', '),
+      description: [...codes].map((code) => `\`${code}\``).join(', '),
       schema: schema ?? (bodies.length === 1 ? (bodies[0] ?? {}) : { anyOf: bodies }),
       headers: [...new Set(answers.flatMap(({ headers = {} }) => Object.keys(headers)))],
       example: answers[0]?.body,

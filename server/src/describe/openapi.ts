@@ -95,6 +95,18 @@ const pathParameters = (path: string, properties: Readonly<Record<string, Json>>
     example: exampleOf(properties[name] ?? {}, name),
   }));
 
+/** What the server says of a request that it does not read on to the end. */
+const unread: AnswerForm = {
+  status: 431,
+  description: 'Path, query and headers are too large together.',
+  schema: {
+    title: 'Unread',
+    type: 'object',
+    required: ['error', 'status', 'code'],
+    properties: { error: { type: 'string' }, status: { type: 'integer' }, code: { type: 'string' } },
+  },
+};
+
 const grouped = <K, T>(all: readonly T[], keyOf: (one: T) => K): ReadonlyMap<K, readonly T[]> => {
   const groups = new Map<K, T[]>();
   for (const one of all) groups.set(keyOf(one), [...(groups.get(keyOf(one)) ?? []), one]);
@@ -140,7 +152,7 @@ const described = (components: Components, { name, row }: Operation, path: strin
     ...(form.body !== undefined && { requestBody: bodyOf(components, form.body) }),
     'x-event': name,
     security: 'public' in row.access ? [{}, ...proofs] : proofs,
-    responses: responsesOf(components, form.answers),
+    responses: responsesOf(components, [...form.answers, unread]),
   };
 };
 
@@ -150,7 +162,7 @@ const pageOf = (components: Components, { path, summary, parameters, answers, gu
   summary,
   ...(parameters !== undefined && { parameters: parameters.map(parameterOf) }),
   security: guarded === true ? proofs : [{}],
-  responses: responsesOf(components, answers),
+  responses: responsesOf(components, [...answers, unread]),
 });
 
 /**

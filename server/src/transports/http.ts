@@ -1,5 +1,6 @@
-import { createServer, type IncomingMessage, type Server as HttpServer } from 'node:http';
-import { RegistryError } from '@rollcall/client/contract';
+import { createServer, STATUS_CODES, type IncomingMessage, type Server as HttpServer } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { RegistryError, type ErrorCode } from '@rollcall/client/contract';
 import cors from '@fastify/cors';
 import helmet from '@fastify/helmet';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
@@ -79,6 +80,34 @@ const write = (reply: FastifyReply, { status, headers = {}, body }: Answer): Fas
   return body === undefined ? reply.send() : reply.type('application/json; charset=utf-8').send(JSON.stringify(body));
 };
 
+const pathOf = ({ url }: FastifyRequest): string => url.split('?', 1)[0] ?? '';
+
+const isAccessControl = (request: FastifyRequest): boolean => pathOf(request).startsWith('/api/');
+
+/** Answers a request that has no route, in the wire of its neighbours. */
+const answerUnknown = (request: FastifyRequest, reply: FastifyReply, code: ErrorCode): FastifyReply =>
+  write(reply, (isAccessControl(request) ? accessControl : ours).fail('', new RegistryError(code)));
+
+const unread: Readonly<Record<string, readonly [status: number, code: ErrorCode]>> = {
+  HPE_HEADER_OVERFLOW: [431, 'too-large'],
+  ERR_HTTP_REQUEST_TIMEOUT: [408, 'timeout'],
+};
+
+/** Answers bytes that are no request, or too much of one; nobody knows its route. */
+const answerUnread = (error: Error & { readonly code?: string }, socket: Duplex): void => {
+  const [status, code] = unread[error.code ?? ''] ?? ([400, 'invalid-input'] as const);
+  if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
+  const phrase = STATUS_CODES[status] ?? '';
+  const body = JSON.stringify({ error: phrase, status, code });
+  const head = [
+    `HTTP/1.1 ${status} ${phrase}`,
+    'content-type: application/json; charset=utf-8',
+    `content-length: ${Buffer.byteLength(body)}`,
+    'connection: close',
+  ];
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
+};
+
 /** Serves every row's routes, and the pages, on one HTTP server beside the Socket.IO engines. */
 export const openHttp = async (kit: HttpKit): Promise<FastifyInstance> => {
   const { engines } = kit;
@@ -86,7 +115,12 @@ export const openHttp = async (kit: HttpKit): Promise<FastifyInstance> => {
     bodyLimit: maxBodyBytes,
     requestTimeout: requestMs,
     forceCloseConnections: true,
-    routerOptions: { maxParamLength: 1024, ignoreTrailingSlash: true },
+    clientErrorHandler: answerUnread,
+    frameworkErrors: (_error, request, reply) => {
+      void answerUnknown(request, reply, 'invalid-input');
+    },
+    // How long a value in a path may be is the row's to say; the head of a request is bounded anyway.
+    routerOptions: { maxParamLength: 16_384, ignoreTrailingSlash: true },
     serverFactory(handler): HttpServer {
       const server = createServer({ headersTimeout: headersMs, requestTimeout: requestMs }, (request, response) => {
         if (!engines.handle(request, response)) handler(request, response);
@@ -106,6 +140,17 @@ export const openHttp = async (kit: HttpKit): Promise<FastifyInstance> => {
     } catch (error) {
       done(error as Error);
     }
+  });
+
+  // A route takes the handlers that there are when it is loaded.
+  app.setNotFoundHandler((request, reply) => {
+    const isOdd = isAccessControl(request) && /\/\/|%2f/i.test(pathOf(request));
+    return answerUnknown(request, reply, isOdd ? 'invalid-input' : 'not-found');
+  });
+  app.setErrorHandler((error, request, reply) => {
+    const failure = bodyError(error) ?? kit.toRegistryError(error);
+    const { dialect = ours, route = '' } = request.routeOptions.config as Spoken;
+    return write(reply, dialect.fail(route, failure));
   });
 
   const actorOf = async (request: FastifyRequest, operation: Operation): Promise<Actor | null> => {
@@ -181,17 +226,6 @@ export const openHttp = async (kit: HttpKit): Promise<FastifyInstance> => {
     });
   }
 
-  app.setNotFoundHandler((request, reply) => {
-    const [path = ''] = request.url.split('?');
-    const dialect = path.startsWith('/api/') ? accessControl : ours;
-    const odd = dialect === accessControl && /\/\/|%2f/i.test(path);
-    return write(reply, dialect.fail('', new RegistryError(odd ? 'invalid-input' : 'not-found')));
-  });
-  app.setErrorHandler((error, request, reply) => {
-    const failure = bodyError(error) ?? kit.toRegistryError(error);
-    const { dialect = ours, route = '' } = request.routeOptions.config as Spoken;
-    return write(reply, dialect.fail(route, failure));
-  });
   return app;
 };
 

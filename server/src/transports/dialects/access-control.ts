@@ -1,4 +1,5 @@
 import { errors, RegistryError, type Row } from '@rollcall/client/contract';
+import { exampleOf } from '../../describe/example.ts';
 import { callHeaders, failuresOf, inBody, inQuery, type Body, type Parameter } from '../../describe/form.ts';
 import { fieldsOf, type Json } from '../../describe/schema.ts';
 import { isProperties } from '../../domain/properties.ts';
@@ -131,8 +132,8 @@ const bodyForm = (route: string, row: Row): Body | undefined => {
   const { properties, required } = fieldsOf(row.input);
   const schema = properties[bare] ?? {};
   return orObject === true
-    ? { required: true, schema: { anyOf: [whole.schema, schema] } }
-    : { required: required.includes(bare), schema };
+    ? { required: true, schema: { anyOf: [whole.schema, schema] }, example: exampleOf(schema, bare) }
+    : { required: required.includes(bare), schema, example: exampleOf(schema, bare) };
 };
 
 /** The access control API's wire. */

@@ -1,5 +1,6 @@
 import { STATUS_CODES } from 'node:http';
 import { errors, RegistryError, type Row } from '@rollcall/client/contract';
+import { exampleOf } from '../../describe/example.ts';
 import { callHeaders, failuresOf, inBody, inQuery, type Body, type HttpForm, type Parameter } from '../../describe/form.ts';
 import { fieldsOf, itemsOf, objectOf as schemaOf, type Json } from '../../describe/schema.ts';
 import { compileProjection } from '../../documents/index.ts';
@@ -179,7 +180,8 @@ const bodyOf = (route: string, row: Row): Body | undefined => {
   const { bare } = routes[route] ?? {};
   if (route === 'POST /broadcasts') return { required: false, schema: { type: 'object' } };
   if (bare === undefined) return inBody(row, route);
-  return { required: false, schema: fieldsOf(row.input).properties[bare] ?? {} };
+  const schema = fieldsOf(row.input).properties[bare] ?? {};
+  return { required: false, schema, example: exampleOf(schema, bare) };
 };
 
 /** The same in words of JSON Schema. */
