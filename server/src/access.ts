@@ -5,6 +5,7 @@ import type { Config } from './config.ts';
 import type { DerivedIds } from './derived-ids.ts';
 import { openDoor, type DoorOptions, type Documents } from './door.ts';
 import { firstStart, type FirstPassword } from './first-start.ts';
+import { openGroups } from './groups.ts';
 import { openIdentities } from './identities.ts';
 import type { Services } from './implement.ts';
 import type { Actor } from './actor.ts';
@@ -30,6 +31,7 @@ export interface Access {
     | 'roles'
     | 'authorities'
     | 'users'
+    | 'groups'
     | 'logins'
     | 'passwords'
     | 'sessions'
@@ -107,6 +109,7 @@ export const openAccess = async (options: {
       roles,
       authorities,
       users,
+      groups: openGroups(store),
       logins,
       passwords,
       sessions,

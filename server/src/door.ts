@@ -19,7 +19,7 @@ export interface RequestId {
   readonly again: number;
 }
 
-/** What a step makes of a document. The door adds revision and request window; other hidden fields are the step's to set. */
+/** What a step makes of a document. The door adds revision and request window; the other hidden fields are as the step gives them, or as they were if it gives none. */
 export interface Revision<D> {
   readonly next: D;
   /** Is the change one that clients may see (an event is made of it)? */

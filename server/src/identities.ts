@@ -1,6 +1,6 @@
 import { RegistryError, type Permission } from '@rollcall/client/contract';
 import type { DerivedIds } from './derived-ids.ts';
-import { newDevice } from './domain/device.ts';
+import { gone, newDevice } from './domain/device.ts';
 import { loginNameOf, removedPrincipal } from './domain/user.ts';
 import type { Documents, RequestId } from './door.ts';
 import type { MqttSecrets } from './mqtt-secrets.ts';
@@ -133,11 +133,7 @@ export const openIdentities = (options: {
     await sessions.forget(uuid);
     await unless(
       'not-found',
-      devices.revise(uuid, null, (before) =>
-        before === null
-          ? null
-          : { next: { ...before, _rollcall: { rev: 0, shown: 0, ...before._rollcall, gone: { at: now(), by } } }, shown: true },
-      ),
+      devices.revise(uuid, null, (before) => (before === null ? null : gone(before, by, now()))),
     );
     await tokens.removeAll(uuid);
     if (privateRoleId !== undefined) await dropRole(privateRoleId, by);

@@ -22,6 +22,7 @@ import type { Sessions } from './sessions.ts';
 import type { Tokens } from './tokens.ts';
 import type { Users } from './users.ts';
 import type { DerivedIds } from './derived-ids.ts';
+import type { Groups } from './groups.ts';
 
 /** What a handler may use. It knows no transport and emits nothing. */
 export interface Services {
@@ -34,6 +35,7 @@ export interface Services {
   readonly credentials: Documents<CredentialDocument>;
   readonly authorities: Authorities;
   readonly users: Users;
+  readonly groups: Groups;
   readonly logins: Logins;
   readonly passwords: Passwords;
   readonly sessions: Sessions;

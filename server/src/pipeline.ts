@@ -113,7 +113,7 @@ export const openPipeline = ({ services, authenticate, limits, send, available }
       if (before === null || !decide(subject, access, before, input).allowed) throw new RegistryError('forbidden');
       const revision = compute(before);
       if (revision === null) return null;
-      const hidden = { rev: 0, shown: 0, ...before._rollcall, ...revision.next._rollcall, node: services.node };
+      const hidden = { ...(revision.next._rollcall ?? before._rollcall ?? { rev: 0, shown: 0 }), node: services.node };
       return { ...revision, next: { ...revision.next, _rollcall: hidden } };
     };
 

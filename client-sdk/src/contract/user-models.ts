@@ -93,6 +93,8 @@ export const User = Type.Object({
   mfaIsEnrolled: Type.Boolean(),
   enforceMFAEnrollment: Type.Boolean(),
   disabled: Type.Boolean(),
+  /** The uuid of his group: lists that name it name him. */
+  group: Type.Optional(Uuid),
 });
 
 /** A user. */

@@ -31,6 +31,7 @@ const NewUser = Type.Object(
     certificates: Type.Optional(Type.Array(Type.Unknown(), { maxItems: 0 })),
     initialPermissions: Type.Optional(PermissionInputs),
     roles: Type.Optional(RoleIds),
+    group: Type.Optional(Uuid),
     enforceMFAEnrollment: Type.Optional(Type.Literal(false)),
   },
   closed,
@@ -40,7 +41,7 @@ const NewUser = Type.Object(
  * Make a user: a person or a program that logs in by name. He is a device of type `user` too, with `id` as its uuid.
  *
  * `password` is needed if the grant types contain it (they do by default). `roles` are ids. Nobody can give what his own permissions do
- * not cover. Access control reference, section 3.1.
+ * not cover. `group` is the uuid of a group that he may configure: lists that name it name the user. Access control reference, section 3.1.
  */
 export const create = operation({
   http: ['POST /api/users'],
@@ -100,7 +101,7 @@ export const get = operation({
  * Change a user; what is absent stays as it is. `roles` replaces the shared roles, `permissions` (also called `initialPermissions`) those of
  * the user alone.
  *
- * A new password, or disabling, ends every login of his. Access control reference, section 3.1.
+ * A new password, or disabling, ends every login of his; another group ends his connections. Access control reference, section 3.1.
  */
 export const update = operation({
   http: ['PUT /api/users/:id'],
@@ -117,6 +118,7 @@ export const update = operation({
       identityProvider: Type.Optional(Type.Enum(['local'])),
       grantTypes: Type.Optional(GrantTypes),
       roles: Type.Optional(RoleIds),
+      group: Type.Optional(Uuid),
       permissions: Type.Optional(PermissionInputs),
       initialPermissions: Type.Optional(PermissionInputs),
       disabled: Type.Optional(Type.Boolean()),

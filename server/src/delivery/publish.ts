@@ -42,16 +42,21 @@ export const openPublisher = (options: {
       return Promise.all([ended, told('unregister', body)]);
     }
     presence.check(document);
-    const ended = endInnerTokens(document);
+    const ended = endChanged(document);
     const isShown = type !== 'insert' && hidden !== undefined && hidden.shown === hidden.rev;
     return Promise.all([ended, isShown ? told('configure', outgoing(document)) : line.deliver(position, nothing)]);
   };
 
-  /** Tokens inside the device end when they are no longer there. */
-  const endInnerTokens = (document: DeviceDocument): Promise<void> | undefined => {
+  /** Tokens inside the device end when they are no longer there; whoever is in another group now has to come back as a member of that one. */
+  const endChanged = (document: DeviceDocument): Promise<void> | undefined => {
+    const group = document._rollcall?.tenant;
     const ended = [...connections.of(document.uuid)]
       .map(({ actor }) => actor)
-      .filter(({ credentialId, hash }) => credentialId === innerId(document.uuid, hash) && !hasInnerToken(document, hash));
+      .filter(
+        ({ credentialId, hash, tenant }) =>
+          (group !== undefined && tenant !== group) ||
+          (credentialId === innerId(document.uuid, hash) && !hasInnerToken(document, hash)),
+      );
     if (ended.length === 0) return undefined;
     return Promise.all(ended.map(({ uuid, credentialId }) => connections.end({ uuid, credential: credentialId }))).then(
       () => undefined,

@@ -73,6 +73,19 @@ const defaultLists = (properties: Properties): Properties => {
   };
 };
 
+/** Longest name that a group is found by, in characters. */
+const maxGroupName = 256;
+
+/** The name that the registry finds a group by; undefined for what is none. Once a group, always a group. */
+const groupNameOf = ({ type, name }: Properties, before: DeviceDocument | null): string | undefined => {
+  const earlier = before?._rollcall?.group;
+  const isName = typeof name === 'string' && name !== '' && name.length <= maxGroupName;
+  return isName && (earlier !== undefined || type === 'group') ? name : earlier;
+};
+
+/** Is it a group, also if it has no name yet? */
+export const isGroup = ({ type, _rollcall: hidden }: DeviceDocument): boolean => type === 'group' || hidden?.group !== undefined;
+
 /** The document of a new device with these properties (Meshblu reference, sections 2.3 and 3.2). */
 export const newDevice = (properties: Properties, uuid: string, now: Date): DeviceDocument => {
   const own: Properties = {};
@@ -91,7 +104,8 @@ export const newDevice = (properties: Properties, uuid: string, now: Date): Devi
     meshblu,
   };
   checkSize(document, null);
-  return document;
+  const group = groupNameOf(own, null);
+  return group === undefined ? document : { ...document, _rollcall: { rev: 0, shown: 0, group } };
 };
 
 const refuseReserved = (path: string): never => {
@@ -129,7 +143,10 @@ export const change = (
   };
   const next = { ...after, _id: before._id, uuid: before.uuid, meshblu } as DeviceDocument;
   checkSize(next, before);
-  return { next, shown: true };
+  const group = groupNameOf(next, before);
+  if (group === before._rollcall?.group) return { next, shown: true };
+  const hidden = { rev: 0, shown: 0, ...before._rollcall, ...(group !== undefined && { group }) };
+  return { next: { ...next, _rollcall: hidden }, shown: true };
 };
 
 /** The document before, in the form in which it is compared. */
@@ -168,7 +185,7 @@ const withEntry = (whitelists: Properties, group: string, name: string, uuid: st
 };
 
 /** The document of a device that was unregistered: missing to everybody, kept for its last event (decisions, section 6). */
-export const gone = (before: DeviceDocument, by: string, now: number): Revision<DeviceDocument> => ({
-  next: { ...before, _rollcall: { rev: 0, shown: 0, ...before._rollcall, gone: { at: now, by } } },
-  shown: true,
-});
+export const gone = (before: DeviceDocument, by: string, now: number): Revision<DeviceDocument> => {
+  const { group: _name, ...hidden } = before._rollcall ?? { rev: 0, shown: 0 };
+  return { next: { ...before, _rollcall: { ...hidden, gone: { at: now, by } } }, shown: true };
+};

@@ -83,6 +83,7 @@ export const userView = (principal: PrincipalDocument, roles: readonly RoleDocum
   mfaIsEnrolled: false,
   enforceMFAEnrollment: false,
   disabled: principal.state === 'disabled',
+  ...(principal.tenant !== undefined && { group: principal.tenant }),
 });
 
 /** The principal of somebody who is being removed: nobody's names and nobody's roles from now on. */

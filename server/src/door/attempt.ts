@@ -24,7 +24,7 @@ export const openAttempt = <D extends Guarded>(secret: Buffer, feed: Pick<Feed, 
     next(before, { next, shown }) {
       const hidden = hiddenOf(before);
       const rev = hidden.rev + 1;
-      const { lost: _, ...kept } = { ...hidden, ...next._rollcall };
+      const { lost: _, ...kept } = next._rollcall ?? hidden;
       const memory = remember(hidden, key, request.counter, feed.time());
       const _rollcall = { ...kept, rev, shown: shown ? rev : hidden.shown, ...memory };
       return { ...next, ...(before !== null && { _id: before._id }), _rollcall };

@@ -1,6 +1,6 @@
 import { RegistryError } from '@rollcall/client/contract';
 import { sees, visible, whoIs, type Who } from '../domain/access.ts';
-import { change, claimed, gone, newDevice } from '../domain/device.ts';
+import { change, claimed, gone, isGroup, newDevice } from '../domain/device.ts';
 import { outgoing, type Outgoing } from '../domain/outgoing.ts';
 import { readableDevices, resourceOf } from '../domain/permissions.ts';
 import { readQuery } from '../domain/query.ts';
@@ -10,6 +10,7 @@ import { applyUpdate } from '../documents/index.ts';
 import type { Actor } from '../actor.ts';
 import type { Implementation, Services } from '../implement.ts';
 import type { DeviceDocument } from '../store/collections.ts';
+import { removeGroup } from './groups.ts';
 import { mayManage } from './manage.ts';
 
 type Rows = Pick<
@@ -84,8 +85,14 @@ export const devices: Rows = {
     const uuid = ids.uuid('register', request);
     const document = newDevice(properties, uuid, new Date(now()));
     const { token } = await tokens.issueRoot(uuid, request);
-    const stored = await devices.insert(document, request ?? undefined);
-    return { output: { ...outgoing(stored), token } };
+    try {
+      const stored = await devices.insert(document, request ?? undefined);
+      return { output: { ...outgoing(stored), token } };
+    } catch (error) {
+      // The name of a group is taken: the token opens nothing.
+      if (error instanceof RegistryError && error.code === 'conflict') await tokens.removeAll(uuid);
+      throw error;
+    }
   },
 
   async whoami(_input, { devices, actor, provenAt }) {
@@ -121,9 +128,10 @@ export const devices: Rows = {
     return { output: { uuid: target, status: 200 } };
   },
 
-  async unregister(_input, call) {
+  async unregister({ cascade = false }, call) {
     const { target, subject, revise, now, tokens, users } = call;
     const device = await call.permitted();
+    if (isGroup(device)) return removeGroup(device, cascade, call);
     if (device._rollcall?.principal === true) {
       await mayManage(call, `/api/users/${target}`);
       const ended = await users.changing(

@@ -23,6 +23,8 @@ export interface Hidden {
   node?: string;
   /** The device has a principal: what it may do does not rest on whitelists alone. */
   principal?: true;
+  /** It is a group, and this is its name; unique. It stays one, whatever becomes of its visible type. */
+  group?: string;
   /** The group of its principal: lists that name the group name its members. */
   tenant?: string;
   /** Set when the device was unregistered: it is missing to everybody from then on. */

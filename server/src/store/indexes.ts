@@ -36,6 +36,8 @@ export const ensureIndexes = async (store: Store): Promise<void> => {
   await devices.createIndex({ 'meshblu.createdAt': -1, uuid: 1 });
   await devices.createIndex({ '_rollcall.presence.nodes': 1 }, { sparse: true });
   await devices.createIndex({ '_rollcall.gone.at': 1 }, { sparse: true });
+  const named = { '_rollcall.group': { $exists: true } };
+  await devices.createIndex({ '_rollcall.group': 1 }, { unique: true, partialFilterExpression: named });
   await store.collection('tokens').createIndex({ uuid: 1, hashedToken: 1 });
   await store.collection('tokens').createIndex({ '_rollcall.gone.at': 1 }, { sparse: true });
   await ensureAccessIndexes(store);

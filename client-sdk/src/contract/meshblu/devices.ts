@@ -123,14 +123,19 @@ export const claimdevice = operation({
   errors: ['too-large'],
 });
 
-/** Remove a device, its tokens and its subscriptions; its connections are told and closed. Meshblu reference, section 2.10. */
+/**
+ * Remove a device, its tokens and its subscriptions; its connections are told and closed. Meshblu reference, section 2.10.
+ *
+ * A user, a group and what logs in over MQTT need the permission to write `/api/users/<uuid>` too. A group that has members, MQTT tokens or
+ * devices is `conflict`, unless `cascade` says that all of them go with it. Domain model, section 9.
+ */
 export const unregister = operation({
   http: ['DELETE /devices/:uuid'],
   summary: 'Remove a device.',
   access: { whitelist: 'configure.update', target: 'uuid' },
   credentials: true,
   mutates: true,
-  input: named,
+  input: open({ uuid: Uuid, cascade: Type.Optional(Type.Boolean()) }),
   output: Type.Object({ uuid: Uuid }),
-  errors: [],
+  errors: ['conflict'],
 });

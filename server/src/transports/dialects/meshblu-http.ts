@@ -48,6 +48,12 @@ const invalidBody: Failing = ({ message }) => (message === 'Invalid Request' ? {
 
 const operators = ({ params, body }: Asked): unknown => ({ uuid: params['uuid'], update: object(body) });
 
+/** `?cascade=true` says that what hangs on a group goes with it. */
+const removed = (asked: Asked): unknown => {
+  const { cascade, ...rest } = mergedInput(asked);
+  return { ...rest, ...(cascade !== undefined && { cascade: cascade === 'true' || (cascade === 'false' ? false : cascade) }) };
+};
+
 /** The keys of each found document that `X-Meshblu-Projection` asks for; without the header all of them. */
 const projected = (found: unknown, { headers }: Asked): unknown => {
   const text = headers['x-meshblu-projection'];
@@ -109,6 +115,7 @@ export const routes: Readonly<Record<string, MeshbluRoute>> = {
     success: found(only('document')),
     projected: true,
   },
+  'DELETE /devices/:uuid': { input: removed },
   'POST /claimdevice/:uuid': { success: empty },
   'GET /devices/:uuid/publickey': { success: found(picked('publicKey')) },
   'POST /devices/:uuid/token': { success: found(picked('uuid', 'token')) },
