@@ -1,12 +1,15 @@
 import { openAccessTokens } from './access-tokens.ts';
 import { openAdministrators } from './administrators.ts';
 import { openAuthorities } from './authorities.ts';
+import { openPins } from './certificates/pins.ts';
+import { openTrust } from './certificates/trust.ts';
 import type { Config } from './config.ts';
+import type { Feed } from './delivery/feed.ts';
 import type { DerivedIds } from './derived-ids.ts';
 import { openDoor, type DoorOptions, type Documents } from './door.ts';
 import { firstStart, type FirstPassword } from './first-start.ts';
 import { openGroups } from './groups.ts';
-import { openIdentities } from './identities.ts';
+import { openIdentities, type Identities } from './identities.ts';
 import type { Services } from './implement.ts';
 import type { Actor } from './actor.ts';
 import type { Keys } from './keys.ts';
@@ -37,6 +40,8 @@ export interface Access {
     | 'sessions'
     | 'mqttSecrets'
     | 'mqttPrincipals'
+    | 'pins'
+    | 'trust'
     | 'rootGroup'
     | 'firstPasswordChanged'
   >;
@@ -53,6 +58,7 @@ export const openAccess = async (options: {
   readonly tokens: Tokens;
   readonly ids: DerivedIds;
   readonly keys: Keys;
+  readonly feed: Feed;
   readonly slowHash: SlowHash;
   readonly pepper: string;
   readonly config: Pick<Config, 'dataDir' | 'adminPassword' | 'passwordPolicy'>;
@@ -70,7 +76,17 @@ export const openAccess = async (options: {
   const sessions = openSessions({ store, credentials, accessTokens, authorities, tokens, ids, pepper, now });
   const mqttSecrets = openMqttSecrets({ credentials, passwords, pepper, key: await keys.key('request-window'), now });
   const mqttPrincipals = openMqttPrincipals({ store, principals, authorities, mqttSecrets, now });
-  const identities = openIdentities({
+  const pins = openPins({
+    store,
+    credentials,
+    byLoginName: (loginName) => identities.byLoginName(loginName),
+    principalOf: (uuid) => principals.find(uuid),
+    ids,
+    now,
+  });
+  const certificates = openDoor({ ...doors, collection: 'certificates', key: '_id' });
+  const trust = openTrust({ store, certificates, keys, feed: options.feed, ids, now });
+  const identities: Identities = openIdentities({
     store,
     principals,
     roles,
@@ -78,12 +94,13 @@ export const openAccess = async (options: {
     devices,
     passwords,
     mqttSecrets,
+    pins,
     sessions,
     tokens,
     ids,
     now,
   });
-  const users = openUsers({ identities, principals, roles, authorities, administrators, sessions, ids });
+  const users = openUsers({ identities, principals, roles, authorities, administrators, sessions, pins, ids });
   const logins = openLogins({
     byLoginName: users.byLoginName,
     hashOf: async (uuid) => (await credentials.fresh(passwordId(uuid)))?.hash,
@@ -115,14 +132,18 @@ export const openAccess = async (options: {
       sessions,
       mqttSecrets,
       mqttPrincipals,
+      pins,
+      trust,
       rootGroup,
       firstPasswordChanged: passwordChanged,
     },
     firstPassword,
     async live(actors) {
-      const shown = actors.filter(({ method }) => method !== undefined);
+      const shown = actors.filter(({ method }) => method !== undefined && method !== 'certificate');
+      const certified = actors.filter(({ method }) => method === 'certificate');
       const byToken = await tokens.live(actors.filter(({ method }) => method === undefined));
       const live = new Set(shown.length === 0 ? [] : await sessions.live(shown));
+      if (certified.length > 0) for (const actor of await pins.live(certified)) live.add(actor);
       for (const actor of byToken) {
         if (actor.principal !== true || (await authorities.of(actor.uuid)) !== null) live.add(actor);
       }

@@ -5,7 +5,7 @@ export interface Actor {
   /** The hash of the secret that was shown: a root token's row keeps its id when its secret is replaced. */
   readonly hash: string;
   /** How he proved himself, if not by a Meshblu token. */
-  readonly method?: 'access' | 'password' | 'secret';
+  readonly method?: 'access' | 'password' | 'secret' | 'certificate';
   /** Has he roles beside whitelists? */
   readonly principal?: true;
   /** The group whose uuid in a list stands for him too. */

@@ -110,7 +110,15 @@ const start = async (config: Config, log: pino.Logger, closers: (() => unknown)[
   closers.push(() => history.close());
   const cache = openCache({
     feed,
-    collections: { devices: 'uuid', tokens: '_id', principals: '_id', credentials: '_id', roles: '_id', registry: '_id' },
+    collections: {
+      devices: 'uuid',
+      tokens: '_id',
+      principals: '_id',
+      credentials: '_id',
+      roles: '_id',
+      registry: '_id',
+      certificates: '_id',
+    },
     purged: new Set(['credentials']),
     log,
     clock,
@@ -144,6 +152,7 @@ const start = async (config: Config, log: pino.Logger, closers: (() => unknown)[
     tokens,
     ids,
     keys,
+    feed,
     slowHash: hashing,
     pepper: secrets.pepper,
     config,

@@ -1,4 +1,5 @@
 import { RegistryError, type Permission } from '@rollcall/client/contract';
+import type { Pins } from './certificates/pins.ts';
 import type { DerivedIds } from './derived-ids.ts';
 import { gone, newDevice } from './domain/device.ts';
 import { loginNameOf, removedPrincipal } from './domain/user.ts';
@@ -6,7 +7,14 @@ import type { Documents, RequestId } from './door.ts';
 import type { MqttSecrets } from './mqtt-secrets.ts';
 import type { Passwords } from './passwords.ts';
 import type { Sessions } from './sessions.ts';
-import type { DeviceDocument, PrincipalDocument, RecordOfRegistry, RoleDocument, StoredSecret } from './store/collections.ts';
+import type {
+  CertificatePin,
+  DeviceDocument,
+  PrincipalDocument,
+  RecordOfRegistry,
+  RoleDocument,
+  StoredSecret,
+} from './store/collections.ts';
 import type { Store } from './store/port.ts';
 import type { Tokens } from './tokens.ts';
 
@@ -19,6 +27,8 @@ export interface Plan {
   readonly secret?: StoredSecret;
   /** What a role of its own allows; empty if there is none. */
   readonly permissions: readonly Permission[];
+  /** The certificates that it is bound to. */
+  readonly certificates?: readonly CertificatePin[];
 }
 
 /** Identities as a whole, of every kind: principal, device, secret, own role (domain model, section 2). */
@@ -79,12 +89,13 @@ export const openIdentities = (options: {
   readonly devices: Documents<DeviceDocument>;
   readonly passwords: Passwords;
   readonly mqttSecrets: MqttSecrets;
+  readonly pins: Pick<Pins, 'add'>;
   readonly sessions: Pick<Sessions, 'forget'>;
   readonly tokens: Pick<Tokens, 'removeAll'>;
   readonly ids: DerivedIds;
   readonly now: () => number;
 }): Identities => {
-  const { store, principals, roles, records, devices, passwords, mqttSecrets, sessions, tokens, ids, now } = options;
+  const { store, principals, roles, records, devices, passwords, mqttSecrets, pins, sessions, tokens, ids, now } = options;
   const rows = store.collection('principals');
 
   /** Does what is left after the principal was written; each step may be repeated. */
@@ -99,6 +110,7 @@ export const openIdentities = (options: {
     );
     if (unfinished.passwordHash !== undefined) await passwords.set(uuid, unfinished.passwordHash, null);
     if (unfinished.secret !== undefined) await mqttSecrets.set(uuid, unfinished.secret, null);
+    for (const pin of unfinished.certificates ?? []) await pins.add(uuid, pin, null);
     if (privateRoleId !== undefined)
       await unless('conflict', roles.insert(ownRole(uuid, privateRoleId, unfinished.permissions ?? [])));
     const { document } = await principals.revise(uuid, null, (before) => {
@@ -157,13 +169,14 @@ export const openIdentities = (options: {
   };
 
   const begin = async (plan: Plan, index: number, work: string | null, request: RequestId | null): Promise<PrincipalDocument> => {
-    const { principal, device, passwordHash, secret, permissions } = plan;
+    const { principal, device, passwordHash, secret, permissions, certificates } = plan;
     const unfinished = {
       since: new Date(now()),
       permissions: [...permissions],
       ...(device !== undefined && { device: { ...device } }),
       ...(passwordHash !== undefined && { passwordHash }),
       ...(secret !== undefined && { secret }),
+      ...(certificates !== undefined && { certificates: [...certificates] }),
       ...(work !== null && { work }),
     };
     try {

@@ -3,6 +3,8 @@ import type * as contract from '@rollcall/client/contract';
 import type { Input, Output, Row } from '@rollcall/client/contract';
 import type { CredentialDocument, DeviceDocument, PrincipalDocument, RoleDocument } from './store/collections.ts';
 import type { Authorities } from './authorities.ts';
+import type { Pins } from './certificates/pins.ts';
+import type { Trust } from './certificates/trust.ts';
 import type { Connection, Connections } from './connections.ts';
 import type { Listening } from './delivery/listening.ts';
 import type { Caller, Waiting } from './delivery/waiting.ts';
@@ -41,6 +43,8 @@ export interface Services {
   readonly sessions: Sessions;
   readonly mqttSecrets: MqttSecrets;
   readonly mqttPrincipals: MqttPrincipals;
+  readonly pins: Pins;
+  readonly trust: Trust;
   /** Carries out endings of a call that fails; one that succeeds returns them. */
   readonly end: (ends: readonly Ending[]) => Promise<void>;
   /** The group of whoever has none of his own. */

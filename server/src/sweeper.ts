@@ -76,7 +76,7 @@ export const openSweeper = (options: {
   /** Deletes what else is long gone, in the same way. */
   const dropGone = async (): Promise<void> => {
     const filter = { '_rollcall.gone.at': { $lt: clock.now() - goneMs }, unfinished: { $exists: false } };
-    for (const name of ['credentials', 'roles', 'principals'] as const) {
+    for (const name of ['credentials', 'roles', 'principals', 'certificates'] as const) {
       const rows = store.collection(name) as unknown as Collection<Guarded>;
       for await (const row of rows.find(filter).limit(batch)) {
         await rows.replaceOne({ _id: row._id }, raised(row));

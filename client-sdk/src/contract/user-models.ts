@@ -73,11 +73,30 @@ export const TokenInfo = Type.Object({
 /** A token without its secret. */
 export type TokenInfo = Static<typeof TokenInfo>;
 
+/** A fingerprint as it is given: SHA-1 or SHA-256, in hex of any case, with or without colons. */
+export const Fingerprint = Type.String({ minLength: 40, maxLength: 128 });
+
 const CertificateReference = Type.Object({
   fingerprint: Type.String(),
-  createdAt: Type.Union([Time, Type.Null()]),
+  createdAt: Time,
   expiresAt: Type.Union([Time, Type.Null()]),
 });
+
+/** A certificate that a user is bound to, by its fingerprint; `expiresAt` is null if it was not told. */
+export type CertificateReference = Static<typeof CertificateReference>;
+
+/** Certificates as they are given; without a date of its own one counts from now. */
+export const CertificateInputs = Type.Array(
+  Type.Object(
+    {
+      fingerprint: Fingerprint,
+      createdAt: Type.Optional(Type.Union([Time, Type.Null()])),
+      expiresAt: Type.Optional(Type.Union([Time, Type.Null()])),
+    },
+    closed,
+  ),
+  { maxItems: 100 },
+);
 
 /** A user: `id` is the uuid of his device. His own permissions are a role of his own, with `isShared: false`. */
 export const User = Type.Object({

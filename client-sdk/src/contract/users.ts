@@ -2,7 +2,9 @@ import Type from 'typebox';
 import { Uuid } from './models.ts';
 import { operation } from './operation.ts';
 import {
+  CertificateInputs,
   Done,
+  Fingerprint,
   GrantTypes,
   Id,
   Pagination,
@@ -28,7 +30,7 @@ const NewUser = Type.Object(
     mqttPublishPrefix: Type.Optional(PublishPrefix),
     identityProvider: Type.Optional(Type.Enum(['local'])),
     grantTypes: Type.Optional(GrantTypes),
-    certificates: Type.Optional(Type.Array(Type.Unknown(), { maxItems: 0 })),
+    certificates: Type.Optional(CertificateInputs),
     initialPermissions: Type.Optional(PermissionInputs),
     roles: Type.Optional(RoleIds),
     group: Type.Optional(Uuid),
@@ -211,6 +213,33 @@ export const removeRole = operation({
   input: Type.Object({ id: Uuid, roleId: Id }, closed),
   output: Done,
   errors: ['not-found', 'conflict'],
+});
+
+/**
+ * Bind a user to a certificate: from then on only those that he is bound to log him in. Again is a success. Access control reference, sections 3.1
+ * and 5.5.
+ */
+export const addCertificate = operation({
+  http: ['POST /api/users/:id/certificates'],
+  dialect: 'accessControl',
+  summary: 'Bind a user to a certificate.',
+  access: { permission: '/api/users/:id/certificates', operation: 'write' },
+  mutates: true,
+  input: Type.Object({ id: Uuid, fingerprint: Fingerprint }, closed),
+  output: Done,
+  errors: ['not-found'],
+});
+
+/** Take such a binding away; connections that hang on it end. Access control reference, section 3.1. */
+export const removeCertificate = operation({
+  http: ['DELETE /api/users/:id/certificates'],
+  dialect: 'accessControl',
+  summary: 'Take a certificate from a user.',
+  access: { permission: '/api/users/:id/certificates', operation: 'write' },
+  mutates: true,
+  input: Type.Object({ id: Uuid, fingerprint: Fingerprint }, closed),
+  output: Done,
+  errors: ['not-found'],
 });
 
 export { remove as delete };

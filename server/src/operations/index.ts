@@ -1,5 +1,6 @@
 import type { Implementation } from '../implement.ts';
 import { auth } from './auth.ts';
+import { certificates } from './certificates.ts';
 import { devices } from './devices.ts';
 import { documents } from './documents.ts';
 import { feed } from './feed.ts';
@@ -28,4 +29,5 @@ export const handlers: Implementation = {
   passwordPolicy,
   session,
   auth,
+  certificates,
 };

@@ -1,6 +1,7 @@
 import { RegistryError, type ErrorDetail, type Input, type users as rows } from '@rollcall/client/contract';
 import { passwordProblems } from '../domain/password-policy.ts';
 import { isGroup } from '../domain/device.ts';
+import { readFingerprint } from '../domain/fingerprint.ts';
 import { numbered, pageOf } from '../domain/role.ts';
 import { resourceProblems } from '../domain/permissions.ts';
 import {
@@ -16,7 +17,7 @@ import {
 import type { Actor } from '../actor.ts';
 import type { Implementation, Services } from '../implement.ts';
 import type { RequestId } from '../door.ts';
-import type { PrincipalDocument, RoleDocument } from '../store/collections.ts';
+import type { CertificatePin, PrincipalDocument, RoleDocument } from '../store/collections.ts';
 import type { Plan } from '../identities.ts';
 import { opensGroup } from './groups.ts';
 import { mayGive } from './manage.ts';
@@ -69,6 +70,28 @@ const problemsOf = (input: NewUser | Change, path: string, { config }: Services)
   ];
 };
 
+/** The fingerprint as it is kept. Fails with `invalid-input`. */
+const fingerprintOf = (text: string, path = '/fingerprint'): string => {
+  const fingerprint = readFingerprint(text);
+  if (fingerprint !== undefined) return fingerprint;
+  const details = [{ path, rule: 'fingerprint', message: 'a SHA-1 or SHA-256 fingerprint in hex' }];
+  throw new RegistryError('invalid-input', undefined, { details });
+};
+
+/** Certificates as they are kept, each once. Fails with `invalid-input`. */
+const pinsOf = (given: NewUser['certificates'] = [], path: string, now: number): readonly CertificatePin[] => {
+  const pins = new Map<string, CertificatePin>();
+  for (const [index, { fingerprint: text, createdAt, expiresAt }] of given.entries()) {
+    const fingerprint = fingerprintOf(text, `${path}/${index}/fingerprint`);
+    pins.set(fingerprint, {
+      fingerprint,
+      createdAt: new Date(createdAt ?? now),
+      ...(expiresAt != null && { expiresAt: new Date(expiresAt) }),
+    });
+  }
+  return [...pins.values()];
+};
+
 const nameTaken = (path: string): RegistryError =>
   new RegistryError('conflict', 'This name is taken', {
     details: [{ path: `${path}/username`, rule: 'unique', message: 'this name is taken' }],
@@ -92,6 +115,7 @@ const planOf = async (input: NewUser, index: number, path: string, call: Called)
     ...problemsOf(input, path, call),
     ...(missing ? [{ path: `${path}/password`, rule: 'required', message: 'these grant types need a password' }] : []),
   ]);
+  const certificates = pinsOf(input.certificates, `${path}/certificates`, call.now());
   const held = await rolesOf(roleIds, `${path}/roles`, call);
   await mayGive(call, [...permissionsOf(held), ...initialPermissions]);
   await checkShared(held, null, call);
@@ -118,6 +142,7 @@ const planOf = async (input: NewUser, index: number, path: string, call: Called)
       ...(initialPermissions.length > 0 && { privateRoleId: call.ids.uuid('own role', call.request, index) }),
     },
     permissions: numbered(initialPermissions, [], () => call.ids.uuid('permission', null)),
+    ...(certificates.length > 0 && { certificates }),
     ...(takes && password !== undefined && { passwordHash: await call.passwords.hash(password) }),
   };
 };
@@ -331,6 +356,24 @@ export const users: Implementation['users'] = {
     if (tokenId !== undefined && ends.length === 0) throw new RegistryError('not-found');
     const endAgain = async (): Promise<boolean> => (await call.sessions.revokeAll(id)).length > 0;
     return { output: { revoked: ends.length }, ends, ...(ends.length === 0 && { endAgain }) };
+  },
+
+  async addCertificate({ id, fingerprint: text }, call) {
+    const user = await userOf(id, call);
+    const fingerprint = fingerprintOf(text);
+    await mayGive(call, permissionsOf(await call.authorities.rolesOf(user, true)));
+    await call.pins.add(id, { fingerprint, createdAt: new Date(call.now()) }, call.request);
+    return { output: {} };
+  },
+
+  async removeCertificate({ id, fingerprint: text }, call) {
+    const user = await userOf(id, call);
+    const fingerprint = fingerprintOf(text);
+    // Who is bound to no certificate any more can use every one with his name.
+    await mayGive(call, permissionsOf(await call.authorities.rolesOf(user, true)));
+    const ends = await call.pins.remove(id, fingerprint);
+    if (ends.length === 0) throw new RegistryError('not-found');
+    return { output: {}, ends };
   },
 
   async addRole({ id, roleId }, call) {

@@ -185,16 +185,24 @@ export interface Unfinished {
   passwordHash?: string;
   secret?: StoredSecret;
   permissions?: Permission[];
+  certificates?: CertificatePin[];
+}
+
+/** A certificate that a user may show: its SHA-1 or SHA-256 fingerprint, upper-case hex with colons. */
+export interface CertificatePin {
+  fingerprint: string;
+  createdAt: Date;
+  expiresAt?: Date;
 }
 
 /** A secret, or what is left of it (domain model, section 3). Meshblu tokens are in `tokens`. */
 export interface CredentialDocument extends Guarded {
   _id: string;
   uuid: string;
-  kind: 'password' | 'secret' | 'access' | 'refresh';
+  kind: 'password' | 'secret' | 'access' | 'refresh' | 'certificate';
   alg: 'sha256-pepper' | 'bcrypt' | 'none';
   hash?: string;
-  /** SHA-256 of an access token, as colon separated hex. */
+  /** SHA-256 of an access token, or either fingerprint of a certificate, as colon separated hex. */
   fingerprint?: string;
   label: string;
   /** The login that access and refresh tokens belong to. */
@@ -222,6 +230,17 @@ export interface RoleDocument extends Guarded {
   permissions: Permission[];
 }
 
+/** A certificate that client certificates are verified against (access control reference, section 5.11). */
+export interface CertificateDocument extends Guarded {
+  _id: string;
+  /** Its SHA-256 fingerprint, lower-case hex; unique, and given up by one that was removed. */
+  fingerprint?: string;
+  pem: string;
+  /** False for the registry's own authority. */
+  removable: boolean;
+  addedAt: Date;
+}
+
 /** One of a kind: who the administrators are; whether a creation of several was decided. */
 export interface RecordOfRegistry extends Guarded {
   _id: string;
@@ -234,6 +253,7 @@ export interface Collections {
   credentials: CredentialDocument;
   roles: RoleDocument;
   registry: RecordOfRegistry;
+  certificates: CertificateDocument;
   messages: MessageDocument;
   'webhook-failures': WebhookFailureDocument;
   data: RecordDocument;

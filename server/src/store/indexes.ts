@@ -69,5 +69,9 @@ const ensureAccessIndexes = async (store: Store): Promise<void> => {
   await credentials.createIndex({ uuid: 1, kind: 1 });
   await credentials.createIndex({ sid: 1 }, { sparse: true });
   await credentials.createIndex({ purgeAt: 1 }, { expireAfterSeconds: 0 });
-  for (const rows of [principals, credentials, roles]) await rows.createIndex({ '_rollcall.gone.at': 1 }, { sparse: true });
+  const certificates = store.collection('certificates');
+  const named = { fingerprint: { $exists: true } };
+  await certificates.createIndex({ fingerprint: 1 }, { unique: true, partialFilterExpression: named });
+  for (const rows of [principals, credentials, roles, certificates])
+    await rows.createIndex({ '_rollcall.gone.at': 1 }, { sparse: true });
 };

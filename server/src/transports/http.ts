@@ -75,8 +75,9 @@ interface Spoken {
 }
 
 /** One answer per call, in the dialect of its route. */
-const write = (reply: FastifyReply, { status, headers = {}, body }: Answer): FastifyReply => {
+const write = (reply: FastifyReply, { status, headers = {}, body, text }: Answer): FastifyReply => {
   void reply.code(status).headers(headers);
+  if (text !== undefined) return reply.type('text/plain; charset=utf-8').send(text);
   return body === undefined ? reply.send() : reply.type('application/json; charset=utf-8').send(JSON.stringify(body));
 };
 
@@ -136,7 +137,10 @@ export const openHttp = async (kit: HttpKit): Promise<FastifyInstance> => {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', { parseAs: 'string' }, (request, body, done) => {
     try {
-      done(null, readJson(String(body), request.headers['content-type']));
+      const { dialect, route = '' } = request.routeOptions.config as Spoken;
+      const type = request.headers['content-type']?.split(';')[0]?.trim().toLowerCase() ?? '';
+      const isText = dialect?.textTypes?.(route).includes(type) === true;
+      done(null, isText ? String(body) : readJson(String(body), request.headers['content-type']));
     } catch (error) {
       done(error as Error);
     }

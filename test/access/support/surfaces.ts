@@ -37,7 +37,11 @@ const pointer = (path: string, bare: string): string =>
   `/${path}`.replaceAll('[', '/').replaceAll(']', '').replaceAll('.', '/').replaceAll('//', '/');
 
 /** Events whose HTTP body is the list itself. */
-const bareInput: Readonly<Record<string, string>> = { 'users:createBatch': 'users', 'users:deleteBatch': 'ids' };
+const bareInput: Readonly<Record<string, string>> = {
+  'users:createBatch': 'users',
+  'users:deleteBatch': 'ids',
+  'certificates:add': 'pem',
+};
 const bareOutput: Readonly<Record<string, string>> = {
   devices: 'devices',
   'users:createBatch': 'ids',
@@ -45,6 +49,8 @@ const bareOutput: Readonly<Record<string, string>> = {
   'roles:list': 'roles',
   'roles:listPermissions': 'permissions',
   'permissions:ids': 'permissions',
+  'certificates:list': 'certificates',
+  'certificates:add': 'certificates',
 };
 
 const rename = (value: unknown, names: Readonly<Record<string, string>>): unknown => {
@@ -105,7 +111,8 @@ export const overHttp = (url: string): Surface => ({
     });
     const text = await response.text();
     if (event.startsWith('auth:')) return fromEnvelope(JSON.parse(text) as Envelope, response.status);
-    const answer = (text === '' ? {} : JSON.parse(text)) as unknown;
+    const isText = response.headers.get('content-type')?.startsWith('text/plain') === true;
+    const answer = (text === '' ? {} : isText ? { pem: text } : JSON.parse(text)) as unknown;
     const { status } = response;
     if (response.ok) {
       const name = bareOutput[event];

@@ -20,13 +20,18 @@ export interface Asked {
 export interface Answer {
   readonly status: number;
   readonly headers?: Readonly<Record<string, string>>;
+  /** Written as JSON. */
   readonly body?: unknown;
+  /** Written as plain text instead. */
+  readonly text?: string;
 }
 
 /** How one outside wire names inputs, successes and failures. It translates outcomes and never decides one. */
 export interface Dialect {
   /** The input of a call by this route (`'GET /path/:name'`). May fail with `invalid-input`. */
   inputOf(route: string, asked: Asked, row: Row): unknown;
+  /** Bodies of these types come to `inputOf` as text by this route; all others are read as JSON. */
+  textTypes?(route: string): readonly string[];
   succeed(route: string, output: unknown, asked: Asked): Answer;
   /** `route` is empty where none was found. */
   fail(route: string, error: RegistryError): Answer;
@@ -41,6 +46,8 @@ export interface Success {
   readonly status: number;
   readonly shape?: Shape;
   readonly headers?: Readonly<Record<string, string>>;
+  /** Is the value sent as plain text, and not as JSON? */
+  readonly isText?: true;
 }
 
 /** Successes of more than one kind, and which one an output is. */
@@ -58,15 +65,21 @@ export const empty: Success = { status: 204 };
 
 /** The answer to a success. */
 export const answerOf = (success: Success | Successes, output: unknown): Answer => {
-  const { status, shape, headers } = 'all' in success ? success.of(objectOf(output)) : success;
-  return { status, ...(headers !== undefined && { headers }), ...(shape !== undefined && { body: shape.value(output) }) };
+  const { status, shape, headers, isText } = 'all' in success ? success.of(objectOf(output)) : success;
+  const value = shape?.value(output);
+  return {
+    status,
+    ...(headers !== undefined && { headers }),
+    ...(shape !== undefined && (isText === true ? { text: String(value) } : { body: value })),
+  };
 };
 
 /** The same in words of JSON Schema. */
 export const successForms = (success: Success | Successes, row: Row): readonly AnswerForm[] =>
-  ('all' in success ? success.all : [success]).map(({ status, shape, headers }) => ({
+  ('all' in success ? success.all : [success]).map(({ status, shape, headers, isText }) => ({
     status,
     description: 'Success.',
+    ...(isText === true && { type: 'text/plain' }),
     ...(headers !== undefined && { headers: Object.keys(headers) }),
     ...(shape !== undefined && {
       schema: shape.schema(row.output as Json),

@@ -1,0 +1,23 @@
+import Type, { type Static } from 'typebox';
+
+const name = { commonName: Type.String(), organization: Type.String(), organizationalUnit: Type.String() } as const;
+
+/**
+ * A certificate of the trust store (access control reference, sections 3.6 and 5.11). `id` is its SHA-256 fingerprint in lower-case hex. Fields of
+ * a name that it does not have are empty. `issuedOn` and `expiresOn` are milliseconds since 1970, `pathLength` is -1 if there is no limit.
+ */
+export const CertificateInfo = Type.Object({
+  id: Type.String(),
+  issuedBy: Type.Object(name),
+  issuedTo: Type.Object({ ...name, alternativeNames: Type.Array(Type.String()) }),
+  keyUsage: Type.Array(Type.String()),
+  extendedKeyUsage: Type.Array(Type.String()),
+  basicConstraints: Type.Object({ isCA: Type.Boolean(), pathLength: Type.Integer() }),
+  issuedOn: Type.Integer(),
+  expiresOn: Type.Integer(),
+  fingerprints: Type.Object({ sha1: Type.String(), sha256: Type.String() }),
+  removable: Type.Boolean(),
+});
+
+/** A certificate of the trust store. */
+export type CertificateInfo = Static<typeof CertificateInfo>;

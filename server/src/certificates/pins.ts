@@ -1,0 +1,112 @@
+import { RegistryError, type CertificateReference } from '@rollcall/client/contract';
+import type { Actor, Ending } from '../actor.ts';
+import type { DerivedIds } from '../derived-ids.ts';
+import { isLive, isNamed, takesCertificate } from '../domain/user.ts';
+import type { Documents, RequestId } from '../door.ts';
+import type { CertificatePin, CredentialDocument, PrincipalDocument } from '../store/collections.ts';
+import type { Store } from '../store/port.ts';
+import type { Identified } from './trust.ts';
+
+/** The certificates that users are bound to: credentials of kind `certificate` (access control reference, section 5.5). */
+export interface Pins {
+  /** Those of these users, oldest first. */
+  list(uuids: readonly string[]): Promise<ReadonlyMap<string, readonly CertificateReference[]>>;
+  /** Again is a success. */
+  add(uuid: string, pin: CertificatePin, request: RequestId | null): Promise<void>;
+  /** Takes one away; answers what hangs on it, nothing if it was not there. */
+  remove(uuid: string, fingerprint: string): Promise<readonly Ending[]>;
+  /**
+   * The user who logs in by this certificate, which has been verified: he must be one whose grant types allow a certificate alone, and if he is
+   * bound to any, this must be one of them. Null if not.
+   */
+  admit(identified: Identified): Promise<Actor | null>;
+  /** Those of these actors who would still be admitted. */
+  live(actors: readonly Actor[]): Promise<ReadonlySet<Actor>>;
+}
+
+const present = { '_rollcall.gone': { $exists: false } };
+
+/** The credential of whoever logs in without being bound to a certificate. It has no row. */
+const unpinned = (uuid: string): string => `certificate:${uuid}`;
+
+/** Opens them. */
+export const openPins = (options: {
+  readonly store: Store;
+  readonly credentials: Documents<CredentialDocument>;
+  readonly byLoginName: (loginName: string) => Promise<PrincipalDocument | null>;
+  readonly principalOf: (uuid: string) => Promise<PrincipalDocument | null>;
+  readonly ids: DerivedIds;
+  readonly now: () => number;
+}): Pins => {
+  const { store, credentials, byLoginName, principalOf, ids, now } = options;
+  const rows = store.collection('credentials');
+
+  const pinsOf = (uuids: readonly string[]): Promise<CredentialDocument[]> =>
+    rows.find({ uuid: { $in: [...uuids] }, kind: 'certificate', ...present }).toArray();
+
+  const mayEnter = (principal: PrincipalDocument | null): principal is PrincipalDocument =>
+    principal?.kind === 'user' && isLive(principal, now()) && takesCertificate(principal);
+
+  return {
+    async list(uuids) {
+      const lists = new Map<string, Map<string, CertificateReference>>(uuids.map((uuid) => [uuid, new Map()]));
+      const found = await pinsOf(uuids);
+      for (const row of found.sort((one, other) => one.createdAt.getTime() - other.createdAt.getTime())) {
+        const { uuid, fingerprint = '', createdAt, expiresAt } = row;
+        const reference = { fingerprint, createdAt: createdAt.toISOString(), expiresAt: expiresAt?.toISOString() ?? null };
+        if (lists.get(uuid)?.has(fingerprint) === false) lists.get(uuid)?.set(fingerprint, reference);
+      }
+      return new Map([...lists].map(([uuid, references]) => [uuid, [...references.values()]] as const));
+    },
+
+    async add(uuid, { fingerprint, createdAt, expiresAt }, request) {
+      const there = await rows.findOne({ uuid, kind: 'certificate', fingerprint, ...present });
+      if (there !== null) return;
+      const _id = ids.uuid('users:addCertificate', request);
+      const dates = { createdAt, ...(expiresAt !== undefined && { expiresAt }) };
+      await credentials.insert(
+        { _id, uuid, kind: 'certificate', alg: 'none', fingerprint, label: '', ...dates },
+        request ?? undefined,
+      );
+    },
+
+    async remove(uuid, fingerprint) {
+      const found = await rows.find({ uuid, kind: 'certificate', fingerprint, ...present }).toArray();
+      for (const { _id } of found) {
+        await credentials
+          .revise(_id, null, (before) => {
+            if (before === null) return null;
+            const hidden = { rev: 0, shown: 0, ...before._rollcall, gone: { at: now(), by: uuid } };
+            return { next: { ...before, _rollcall: hidden }, shown: true };
+          })
+          .catch((error: unknown) => {
+            if (!(error instanceof RegistryError) || error.code !== 'not-found') throw error;
+          });
+      }
+      return found.map(({ _id }) => ({ uuid, credential: _id }));
+    },
+
+    async admit({ username, fingerprints }) {
+      const principal = await byLoginName(username);
+      if (!mayEnter(principal) || !isNamed(principal, username)) return null;
+      const uuid = principal._id;
+      const pins = await pinsOf([uuid]);
+      const pin = pins.find(({ fingerprint }) => fingerprint === fingerprints.sha256 || fingerprint === fingerprints.sha1);
+      if (pins.length > 0 && pin === undefined) return null;
+      const hash = pin?.fingerprint ?? fingerprints.sha256;
+      return { uuid, credentialId: pin?._id ?? unpinned(uuid), hash, method: 'certificate', principal: true };
+    },
+
+    async live(actors) {
+      const uuids = [...new Set(actors.map(({ uuid }) => uuid))];
+      const pins = await pinsOf(uuids);
+      const people = new Map(await Promise.all(uuids.map(async (uuid) => [uuid, await principalOf(uuid)] as const)));
+      return new Set(
+        actors.filter(({ uuid, hash }) => {
+          const his = pins.filter((pin) => pin.uuid === uuid);
+          return mayEnter(people.get(uuid) ?? null) && (his.length === 0 || his.some(({ fingerprint }) => fingerprint === hash));
+        }),
+      );
+    },
+  };
+};

@@ -1,0 +1,20 @@
+import type { Implementation } from '../implement.ts';
+
+export const certificates: Implementation['certificates'] = {
+  async list(_input, { trust }) {
+    return { output: { certificates: [...(await trust.list())] } };
+  },
+
+  async add({ pem }, { trust, request }) {
+    return { output: { certificates: [...(await trust.add(pem, request))] } };
+  },
+
+  async content({ id }, { trust }) {
+    return { output: { pem: await trust.content(id) } };
+  },
+
+  async remove({ id }, { trust }) {
+    await trust.remove(id);
+    return { output: {} };
+  },
+};
