@@ -11,7 +11,7 @@ const layers = [
   ['operations', /^server\/src\/operations\//],
   ['pipeline', /^server\/src\/(?:pipeline|registry)\.ts$|^server\/src\/describe\//],
   ['transports', /^server\/src\/(?:transports\/|pages\.ts$|metrics\.ts$)/],
-  ['app', /^server\/src\/(?:app|index|realtime)\.ts$/],
+  ['app', /^server\/src\/(?:app|index|mqtt|realtime)\.ts$/],
   ['programs', /^server\/src\/(?:main\.ts$|cli\/)/],
 ] as const;
 

@@ -21,6 +21,7 @@ import { openKeys } from './keys.ts';
 import { openLimits } from './limits.ts';
 import { openTokenLoader } from './loader.ts';
 import { openMetrics } from './metrics.ts';
+import { openMqtt } from './mqtt.ts';
 import { openNode, openSoleNode } from './node.ts';
 import { describeHttp, pagesOf } from './pages.ts';
 import { openPipeline } from './pipeline.ts';
@@ -46,6 +47,8 @@ import { serveSockets } from './transports/socket/socket.ts';
 export interface Registry {
   /** `http://HOST:PORT`, where HTTP and Socket.IO are served. */
   readonly url: string;
+  /** Where MQTT is served over TCP and TLS: `mqtt://HOST:PORT`, `mqtts://HOST:PORT`. Over websocket it is at `/mqtt` of `url`. */
+  readonly mqtt: readonly string[];
   /** The password of user `admin`, if it was made here and has not been changed yet. */
   readonly firstPassword: FirstPassword | null;
   /** Tells clients, writes what is left, and closes everything, within 10 s. */
@@ -282,9 +285,33 @@ const start = async (config: Config, log: pino.Logger, closers: (() => unknown)[
     now,
   });
   const document = describeHttp(operations);
+  const mqtt = await openMqtt({
+    store,
+    feed,
+    node,
+    devices,
+    ids,
+    connections,
+    listening,
+    presence,
+    carriage,
+    authorities,
+    authenticate,
+    mqttPrincipals: access.services.mqttPrincipals,
+    live: access.live,
+    operations,
+    dispatch,
+    carryOutEndings,
+    toRegistryError,
+    report,
+    alone,
+    config,
+    clock,
+  });
   const http = await openHttp({
     operations,
     engines,
+    mqtt: mqtt.upgrades,
     authenticate,
     connections,
     origins: config.origins,
@@ -303,12 +330,14 @@ const start = async (config: Config, log: pino.Logger, closers: (() => unknown)[
   });
   closers.push(async () => {
     stopSockets();
+    await mqtt.close();
     await engines.close();
     await http.close();
     await presence.close();
   });
   await http.listen({ host: config.host, port: config.port });
+  const mqttUrls = await mqtt.listen();
   const { port } = http.server.address() as AddressInfo;
   const host = config.host.includes(':') ? `[${config.host}]` : config.host;
-  return { url: `http://${host}:${port}`, firstPassword: access.firstPassword };
+  return { url: `http://${host}:${port}`, mqtt: mqttUrls, firstPassword: access.firstPassword };
 };

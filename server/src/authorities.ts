@@ -15,6 +15,8 @@ export interface Authority {
 export interface Authorities {
   /** From the cache if that is allowed; null if there is no such principal, or it is disabled or has expired. */
   of(uuid: string): Promise<Authority | null>;
+  /** The same at once, from the cache; undefined if something has to be loaded. */
+  known(uuid: string): Authority | null | undefined;
   /** The same from the primary. */
   fresh(uuid: string): Promise<Authority | null>;
   /** The roles of a principal, whether or not it may log in. */
@@ -42,6 +44,15 @@ export const openAuthorities = (options: {
     return found.filter((role) => role !== null);
   };
 
+  const authorityOf = (principal: PrincipalDocument, held: readonly RoleDocument[]): Authority => {
+    const { _id: uuid } = principal;
+    const before = kept.get(uuid);
+    if (before !== undefined && sameItems(before.roles, held)) return { principal, ...before };
+    const made = { roles: held, permissions: compilePermissions(permissionsOf(held)) };
+    kept.set(uuid, made);
+    return { principal, ...made };
+  };
+
   const load = async (uuid: string, fresh: boolean): Promise<Authority | null> => {
     const principal = await (fresh ? principals.fresh(uuid) : principals.find(uuid));
     if (principal === null || !isLive(principal, now())) return null;
@@ -50,13 +61,26 @@ export const openAuthorities = (options: {
       const owner = await (fresh ? principals.fresh(principal.owner) : principals.find(principal.owner));
       if (owner === null || !isLive(owner, now())) return null;
     }
-    const held = await rolesOf(principal, fresh);
-    const before = kept.get(uuid);
-    if (before !== undefined && sameItems(before.roles, held)) return { principal, ...before };
-    const made = { roles: held, permissions: compilePermissions(permissionsOf(held)) };
-    kept.set(uuid, made);
-    return { principal, ...made };
+    return authorityOf(principal, await rolesOf(principal, fresh));
   };
 
-  return { of: (uuid) => load(uuid, false), fresh: (uuid) => load(uuid, true), rolesOf };
+  const known = (uuid: string): Authority | null | undefined => {
+    const principal = principals.known(uuid);
+    if (principal === undefined) return undefined;
+    if (principal === null || !isLive(principal, now())) return null;
+    if (principal.owner !== undefined) {
+      const owner = principals.known(principal.owner);
+      if (owner === undefined) return undefined;
+      if (owner === null || !isLive(owner, now())) return null;
+    }
+    const held: RoleDocument[] = [];
+    for (const id of roleIdsOf(principal)) {
+      const role = roles.known(id);
+      if (role === undefined) return undefined;
+      if (role !== null) held.push(role);
+    }
+    return authorityOf(principal, held);
+  };
+
+  return { known, of: (uuid) => load(uuid, false), fresh: (uuid) => load(uuid, true), rolesOf };
 };

@@ -3,6 +3,8 @@ import type { Actor, Ending } from './actor.ts';
 /** A live connection of an identified device, on any transport. It is another one after each identification. */
 export interface Connection {
   readonly actor: Actor;
+  /** The device that it is a connection of, if that is not the actor: one that the actor speaks for. */
+  readonly device?: string;
   /** Unique on this node. */
   readonly id: string;
   /** Does its client understand extras: a second argument `{ id, cursor }` of events? */
@@ -114,7 +116,7 @@ export const openConnections = (): Connections => {
       for (const [outlet, group] of outlets) outlet.send(group, event, data, extras);
     },
     add(connection) {
-      const { uuid } = connection.actor;
+      const uuid = connection.device ?? connection.actor.uuid;
       put(byDevice, uuid, connection);
       size += 1;
       if (connection.actor.principal === true) withRoles.add(connection);

@@ -42,6 +42,8 @@ export type Step<D> = (before: D | null) => Revision<D> | null;
 export interface Documents<D extends Guarded> {
   /** From the cache if that is allowed; null if missing. */
   find(id: string): Promise<D | null>;
+  /** The same at once; undefined if it has to be loaded. */
+  known(id: string): D | null | undefined;
   /** From the primary, as the majority has it; null if missing. */
   fresh(id: string): Promise<D | null>;
   /**
@@ -227,6 +229,10 @@ export const openDoor = <N extends GuardedName>(options: DoorOptions<N>): Docume
     async find(id) {
       node.check();
       return present(access.cached(id) ?? (await access.load(id)));
+    },
+    known(id) {
+      const document = access.cached(id);
+      return document === null ? undefined : present(document);
     },
     async fresh(id) {
       node.check();

@@ -10,8 +10,9 @@ try {
   if (process.env['NODE_ENV'] === 'production' && /socket\.io|engine/.test(process.env['DEBUG'] ?? '')) {
     throw new ConfigError('DEBUG: the debug output of Socket.IO prints tokens; it is refused in production');
   }
-  const { url, firstPassword, close } = await createRegistry(loadConfig(process.env));
+  const { url, mqtt, firstPassword, close } = await createRegistry(loadConfig(process.env));
   say(`rollcall ready ${url}`);
+  for (const address of mqtt) say(`MQTT: ${address}`);
   if (firstPassword?.password !== undefined) say(`The first administrator: user admin, password ${firstPassword.password}`);
   if (firstPassword?.file !== undefined) say(`The password of admin is kept in ${firstPassword.file} until it is changed.`);
   say(`Log in as admin: curl -s ${url}/api/login -H 'content-type: application/json' -d '{"username":"admin","password":"..."}'`);

@@ -32,6 +32,8 @@ export interface MqttPrincipal {
 export interface MqttPrincipals {
   /** The client record with this client id, if there is one; case counts. */
   byClientId(clientId: string): Promise<MqttPrincipal | null>;
+  /** The one with this uuid, of any kind, as the store has it now. */
+  byUuid(uuid: string): Promise<MqttPrincipal | null>;
   /** Whoever has this login name, of any kind, in any case. */
   byLoginName(name: string): Promise<MqttPrincipal | null>;
   /**
@@ -95,6 +97,8 @@ export const openMqttPrincipals = (options: {
 
   return {
     byClientId: async (clientId) => view(await lookUp('mqtt.clientId', clientId, ({ mqtt }) => mqtt?.clientId)),
+
+    byUuid: async (uuid) => view(await principals.fresh(uuid)),
 
     async byLoginName(name) {
       const loginName = loginNameOf(name);

@@ -42,6 +42,7 @@ export const ensureIndexes = async (store: Store): Promise<void> => {
   await store.collection('tokens').createIndex({ '_rollcall.gone.at': 1 }, { sparse: true });
   await ensureAccessIndexes(store);
   await store.collection('messages').createIndex({ purgeAt: 1 }, { expireAfterSeconds: 0 });
+  await ensureMqttIndexes(store);
   await store.collection('webhook-failures').createIndex({ uuid: 1, at: -1 });
   await store.collection('data').createIndex({ uuid: 1, timestamp: -1 });
   await store.collection('subscriptions').createIndex({ subscriberUuid: 1 });
@@ -74,4 +75,11 @@ const ensureAccessIndexes = async (store: Store): Promise<void> => {
   await certificates.createIndex({ fingerprint: 1 }, { unique: true, partialFilterExpression: named });
   for (const rows of [principals, credentials, roles, certificates])
     await rows.createIndex({ '_rollcall.gone.at': 1 }, { sparse: true });
+};
+
+const ensureMqttIndexes = async (store: Store): Promise<void> => {
+  await store.collection('mqtt-queue').createIndex({ client: 1, order: 1 });
+  await store.collection('mqtt-incoming').createIndex({ client: 1 });
+  await store.collection('mqtt-sessions').createIndex({ node: 1 });
+  await store.collection('mqtt-publications').createIndex({ purgeAt: 1 }, { expireAfterSeconds: 0 });
 };

@@ -18,6 +18,7 @@ import { dialectOf } from './dialects/index.ts';
 import { ours } from './dialects/ours.ts';
 import { closedPolicy, serveDocs } from './docs-page.ts';
 import { readRequestId } from './socket/call-options.ts';
+import type { MqttUpgrades } from './mqtt/listeners.ts';
 import type { Engines } from './socket/engines.ts';
 import { readJson } from './json-body.ts';
 import { serveLive } from './live-http.ts';
@@ -26,6 +27,8 @@ import { serveLive } from './live-http.ts';
 export interface HttpKit {
   readonly operations: ReadonlyMap<string, Operation>;
   readonly engines: Engines;
+  /** MQTT over websocket. */
+  readonly mqtt: Pick<MqttUpgrades, 'upgrade'>;
   readonly authenticate: Authenticate;
   readonly connections: Connections;
   readonly origins: readonly string[];
@@ -127,7 +130,7 @@ export const openHttp = async (kit: HttpKit): Promise<FastifyInstance> => {
         if (!engines.handle(request, response)) handler(request, response);
       });
       server.on('upgrade', (request: IncomingMessage, socket, head) => {
-        if (!engines.upgrade(request, socket, head)) socket.destroy();
+        if (!kit.mqtt.upgrade(request, socket, head) && !engines.upgrade(request, socket, head)) socket.destroy();
       });
       return server;
     },

@@ -1,0 +1,168 @@
+import type { RegistryError } from '@rollcall/client/contract';
+import type { Actor } from './actor.ts';
+import type { Authenticate } from './authenticate.ts';
+import type { Authorities } from './authorities.ts';
+import type { Clock } from './clock.ts';
+import type { Config } from './config.ts';
+import type { Connection, Connections } from './connections.ts';
+import type { Carriage } from './delivery/carry.ts';
+import type { Feed } from './delivery/feed.ts';
+import type { Listening } from './delivery/listening.ts';
+import type { DerivedIds } from './derived-ids.ts';
+import { hears } from './domain/access.ts';
+import type { Documents } from './door.ts';
+import type { Handled } from './implement.ts';
+import { openIngest } from './mqtt/ingest.ts';
+import { openJobs } from './mqtt/jobs.ts';
+import { openLogin } from './mqtt/login.ts';
+import { openPublications } from './mqtt/publications.ts';
+import { openMqttQueue } from './mqtt/queue.ts';
+import { openRetained } from './mqtt/retained.ts';
+import { openMqttSessions } from './mqtt/sessions.ts';
+import type { MqttPrincipals } from './mqtt-principals.ts';
+import type { Node } from './node.ts';
+import type { Call } from './pipeline.ts';
+import type { Presence } from './presence.ts';
+import type { Operation } from './registry.ts';
+import type { DeviceDocument } from './store/collections.ts';
+import type { Store } from './store/port.ts';
+import { openBroker, type Broker } from './transports/mqtt/broker.ts';
+import { listenTcp, openUpgrades, type MqttUpgrades } from './transports/mqtt/listeners.ts';
+import { isAllowedOrigin } from './transports/socket/origins.ts';
+
+/** What the broker is built on. */
+export interface MqttFoundation {
+  readonly store: Store;
+  readonly feed: Feed;
+  readonly node: Node;
+  readonly devices: Documents<DeviceDocument>;
+  readonly ids: DerivedIds;
+  readonly connections: Connections;
+  readonly listening: Listening;
+  readonly presence: Presence;
+  readonly carriage: Carriage;
+  readonly authorities: Authorities;
+  readonly authenticate: Authenticate;
+  readonly mqttPrincipals: MqttPrincipals;
+  readonly live: (actors: readonly Actor[]) => Promise<ReadonlySet<Actor>>;
+  readonly operations: ReadonlyMap<string, Operation>;
+  readonly dispatch: (operation: Operation, call: Call) => Promise<Handled<unknown>>;
+  readonly carryOutEndings: (handled: Handled<unknown>, asking?: Connection) => Promise<boolean>;
+  readonly toRegistryError: (error: unknown) => RegistryError;
+  readonly report: (error: unknown) => void;
+  readonly alone: boolean;
+  readonly config: Pick<Config, 'host' | 'mqttPort' | 'mqttsPort' | 'origins'>;
+  readonly clock: Clock;
+}
+
+/** The MQTT side of a registry. */
+export interface Mqtt {
+  readonly broker: Broker;
+  /** MQTT over websocket, for the HTTP server. */
+  readonly upgrades: MqttUpgrades;
+  /** Opens the ports that the settings name; answers their URLs. */
+  listen(): Promise<readonly string[]>;
+  close(): Promise<void>;
+}
+
+/** How long a session waits for its client, in milliseconds: seven days. */
+const sessionMs = 7 * 86_400_000;
+const sweepMs = 5_000;
+
+/** Puts the broker together: sessions on the store, logins, what it brings to the registry and what the registry tells its clients. */
+export const openMqtt = async (foundation: MqttFoundation): Promise<Mqtt> => {
+  const { store, feed, node, devices, ids, connections, listening, presence, carriage, authorities } = foundation;
+  const { alone, config, clock, report } = foundation;
+  const { now } = clock;
+  const others = !alone;
+
+  const exists = async (uuid: string): Promise<boolean> => (await devices.fresh(uuid)) !== null;
+  const sessions = await openMqttSessions({
+    store,
+    feed,
+    node: node.id,
+    others,
+    now,
+    exists,
+    taken: (clientId, link) => broker.taken(clientId, link),
+    report,
+  });
+  const queue = openMqttQueue({ store, node: node.id, now });
+  const retained = openRetained(store);
+  const publications = openPublications({ store, sessions, queue, retained, node: node.id, others, now });
+  const { login, identify } = openLogin(foundation);
+
+  /** Whoever may hear a device's broadcasts may subscribe to its uuid. */
+  const listen = async (connection: Connection, uuid: string): Promise<boolean> => {
+    if (/[+#/]/.test(uuid)) return false;
+    const emitter = (await devices.find(uuid)) ?? (await devices.fresh(uuid));
+    if (emitter === null || !hears(connection.actor, 'broadcast', emitter)) return false;
+    listening.add(connection, uuid, ['broadcast'], connection.actor);
+    return true;
+  };
+
+  const broker: Broker = await openBroker({
+    login,
+    identify,
+    authorities,
+    connections,
+    live: foundation.live,
+    sessions,
+    queue,
+    retained,
+    publications,
+    ingest: openIngest({ store, devices, ids, send: (sent) => carriage.send(sent, false), now }),
+    jobs: openJobs(foundation),
+    hold: (uuid, provenAt) => presence.hold(uuid, provenAt),
+    listen,
+    unlisten: (connection, uuid) => listening.remove(connection, uuid, ['broadcast']),
+    others,
+    lives: (id) => node.lives(id),
+    available: () => node.check(),
+    report,
+    now,
+  });
+  const upgrades = openUpgrades(broker, (request) => isAllowedOrigin(request, new Set(config.origins)));
+  const closers: (() => Promise<void>)[] = [];
+
+  /** Makes up for nodes that are no more, and ends sessions whose clients do not come back or may not. */
+  const sweep = async (): Promise<void> => {
+    await broker.makeUp();
+    for (const session of await sessions.awaySince(new Date(now() - sessionMs))) await sessions.remove(session);
+    for (const session of await sessions.awaySince(new Date(now())))
+      if (!(await exists(session.uuid))) await sessions.remove(session);
+  };
+  let sweeping = sweep().catch(report);
+  let stopSweeping = (): void => undefined;
+  const later = (): void => {
+    stopSweeping = clock.after(sweepMs, () => {
+      sweeping = sweep().catch(report).then(later);
+    });
+  };
+  later();
+  const stopCarrying = node.carry({ change: (change) => broker.change(change) });
+
+  return {
+    broker,
+    upgrades,
+    async listen() {
+      const urls: string[] = [];
+      if (config.mqttPort !== undefined) {
+        const listener = await listenTcp(broker, config.host, config.mqttPort);
+        closers.push(() => listener.close());
+        urls.push(`mqtt://${listener.address}`);
+      }
+      return urls;
+    },
+    async close() {
+      stopSweeping();
+      await sweeping;
+      stopSweeping();
+      stopCarrying();
+      upgrades.close();
+      await broker.close();
+      for (const close of closers) await close();
+      sessions.close();
+    },
+  };
+};

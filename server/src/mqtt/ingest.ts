@@ -1,0 +1,150 @@
+import { LRUCache } from 'lru-cache';
+import { RegistryError } from '@rollcall/client/contract';
+import type { DerivedIds } from '../derived-ids.ts';
+import { change, newDevice } from '../domain/device.ts';
+import { readMessage, type Sent } from '../domain/message.ts';
+import { isProperties } from '../domain/properties.ts';
+import type { Documents } from '../door.ts';
+import type { DeviceDocument } from '../store/collections.ts';
+import type { Store } from '../store/port.ts';
+import type { MqttIdentity } from './login.ts';
+import type { Publication } from './stored-publish.ts';
+
+/** A device that a client speaks for. */
+export interface Spoken {
+  readonly uuid: string;
+  readonly serial: string;
+}
+
+/** Brings what MQTT clients publish to the registry (domain model, section 7). */
+export interface Ingest {
+  /**
+   * Makes a broadcast of a message, from the device that it is of: of a token's client the one with the serial number in the topic, else the
+   * client itself. On `<token>/<serial>/device` that device is registered first. Answers the device, if it is not the client itself.
+   */
+  take(identity: MqttIdentity, publication: Publication, id: string): Promise<Spoken | undefined>;
+  /** The device with this serial number in the group of the client; null if none has registered. */
+  deviceOf(identity: MqttIdentity, serial: string): Promise<string | null>;
+}
+
+/** The largest message of the registry, in bytes of JSON; a larger one stays with MQTT's own subscribers. */
+const maxBytes = 64 * 1024;
+const maxSerial = 128;
+const mostKnown = 50_000;
+/** How many devices with one serial number may have been unregistered before a new one cannot get an id. */
+const mostReturns = 16;
+const deviceType = 'mqtt-device';
+
+/** Text that is JSON as what it says, other text as it is, other bytes as base64. */
+const readPayload = (payload: Buffer): unknown => {
+  const text = payload.toString('utf8');
+  if (!Buffer.from(text, 'utf8').equals(payload)) return payload.toString('base64');
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return text;
+  }
+};
+
+/** What a device announces of itself (MQTT tokens reference, section 5): a model needs a manufacturer, firmware needs a model. */
+const announced = (payload: Buffer): Readonly<Record<string, string>> => {
+  const given = readPayload(payload);
+  const { manufacturer, model, firmwareVersion } = isProperties(given) ? given : {};
+  if (typeof manufacturer !== 'string') return {};
+  if (typeof model !== 'string') return { manufacturer };
+  return typeof firmwareVersion === 'string' ? { manufacturer, model, firmwareVersion } : { manufacturer, model };
+};
+
+/** A group may do with its devices what an owner may (Meshblu reference, section 4.1). */
+const whitelistsOf = (group: string) => {
+  const entry = [{ uuid: group }];
+  return {
+    discover: { view: entry },
+    configure: { update: entry, sent: entry, received: entry },
+    message: { from: entry, sent: entry, received: entry },
+    broadcast: { sent: entry, received: entry },
+  };
+};
+
+/** Opens it. */
+export const openIngest = (options: {
+  readonly store: Store;
+  readonly devices: Documents<DeviceDocument>;
+  readonly ids: DerivedIds;
+  readonly send: (sent: Sent) => Promise<void>;
+  readonly now: () => number;
+}): Ingest => {
+  const { store, devices, ids, now } = options;
+  /** uuids by group and serial number. */
+  const known = new LRUCache<string, string>({ max: mostKnown });
+
+  const deviceOf = async ({ group }: MqttIdentity, serial: string): Promise<string | null> => {
+    if (group === undefined || serial === '' || serial === 'server' || serial.length > maxSerial) return null;
+    const name = JSON.stringify([group, serial]);
+    const seen = known.get(name);
+    if (seen !== undefined) {
+      const device = devices.known(seen) ?? (await devices.find(seen));
+      if (device?.['serialNumber'] === serial && device['owner'] === group) return seen;
+      known.delete(name);
+    }
+    const filter = { owner: group, type: deviceType, serialNumber: serial, '_rollcall.gone': { $exists: false } };
+    const found = await store.collection('devices').findOne(filter, { projection: { uuid: 1 } });
+    if (found === null) return null;
+    known.set(name, found.uuid);
+    return found.uuid;
+  };
+
+  const register = async (identity: MqttIdentity, serial: string, payload: Buffer): Promise<string | null> => {
+    const { group, uuid: by } = identity;
+    if (group === undefined || serial === '' || serial === 'server' || serial.length > maxSerial) return null;
+    const at = new Date(now());
+    const properties = announced(payload);
+    const present = await deviceOf(identity, serial);
+    if (present !== null) {
+      await devices.revise(present, null, (before) =>
+        before === null ? null : change(before, (document) => ({ ...document, ...properties }), by, at),
+      );
+      return present;
+    }
+    const document = {
+      type: deviceType,
+      serialNumber: serial,
+      owner: group,
+      ...properties,
+      meshblu: { version: '2.0.0', whitelists: whitelistsOf(group) },
+    };
+    // The id follows from group and serial number: two first messages at once make one device.
+    const request = { actor: group, instance: serial, counter: 0, again: 0 };
+    for (let index = 0; index < mostReturns; index += 1) {
+      const uuid = ids.uuid('mqtt-device', request, index);
+      try {
+        await devices.insert(newDevice(document, uuid, at));
+        return uuid;
+      } catch (error) {
+        if (!(error instanceof RegistryError) || (error.code !== 'conflict' && error.code !== 'outcome-unknown')) throw error;
+        if ((await devices.fresh(uuid)) !== null) return uuid;
+      }
+    }
+    throw new RegistryError('conflict');
+  };
+
+  const speaker = async (identity: MqttIdentity, { topic, payload }: Publication): Promise<Spoken | undefined> => {
+    if (identity.topicToken === undefined) return undefined;
+    const [first, serial = '', third, ...rest] = topic.split('/');
+    if (first !== identity.topicToken) return undefined;
+    const registers = third === 'device' && rest.length === 0;
+    const uuid = await (registers ? register(identity, serial, payload) : deviceOf(identity, serial));
+    return uuid === null ? undefined : { uuid, serial };
+  };
+
+  return {
+    deviceOf,
+    async take(identity, publication, id) {
+      const spoken = await speaker(identity, publication);
+      const input = { devices: '*', topic: publication.topic, payload: readPayload(publication.payload) };
+      const sent = readMessage(input, spoken?.uuid ?? identity.uuid, id);
+      if (Buffer.byteLength(JSON.stringify(sent.raw)) <= maxBytes) await options.send(sent);
+      return spoken;
+    },
+  };
+};

@@ -1,0 +1,79 @@
+import type { Actor } from '../actor.ts';
+import type { Connection } from '../connections.ts';
+import { isProperties } from '../domain/properties.ts';
+import { RegistryError } from '@rollcall/client/contract';
+import type { Call } from '../pipeline.ts';
+import type { Handled } from '../implement.ts';
+import type { Operation } from '../registry.ts';
+import type { JobTopic } from './rights.ts';
+
+/** What a client is told on its own topic. */
+export interface Answer {
+  readonly payload: string;
+}
+
+/**
+ * Carries out the call that a Meshblu client makes by publishing on one of Meshblu's topics (domain model, section 5). Nothing of it is written
+ * any more when it resolves; what it gives then carries out the endings, and gives the answer, if there is one.
+ */
+export type Jobs = (
+  actor: Actor,
+  connection: Connection,
+  topic: JobTopic,
+  payload: Buffer,
+) => Promise<() => Promise<Answer | undefined>>;
+
+/** What the calls go through. */
+export interface JobsKit {
+  readonly operations: ReadonlyMap<string, Operation>;
+  readonly dispatch: (operation: Operation, call: Call) => Promise<Handled<unknown>>;
+  readonly carryOutEndings: (handled: Handled<unknown>, asking: Connection) => Promise<boolean>;
+  readonly toRegistryError: (error: unknown) => RegistryError;
+}
+
+/** The argument of a call: an object, or for the calls that take one a uuid as text. */
+const argumentOf = (payload: Buffer): Readonly<Record<string, unknown>> => {
+  const text = payload.toString();
+  if (text.trim() === '') return {};
+  try {
+    const value: unknown = JSON.parse(text);
+    if (isProperties(value)) return value;
+    return typeof value === 'string' ? { uuid: value } : {};
+  } catch {
+    return { uuid: text };
+  }
+};
+
+/** Calls without a subject are about the caller. */
+const aboutSelf = new Set<JobTopic>(['update', 'generateAndStoreToken', 'resetToken', 'getPublicKey']);
+
+/** Opens them. */
+export const openJobs =
+  ({ operations, dispatch, carryOutEndings, toRegistryError }: JobsKit): Jobs =>
+  async (actor, connection, topic, payload) => {
+    const { callbackId, ...given } = argumentOf(payload);
+    const input = aboutSelf.has(topic) && given['uuid'] === undefined ? { ...given, uuid: actor.uuid } : given;
+    const answer = (name: string, data: unknown): Answer => ({
+      payload: JSON.stringify({ topic: name, data, ...(callbackId !== undefined && { _request: { callbackId } }) }),
+    });
+    const operation = operations.get(topic);
+    const failed = (error: unknown) => {
+      const { message, status, code } = toRegistryError(error);
+      return async () => answer('error', { message, status, code });
+    };
+    if (operation === undefined) return failed(new RegistryError('unknown-event'));
+    try {
+      const handled = await dispatch(operation, { actor, from: actor.uuid, input, connection });
+      return async () => {
+        try {
+          if (await carryOutEndings(handled, connection)) void connection.end();
+        } catch (error) {
+          return failed(error)();
+        }
+        // A message that nobody waits for is not answered.
+        return topic === 'message' && callbackId === undefined ? undefined : answer(topic, handled.output);
+      };
+    } catch (error) {
+      return failed(error);
+    }
+  };

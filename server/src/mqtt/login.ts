@@ -1,0 +1,135 @@
+import type { Duplex } from 'node:stream';
+import type { Actor } from '../actor.ts';
+import type { Authenticate } from '../authenticate.ts';
+import type { Authorities } from '../authorities.ts';
+import { loginNameOf, looksLikeUuid } from '../domain/user.ts';
+import type { Documents } from '../door.ts';
+import type { MqttPrincipal, MqttPrincipals } from '../mqtt-principals.ts';
+import type { DeviceDocument } from '../store/collections.ts';
+import type { Holder } from './rights.ts';
+
+/** What an MQTT client shows when it connects. */
+export interface MqttAttempt {
+  readonly clientId: string;
+  readonly username: string | undefined;
+  readonly password: string | undefined;
+  /** The network address. */
+  readonly address: string;
+  /** The connection: under TLS it may have shown a certificate. */
+  readonly stream?: Duplex;
+}
+
+/** Who an MQTT client is. */
+export interface MqttIdentity extends Holder {
+  readonly actor: Actor;
+  /** Stands in front of each topic that it publishes to. */
+  readonly prefix: string;
+  /** The group that its devices belong to. */
+  readonly group?: string;
+}
+
+/** Who an attempt is. Fails with `LoginRefused` if it proves nothing. */
+export type MqttLogin = (attempt: MqttAttempt) => Promise<MqttIdentity>;
+
+/**
+ * The connection is refused (MQTT 3.1.1, section 3.2.2.3): 2 the client id is somebody else's, 3 not now, 4 wrong name or password, 5 not
+ * authorised.
+ */
+export class LoginRefused extends Error {
+  override readonly name = 'LoginRefused';
+  readonly returnCode: 2 | 3 | 4 | 5;
+
+  constructor(returnCode: 2 | 3 | 4 | 5) {
+    super(`the connection is refused with ${returnCode}`);
+    this.returnCode = returnCode;
+  }
+}
+
+/** What logins go through. */
+export interface LoginKit {
+  readonly authenticate: Authenticate;
+  readonly authorities: Pick<Authorities, 'of' | 'fresh'>;
+  readonly devices: Documents<DeviceDocument>;
+  readonly mqttPrincipals: MqttPrincipals;
+}
+
+/** Whoever has no roles: a device. */
+const plain = (actor: Actor): MqttIdentity => ({ uuid: actor.uuid, kind: 'device', actor, prefix: '' });
+
+/** Somebody with a principal, as far as topics depend on it. */
+const holderOf = ({
+  kind,
+  uuid,
+  username,
+  owner,
+  topicToken,
+  serialNumber,
+}: MqttPrincipal): Holder & { readonly group?: string } => {
+  if (kind === 'mqttClient') return { uuid, kind, account: username };
+  if (kind !== 'mqttToken') return { uuid, kind: kind === 'user' ? 'user' : 'device' };
+  return {
+    uuid,
+    kind,
+    ...(topicToken !== undefined && { topicToken }),
+    ...(serialNumber !== undefined && { serialNumber }),
+    ...(owner !== undefined && { group: owner }),
+  };
+};
+
+/** Opens it: the rules of the domain model, section 4; the first that applies decides, and nothing falls through after a failure. */
+export const openLogin = ({ authenticate, authorities, devices, mqttPrincipals }: LoginKit) => {
+  const prefixOf = async (uuid: string): Promise<string> => {
+    const authority = (await authorities.of(uuid)) ?? (await authorities.fresh(uuid));
+    if (authority === null) throw new LoginRefused(5);
+    return authority.principal.mqttPublishPrefix;
+  };
+
+  const identityOf = async (actor: Actor, principal: MqttPrincipal): Promise<MqttIdentity> => ({
+    ...holderOf(principal),
+    actor,
+    prefix: await prefixOf(actor.uuid),
+  });
+
+  /** A token or a client record, by its secret. */
+  const bySecret = async (principal: MqttPrincipal, secret: string): Promise<MqttIdentity> => {
+    const actor = await mqttPrincipals.verify(principal, secret);
+    if (actor === null) throw new LoginRefused(4);
+    if (principal.state !== 'active') throw new LoginRefused(5);
+    return identityOf(actor, principal);
+  };
+
+  const byToken = async (uuid: string, token: string, address: string): Promise<MqttIdentity> => {
+    const actor = await authenticate({ uuid, token, address });
+    if (actor === null) throw new LoginRefused(4);
+    if (actor.principal !== true) return plain(actor);
+    return { uuid, kind: 'user', actor, prefix: await prefixOf(uuid) };
+  };
+
+  const login: MqttLogin = async ({ clientId, username, password, address }) => {
+    if (username === undefined || password === undefined) throw new LoginRefused(4);
+    if (looksLikeUuid(username) || (await devices.find(username)) !== null) return byToken(username, password, address);
+    const record = clientId === '' ? null : await mqttPrincipals.byClientId(clientId);
+    if (record !== null) {
+      // Whoever has the client id has to be its owner: no other account leads to it.
+      if (loginNameOf(record.username) !== loginNameOf(username)) throw new LoginRefused(4);
+      return bySecret(record, password);
+    }
+    const named = await mqttPrincipals.byLoginName(username);
+    if (named?.kind === 'mqttToken') return bySecret(named, password);
+    const actor = await authenticate({ uuid: username, token: password, basic: true, address });
+    if (actor === null || named === null) throw new LoginRefused(4);
+    return identityOf(actor, named);
+  };
+
+  /** Who the client of a session would be that is not connected; null if it may not be. */
+  const identify = async (uuid: string): Promise<MqttIdentity | null> => {
+    const device = await devices.fresh(uuid);
+    if (device === null) return null;
+    const actor: Actor = { uuid, credentialId: '', hash: '' };
+    if (device._rollcall?.principal !== true) return plain(actor);
+    const principal = await mqttPrincipals.byUuid(uuid);
+    return principal?.state === 'active' ? identityOf({ ...actor, principal: true }, principal) : null;
+  };
+
+  return { login, identify };
+};

@@ -1,0 +1,65 @@
+import type { Change } from '../delivery/feed.ts';
+import type { MqttPublicationDocument } from '../store/collections.ts';
+import type { Store } from '../store/port.ts';
+import type { MqttQueue } from './queue.ts';
+import type { Retained } from './retained.ts';
+import type { MqttSessions } from './sessions.ts';
+import { publicationOf, stored, type Publication } from './stored-publish.ts';
+import type { QoS } from './subscription-index.ts';
+
+/** Everything that has to be stored of a message before it is acknowledged, and its way to the other nodes (decisions, section 12). */
+export interface Publications {
+  /**
+   * Takes a message that was published here: it is retained, kept for every session that outlives its connection, and handed to the other
+   * nodes. Settles when all that is stored. `expect` is told of the sessions before.
+   */
+  take(id: string, publication: Publication, expect: (sessions: ReadonlyMap<string, QoS>) => void): Promise<void>;
+  /** Keeps a message of another node for sessions whose clients are here. */
+  keep(id: string, publication: Publication, sessions: ReadonlyMap<string, QoS>): Promise<void>;
+  /** The message that another node has published; undefined if the change is none. */
+  arrived(change: Change): { readonly id: string; readonly publication: Publication } | undefined;
+}
+
+/** How long the other nodes have to fetch a message, in milliseconds. */
+const keptMs = 120_000;
+
+/** Opens them. `others` is false where this is the only process. */
+export const openPublications = (options: {
+  readonly store: Store;
+  readonly sessions: Pick<MqttSessions, 'match'>;
+  readonly queue: Pick<MqttQueue, 'add'>;
+  readonly retained: Pick<Retained, 'keep'>;
+  readonly node: string;
+  readonly others: boolean;
+  readonly now: () => number;
+}): Publications => {
+  const { store, sessions, queue, retained, node, others, now } = options;
+  const rows = store.collection('mqtt-publications');
+
+  const wanting = (topic: string): ReadonlyMap<string, QoS> => new Map([...sessions.match(topic)].filter(([, qos]) => qos > 0));
+
+  return {
+    async take(id, publication, expect) {
+      const work: Promise<unknown>[] = [];
+      if (publication.retain) work.push(retained.keep(publication));
+      if (publication.qos > 0) {
+        const kept = wanting(publication.topic);
+        if (kept.size > 0) {
+          expect(kept);
+          work.push(queue.add(id, publication, kept));
+        }
+      }
+      if (others) {
+        const row = { ...stored(publication), _id: id, node, purgeAt: new Date(now() + keptMs) };
+        work.push(rows.insertOne(row));
+      }
+      if (work.length > 0) await Promise.all(work);
+    },
+    keep: (id, publication, kept) => queue.add(id, publication, kept),
+    arrived({ collection, type, document }) {
+      if (collection !== 'mqtt-publications' || type !== 'insert' || document === null) return undefined;
+      const row = document as MqttPublicationDocument;
+      return row.node === node ? undefined : { id: row._id, publication: publicationOf(row) };
+    },
+  };
+};

@@ -1,0 +1,140 @@
+import { isDuplicateKey } from '../store/duplicate-key.ts';
+import type { MqttQueueDocument } from '../store/collections.ts';
+import type { Store } from '../store/port.ts';
+import { publicationOf, stored, type Publication } from './stored-publish.ts';
+import type { QoS } from './subscription-index.ts';
+
+/** A message that waits for a session. */
+export interface Waiting extends Publication {
+  /** Names the row. */
+  readonly id: string;
+  readonly messageId?: number | undefined;
+  readonly received: boolean;
+}
+
+/** What waits for sessions that outlive their connections, in the order in which it came. */
+export interface MqttQueue {
+  /**
+   * Keeps a message for these sessions, each with its QoS; a message that is there already stays as it is. Settles when it is stored.
+   *
+   * A session that has `most` messages waiting gets no more: what it has stays.
+   */
+  add(message: string, publication: Publication, sessions: ReadonlyMap<string, QoS>): Promise<void>;
+  /** The id of the row that keeps this message for this session. */
+  idOf(message: string, clientId: string): string;
+  /** Everything that waits, oldest first. */
+  of(clientId: string): AsyncIterable<Waiting>;
+  /** Packet identifiers under which something was sent and not acknowledged, and the rows. */
+  inFlight(clientId: string): Promise<ReadonlyMap<number, string>>;
+  /** Writes down under which packet identifier it was sent. */
+  sent(id: string, messageId: number): Promise<void>;
+  /** Only PUBREL is left to be sent. */
+  received(id: string): Promise<void>;
+  remove(clientId: string, id: string): Promise<void>;
+  /** Packet identifiers of QoS 2 messages that the client has sent and not released. */
+  incoming(clientId: string): Promise<readonly number[]>;
+  addIncoming(clientId: string, messageId: number): Promise<void>;
+  removeIncoming(clientId: string, messageId: number): Promise<void>;
+}
+
+/** How many messages may wait for one session. */
+const most = 1_000;
+
+/** Opens the queues. `node` tells the messages of nodes apart that come in the same millisecond. */
+export const openMqttQueue = (options: {
+  readonly store: Store;
+  readonly node: string;
+  readonly now: () => number;
+}): MqttQueue => {
+  const { store, node, now } = options;
+  const rows = store.collection('mqtt-queue');
+  const incoming = store.collection('mqtt-incoming');
+  const lengths = new Map<string, Promise<number>>();
+  let last = 0;
+  let counter = 0;
+
+  const nextOrder = (): string => {
+    const at = Math.max(last, now());
+    counter = at === last ? counter + 1 : 0;
+    last = at;
+    return `${String(at).padStart(15, '0')}-${String(counter).padStart(6, '0')}-${node}`;
+  };
+
+  /** About how many wait: what other nodes add or take is not counted until this one counts anew. */
+  const lengthOf = (client: string): Promise<number> => {
+    const known = lengths.get(client) ?? rows.countDocuments({ client }, { limit: most });
+    lengths.set(client, known);
+    return known;
+  };
+  const count = (client: string, by: number): void => {
+    const known = lengths.get(client);
+    if (known !== undefined)
+      lengths.set(
+        client,
+        known.then((length) => Math.max(0, length + by)),
+      );
+  };
+
+  const idOf = (message: string, clientId: string): string => `${message}/${clientId}`;
+
+  return {
+    async add(message, publication, sessions) {
+      const order = nextOrder();
+      const added = [...sessions].map(async ([client, qos]) => {
+        if ((await lengthOf(client)) >= most) {
+          lengths.delete(client);
+          if ((await lengthOf(client)) >= most) return;
+        }
+        count(client, 1);
+        try {
+          await rows.insertOne({
+            ...stored(publication),
+            _id: idOf(message, client),
+            client,
+            order,
+            qos: Math.min(qos, publication.qos) as QoS,
+            retain: false,
+          });
+        } catch (error) {
+          count(client, -1);
+          if (!isDuplicateKey(error)) throw error;
+        }
+      });
+      await Promise.all(added);
+    },
+    idOf,
+    async *of(clientId) {
+      for await (const row of rows.find({ client: clientId }).sort({ order: 1 })) yield waiting(row);
+    },
+    async inFlight(clientId) {
+      const filter = { client: clientId, messageId: { $exists: true } };
+      const found = await rows.find(filter, { projection: { messageId: 1 } }).toArray();
+      return new Map(found.map(({ _id, messageId = 0 }) => [messageId, _id]));
+    },
+    async sent(id, messageId) {
+      await rows.updateOne({ _id: id }, { $set: { messageId } });
+    },
+    async received(id) {
+      await rows.updateOne({ _id: id }, { $set: { received: true } });
+    },
+    async remove(clientId, id) {
+      count(clientId, -1);
+      await rows.deleteOne({ _id: id });
+    },
+    incoming: async (clientId) => (await incoming.find({ client: clientId }).toArray()).map(({ messageId }) => messageId),
+    async addIncoming(clientId, messageId) {
+      const row = { _id: `${messageId}/${clientId}`, client: clientId, messageId };
+      await incoming.replaceOne({ _id: row._id }, row, { upsert: true });
+    },
+    async removeIncoming(clientId, messageId) {
+      await incoming.deleteOne({ _id: `${messageId}/${clientId}` });
+    },
+  };
+};
+
+const waiting = (row: MqttQueueDocument): Waiting => ({
+  ...publicationOf(row),
+  id: row._id,
+  messageId: row.messageId,
+  received: row.received === true,
+});

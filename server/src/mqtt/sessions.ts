@@ -1,0 +1,174 @@
+import type { Change, Feed } from '../delivery/feed.ts';
+import { isDuplicateKey } from '../store/duplicate-key.ts';
+import type { MqttSessionDocument, StoredPublish } from '../store/collections.ts';
+import type { Store } from '../store/port.ts';
+import { openSubscriptionIndex, type QoS, type Subscribed } from './subscription-index.ts';
+
+/** A connection that asks for the session of its client id. */
+export interface Claim {
+  readonly clientId: string;
+  readonly uuid: string;
+  /** Does the session end with the connection? */
+  readonly clean: boolean;
+  /** Names the connection: random. */
+  readonly link: string;
+  readonly will?: StoredPublish | undefined;
+}
+
+/** What a client finds when it comes. */
+export interface Found {
+  /** Was there a session that goes on? */
+  readonly present: boolean;
+  readonly subscriptions: readonly Subscribed[];
+}
+
+/** The sessions of all nodes: whose a client id is, where its client is, and what it subscribes to (decisions, section 12). */
+export interface MqttSessions {
+  /** Takes the session over, from whichever connection has it; null if the client id is somebody else's. */
+  claim(claim: Claim): Promise<Found | null>;
+  /** The connection has gone: a clean session goes with it, another one waits. */
+  leave(clientId: string, link: string): Promise<void>;
+  /** Replaces the subscriptions, as long as this connection has the session. */
+  subscribe(clientId: string, link: string, subscriptions: readonly Subscribed[]): Promise<void>;
+  /** The sessions, other than clean ones, whose subscriptions match. */
+  match(topic: string): ReadonlyMap<string, QoS>;
+  /** Is a client with this session there, on any node? Only of sessions that outlive their connection. */
+  isConnected(clientId: string): boolean;
+  /** Ends a session with all that waits for it. */
+  remove(session: MqttSessionDocument): Promise<void>;
+  /** Sessions that say that a node has them that is not this one. */
+  elsewhere(): Promise<readonly MqttSessionDocument[]>;
+  /** Sessions whose client has been away since before then. */
+  awaySince(before: Date): Promise<readonly MqttSessionDocument[]>;
+  /** Takes the will of a session whose node is dead, and marks its client as away; false if somebody else did. */
+  release(session: MqttSessionDocument): Promise<boolean>;
+  close(): void;
+}
+
+/**
+ * Opens them. `others` is false where this is the only process: then a clean session without a will is nobody else's business and not
+ * written down. `taken` is told of a session that a connection of another node has taken over.
+ */
+export const openMqttSessions = async (options: {
+  readonly store: Store;
+  readonly feed: Pick<Feed, 'subscribe' | 'onResync'>;
+  readonly node: string;
+  readonly others: boolean;
+  readonly now: () => number;
+  /** Somebody who may not be here any more has no claim to a client id. */
+  readonly exists: (uuid: string) => Promise<boolean>;
+  readonly taken: (clientId: string, link: string | undefined) => void;
+  readonly report: (error: unknown) => void;
+}): Promise<MqttSessions> => {
+  const { store, feed, node, others, now } = options;
+  const rows = store.collection('mqtt-sessions');
+  const index = openSubscriptionIndex();
+  const known = new Map<string, { readonly rev: number; readonly connected: boolean }>();
+
+  const see = ({ _id, rev, clean, link, subscriptions }: MqttSessionDocument): void => {
+    if (rev <= (known.get(_id)?.rev ?? 0)) return;
+    known.set(_id, { rev, connected: link !== undefined });
+    index.set(_id, clean ? [] : subscriptions);
+  };
+  const forget = (clientId: string): void => {
+    known.delete(clientId);
+    index.set(clientId, []);
+  };
+  const load = async (): Promise<void> => {
+    const before = new Set(known.keys());
+    for await (const session of rows.find({})) {
+      before.delete(session._id);
+      see(session);
+    }
+    for (const clientId of before) forget(clientId);
+  };
+
+  const stops = [
+    feed.subscribe(({ collection, document, id }: Change) => {
+      if (collection !== 'mqtt-sessions') return;
+      const session = document as MqttSessionDocument | null;
+      if (session === null) return forget(String(id));
+      see(session);
+      if (session.node !== node) options.taken(session._id, session.link);
+    }),
+    feed.onResync(() => void load().catch(options.report)),
+  ];
+  await load();
+
+  /** Writes the next version of a session; false if somebody was faster. */
+  const write = async (before: MqttSessionDocument | null, next: Omit<MqttSessionDocument, 'rev'>): Promise<boolean> => {
+    const session: MqttSessionDocument = { ...next, rev: (before?.rev ?? 0) + 1 };
+    if (before === null) {
+      try {
+        await rows.insertOne(session);
+      } catch (error) {
+        if (isDuplicateKey(error)) return false;
+        throw error;
+      }
+    } else {
+      const { matchedCount } = await rows.replaceOne({ _id: session._id, rev: before.rev }, session);
+      if (matchedCount === 0) return false;
+    }
+    see(session);
+    return true;
+  };
+
+  /** Changes a session as long as this connection has it. */
+  const revise = async (
+    clientId: string,
+    link: string,
+    change: (session: MqttSessionDocument) => Omit<MqttSessionDocument, 'rev'> | null,
+  ): Promise<void> => {
+    for (;;) {
+      const session = await rows.findOne({ _id: clientId });
+      if (session === null || session.link !== link) return;
+      const next = change(session);
+      if (next === null) return remove(session);
+      if (await write(session, next)) return;
+    }
+  };
+
+  const remove = async ({ _id, rev }: MqttSessionDocument): Promise<void> => {
+    const { deletedCount } = await rows.deleteOne({ _id, rev });
+    if (deletedCount === 0) return;
+    forget(_id);
+    await store.collection('mqtt-queue').deleteMany({ client: _id });
+    await store.collection('mqtt-incoming').deleteMany({ client: _id });
+  };
+
+  return {
+    async claim({ clientId, uuid, clean, link, will }) {
+      for (;;) {
+        const before = await rows.findOne({ _id: clientId });
+        if (before !== null && before.uuid !== uuid && (await options.exists(before.uuid))) return null;
+        const present = before !== null && before.uuid === uuid && !before.clean && !clean;
+        if (before !== null && !present) {
+          await remove(before);
+          continue;
+        }
+        if (clean && will === undefined && !others) return { present: false, subscriptions: [] };
+        const subscriptions = before?.subscriptions ?? [];
+        const next = { _id: clientId, uuid, clean, subscriptions, link, node, since: new Date(now()), ...(will && { will }) };
+        if (await write(before, next)) return { present, subscriptions };
+      }
+    },
+    leave: (clientId, link) =>
+      revise(clientId, link, ({ link: _link, node: _node, will: _will, rev: _rev, ...session }) =>
+        session.clean ? null : { ...session, since: new Date(now()) },
+      ),
+    subscribe: (clientId, link, subscriptions) =>
+      revise(clientId, link, (session) => ({ ...session, subscriptions: [...subscriptions] })),
+    match: (topic) => index.match(topic),
+    isConnected: (clientId) => known.get(clientId)?.connected === true,
+    remove,
+    elsewhere: () => rows.find({ node: { $exists: true, $ne: node } }).toArray(),
+    awaySince: (before) => rows.find({ link: { $exists: false }, since: { $lt: before } }).toArray(),
+    release: (session) => {
+      const { link: _link, node: _node, will: _will, ...left } = session;
+      return write(session, { ...left, since: new Date(now()) });
+    },
+    close() {
+      for (const stop of stops) stop();
+    },
+  };
+};

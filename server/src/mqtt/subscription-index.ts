@@ -1,0 +1,82 @@
+/** 0: at most once, 1: at least once, 2: exactly once (MQTT 3.1.1, section 4.3). */
+export type QoS = 0 | 1 | 2;
+
+/** One subscription. */
+export interface Subscribed {
+  readonly topic: string;
+  readonly qos: QoS;
+}
+
+/** Which sessions subscribe to a topic. */
+export interface SubscriptionIndex {
+  /** The subscriptions of this session are these and no others. */
+  set(client: string, subscriptions: readonly Subscribed[]): void;
+  /** The sessions that a message with this topic goes to, each with the highest QoS of its matching subscriptions. */
+  match(topic: string): ReadonlyMap<string, QoS>;
+}
+
+interface Level {
+  readonly next: Map<string, Level>;
+  readonly ends: Map<string, QoS>;
+}
+
+const level = (): Level => ({ next: new Map(), ends: new Map() });
+
+const put = (tree: Level, client: string, { topic, qos }: Subscribed): void => {
+  let at = tree;
+  for (const name of topic.split('/')) {
+    const next = at.next.get(name) ?? level();
+    at.next.set(name, next);
+    at = next;
+  }
+  at.ends.set(client, qos);
+};
+
+const take = (tree: Level, client: string, names: readonly string[], at = 0): void => {
+  const name = names[at];
+  if (name === undefined) return void tree.ends.delete(client);
+  const next = tree.next.get(name);
+  if (next === undefined) return;
+  take(next, client, names, at + 1);
+  if (next.ends.size === 0 && next.next.size === 0) tree.next.delete(name);
+};
+
+const collect = (tree: Level, names: readonly string[], at: number, found: Map<string, QoS>): void => {
+  const add = (ends: ReadonlyMap<string, QoS> | undefined): void => {
+    for (const [client, qos] of ends ?? []) if (qos > (found.get(client) ?? -1)) found.set(client, qos);
+  };
+  const name = names[at];
+  // A wildcard in front does not match the broker's own topics (MQTT 3.1.1, section 4.7.2).
+  const wild = at > 0 || name?.startsWith('$') !== true;
+  if (wild) add(tree.next.get('#')?.ends);
+  if (name === undefined) return add(tree.ends);
+  for (const next of [tree.next.get(name), wild ? tree.next.get('+') : undefined]) {
+    if (next !== undefined) collect(next, names, at + 1, found);
+  }
+};
+
+/** An empty index. */
+export const openSubscriptionIndex = (): SubscriptionIndex => {
+  const tree = level();
+  const known = new Map<string, readonly Subscribed[]>();
+  return {
+    set(client, subscriptions) {
+      for (const { topic } of known.get(client) ?? []) take(tree, client, topic.split('/'));
+      if (subscriptions.length === 0) known.delete(client);
+      else known.set(client, subscriptions);
+      for (const one of subscriptions) put(tree, client, one);
+    },
+    match(topic) {
+      const found = new Map<string, QoS>();
+      if (known.size > 0) collect(tree, topic.split('/'), 0, found);
+      return found;
+    },
+  };
+};
+
+/** Does this filter match this topic (MQTT 3.1.1, section 4.7)? */
+export const matches = (filter: string, topic: string): boolean => {
+  const index = openSubscriptionIndex();
+  index.set('', [{ topic: filter, qos: 0 }]);
+  return index.match(topic).size > 0;
+};

@@ -1,0 +1,541 @@
+import { Aedes, type AedesPublishPacket, type Client, type ConnectPacket, type PublishPacket, type Subscription } from 'aedes';
+import { randomBytes } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { RegistryError } from '@rollcall/client/contract';
+import type { Actor } from '../../actor.ts';
+import type { Authorities, Authority } from '../../authorities.ts';
+import type { Connection, Connections } from '../../connections.ts';
+import type { Change } from '../../delivery/feed.ts';
+import type { Ingest } from '../../mqtt/ingest.ts';
+import { LoginRefused, type MqttIdentity, type MqttLogin } from '../../mqtt/login.ts';
+import type { Answer, Jobs } from '../../mqtt/jobs.ts';
+import type { Publications } from '../../mqtt/publications.ts';
+import type { MqttQueue } from '../../mqtt/queue.ts';
+import type { Retained } from '../../mqtt/retained.ts';
+import { isJobTopic, mayPublish, mayRead, ownRights, publishedTopic } from '../../mqtt/rights.ts';
+import type { MqttSessions } from '../../mqtt/sessions.ts';
+import { publicationOf, stored, type Publication } from '../../mqtt/stored-publish.ts';
+import type { QoS } from '../../mqtt/subscription-index.ts';
+import { backlogOf, clientOf, forgetPacket, limitPackets } from './aedes.ts';
+import { openLink, wantedQos, type Link } from './link.ts';
+import { commandWording, meshbluWording, outletTo, type Told } from './outlet.ts';
+import { persistenceOf, sessionMark } from './persistence.ts';
+
+type Permissions = Authority['permissions'];
+
+/** What the broker works with. */
+export interface BrokerKit {
+  readonly login: MqttLogin;
+  /** Who a client would be whose session is this principal's; null if that may not be here. */
+  readonly identify: (uuid: string) => Promise<MqttIdentity | null>;
+  readonly authorities: Pick<Authorities, 'known' | 'of' | 'fresh'>;
+  readonly connections: Connections;
+  /** Those of these actors who may still be here. */
+  readonly live: (actors: readonly Actor[]) => Promise<ReadonlySet<Actor>>;
+  readonly sessions: MqttSessions;
+  readonly queue: MqttQueue;
+  readonly retained: Retained;
+  readonly publications: Publications;
+  readonly ingest: Ingest;
+  readonly jobs: Jobs;
+  /** Shows a device as online until the function returned is called. */
+  readonly hold: (uuid: string, provenAt: () => number) => () => void;
+  /** Lets a connection listen to another device's broadcasts; false if it may not. */
+  readonly listen: (connection: Connection, uuid: string) => Promise<boolean>;
+  readonly unlisten: (connection: Connection, uuid: string) => void;
+  /** Are clean sessions of other nodes' business? */
+  readonly others: boolean;
+  /** Is that node alive? */
+  readonly lives: (node: string) => boolean;
+  /** Fails while this node may not answer. */
+  readonly available: () => void;
+  readonly report: (error: unknown) => void;
+  readonly now: () => number;
+}
+
+/** The MQTT broker of this node. */
+export interface Broker {
+  /** Serves one connection, which has bytes of MQTT 3.1.1 to say. */
+  handle(stream: Duplex, address: string, request?: IncomingMessage): void;
+  /** Takes messages of other nodes from the feed. */
+  change(change: Change): Promise<unknown> | undefined;
+  /** Ends the connection of a client id unless it is this one: another node has it. */
+  taken(clientId: string, link: string | undefined): void;
+  /** Publishes the wills of clients whose node died with them. */
+  makeUp(): Promise<void>;
+  /** Live connections. */
+  readonly size: number;
+  close(): Promise<void>;
+}
+
+/** Largest packet, in bytes (MQTT 3.1.1 allows 256 MiB). */
+export const maxPacketBytes = 262_144;
+/** Longest topic and filter, in bytes. */
+const maxTopicBytes = 4_096;
+/** Longest client id, in bytes. */
+const maxClientIdBytes = 1_024;
+/** What may wait for one connection, in bytes; then QoS 0 is dropped and with other messages the connection ends. */
+const maxBacklogBytes = 1_048_576;
+/** A connection that takes nothing for so long is closed, in milliseconds. */
+const drainMs = 10_000;
+/** A connection has to say CONNECT in this time, in milliseconds. */
+const connectMs = 10_000;
+/** How many devices one connection may speak for. */
+const maxDevicesPerLink = 1_000;
+/** Where a call goes that a client made by publishing: nobody subscribes to it. */
+const nowhere = '$rollcall/call';
+
+const wellFormed = (topic: string): boolean => topic !== '' && !topic.includes('\0') && Buffer.byteLength(topic) <= maxTopicBytes;
+
+const refused = (returnCode: 2 | 3 | 4 | 5): Error & { returnCode: 2 | 3 | 4 | 5 } =>
+  Object.assign(new Error('the connection is refused'), { returnCode });
+
+/** Opens the broker. */
+export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
+  const { connections, sessions, queue, authorities, publications, available, now } = kit;
+  const links = new Map<Client, Link>();
+  /** The newest link of a client id: its client may still be on its way in. */
+  const byClientId = new Map<string, Link>();
+  const byConnection = new Map<string, Link>();
+  const asking = new WeakMap<Client, ConnectPacket>();
+  const addresses = new WeakMap<Client, string>();
+  const provenAt = new WeakMap<Client, number>();
+  let messages = 0;
+  const prefix = randomBytes(9).toString('base64url');
+  const nextMessage = (): string => `${prefix}.${(messages += 1).toString(36)}`;
+
+  const linkOf = (client: Pick<Client, 'id'>): Link | undefined => links.get(client as Client) ?? byClientId.get(client.id);
+
+  const broker = new Aedes({
+    persistence: persistenceOf({ sessions, queue, retained: kit.retained, linkOf }),
+    concurrency: 0,
+    connectTimeout: connectMs,
+    drainTimeout: drainMs,
+    maxClientsIdLength: maxClientIdBytes,
+    preConnect(client, packet, callback) {
+      asking.set(client, packet);
+      callback(null, true);
+    },
+    authenticate(client, username, password, done) {
+      enter(client, username, password).then(
+        () => done(null, true),
+        (error: unknown) => done(refusalOf(error), false),
+      );
+    },
+    authorizePublish(client, packet, callback) {
+      const link = client === null ? undefined : links.get(client);
+      if (link === undefined) return callback(new Error('not connected'));
+      const { topic } = packet;
+      link
+        .line(() => accept(link, packet))
+        .then((follow) => follow && (link.following = follow()))
+        .then(
+          () => callback(null),
+          (error: unknown) => callback(new Error(`a message on ${topic} was refused`, { cause: error })),
+        );
+    },
+    authorizeSubscribe(client, subscription, callback) {
+      const link = links.get(client);
+      if (link === undefined) return callback(new Error('not connected'));
+      grant(link, subscription).then(
+        (granted) => callback(null, granted ? subscription : null),
+        (error: unknown) => callback(error as Error),
+      );
+    },
+    authorizeForward: (client, packet) => forward(links.get(client), packet),
+  });
+  await broker.listen();
+
+  const refusalOf = (error: unknown): ReturnType<typeof refused> => {
+    if (error instanceof LoginRefused) return refused(error.returnCode);
+    if (!(error instanceof RegistryError)) kit.report(error);
+    return refused(error instanceof RegistryError && error.code === 'banned' ? 5 : 3);
+  };
+
+  /** Lets a client in: who it is first, and only then whose session it takes over. */
+  const enter = async (client: Client, username: string | undefined, password: Buffer | undefined): Promise<void> => {
+    available();
+    const packet = asking.get(client);
+    if (packet === undefined) throw new LoginRefused(3);
+    const { clientId, clean = true, will } = packet;
+    if ((clientId === '' && !clean) || Buffer.byteLength(clientId) > maxClientIdBytes) throw new LoginRefused(2);
+    if (will !== undefined && (!wellFormed(will.topic) || /[+#]/.test(will.topic))) throw new LoginRefused(5);
+    const attempt = {
+      clientId,
+      username,
+      password: password?.toString(),
+      address: addresses.get(client) ?? '',
+      stream: client.conn,
+    };
+    let identity: MqttIdentity;
+    let before: number;
+    do {
+      before = connections.endings;
+      identity = await kit.login(attempt);
+    } while (connections.endings !== before);
+    const { uuid } = identity.actor;
+    const holder = byClientId.get(client.id);
+    if (holder !== undefined && !holder.ended && holder.identity.actor.uuid !== uuid) throw new LoginRefused(2);
+    const id = randomBytes(12).toString('base64url');
+    const lastWill =
+      will &&
+      stored({ topic: will.topic, payload: Buffer.from(will.payload), qos: will.qos as QoS, retain: will.retain === true });
+    const found = await sessions.claim({ clientId: client.id, uuid, clean, link: id, will: lastWill });
+    if (found === null) throw new LoginRefused(2);
+    if (client.closed) {
+      await sessions.leave(client.id, id);
+      throw new LoginRefused(3);
+    }
+    const keeps = !clean;
+    const link = openLink({
+      id,
+      client,
+      identity,
+      connection: connectionOf(() => link, identity.actor, id, uuid),
+      keeps,
+      hasWill: will !== undefined,
+      restored: found.present ? found.subscriptions : null,
+      unreleased: keeps && found.present ? await queue.incoming(client.id) : [],
+      unacknowledged: keeps && found.present ? await queue.inFlight(client.id) : new Map(),
+    });
+    links.set(client, link);
+    byClientId.set(client.id, link);
+    join(link, link.connection);
+    if (identity.serialNumber !== undefined || identity.kind === 'mqttToken') {
+      const serial = identity.serialNumber ?? clientId;
+      const device = await kit.ingest.deviceOf(identity, serial);
+      if (device !== null) speakFor(link, device, serial);
+    }
+    if (connections.endings !== before && !(await kit.live([identity.actor])).has(identity.actor)) {
+      await link.connection.end();
+      throw new LoginRefused(4);
+    }
+  };
+
+  const leaving = new Set<Promise<unknown>>();
+  const left = async (): Promise<void> => void (await Promise.all([...leaving]));
+
+  /** The releases of a link, called when it leaves. */
+  const releases = new Map<Link, (() => void)[]>();
+  const spokenFor = new Map<Link, Set<string>>();
+
+  const join = (link: Link, connection: Connection): void => {
+    const held = releases.get(link) ?? [];
+    releases.set(link, held);
+    byConnection.set(connection.id, link);
+    held.push(
+      connections.add(connection),
+      kit.hold(connection.device ?? connection.actor.uuid, () => provenAt.get(link.client) ?? 0),
+      () => byConnection.delete(connection.id),
+    );
+  };
+
+  /** Messages for this device go out as commands for its serial number. */
+  const speakFor = (link: Link, device: string, serial: string): void => {
+    const spoken = spokenFor.get(link) ?? new Set<string>();
+    spokenFor.set(link, spoken);
+    const { topicToken, actor } = link.identity;
+    if (spoken.has(device) || topicToken === undefined || link.ended || spoken.size >= maxDevicesPerLink) return;
+    spoken.add(device);
+    const topic = `${topicToken}/server/commands/${serial}`;
+    join(
+      link,
+      connectionOf(() => link, { ...actor, uuid: device }, `${link.id}/${device}`, device, topic),
+    );
+  };
+
+  /** A connection of the table: the client's own, or with a command topic that of a device which it speaks for. */
+  const connectionOf = (link: () => Link, actor: Actor, id: string, uuid: string, commands?: string): Connection => ({
+    actor,
+    ...(uuid !== actor.uuid && { device: uuid }),
+    id,
+    extras: false,
+    outlet: outletTo(
+      (_connection, event, data) =>
+        commands === undefined ? meshbluWording(event, data, topicOf(link(), uuid, data)) : commandWording(event, data, commands),
+      (_connection, told, message) => tell(link(), told, message),
+    ),
+    end: (told) => end(link(), told === undefined ? undefined : meshbluWording(told.event, told.data, uuid)),
+    pending: () => backlogOf(link().client),
+    onLeave: (release) => void (releases.get(link()) ?? releases.set(link(), []).get(link()))?.push(release),
+  });
+
+  /** Broadcasts of a device that the client subscribes to come on that device's topic, everything else on its own. */
+  const topicOf = (link: Link, own: string, data: unknown): string => {
+    const from = (data as { readonly fromUuid?: unknown } | null | undefined)?.fromUuid;
+    return typeof from === 'string' && from !== own && link.granted.has(from) ? from : own;
+  };
+
+  const end = (link: Link, told?: Told): Promise<unknown> => {
+    if (!link.ended) {
+      if (told !== undefined) tell(link, told, undefined);
+      link.ended = true;
+      // What it is told, and the answer to its own call, go out first.
+      void link
+        .settled()
+        .then(() => link.following)
+        .finally(() => setImmediate(() => setImmediate(() => link.client.close())));
+      leave(link);
+    }
+    return link.settled();
+  };
+
+  const leave = (link: Link): void => {
+    for (const release of releases.get(link)?.splice(0) ?? []) release();
+    releases.delete(link);
+    spokenFor.delete(link);
+    link.outgoing.drain();
+    if (byClientId.get(link.client.id) === link) byClientId.delete(link.client.id);
+  };
+
+  broker.on('clientDisconnect', (client: Client) => {
+    const link = links.get(client);
+    if (link === undefined) return;
+    leave(link);
+    const gone = link
+      .settled()
+      .then(() => {
+        link.ended = true;
+        links.delete(client);
+        return link.keeps || kit.others || link.hasWill ? sessions.leave(client.id, link.id) : undefined;
+      })
+      .catch(kit.report)
+      .finally(() => leaving.delete(gone));
+    leaving.add(gone);
+  });
+  broker.on('ping', (_packet, client) => provenAt.set(client, now()));
+  // What a client does wrong ends its own connection, and that is all.
+  for (const event of ['clientError', 'connectionError'] as const) broker.on(event, () => undefined);
+  broker.on('error' as never, (error: unknown) => kit.report(error));
+
+  /** What the roles of this client's principal allow; undefined if it has none. Fails with `unauthenticated` if it may not be here. */
+  const rolesOf = async ({ identity: { actor } }: Link, fresh: boolean): Promise<Permissions> => {
+    const authority = await (fresh ? authorities.fresh(actor.uuid) : authorities.of(actor.uuid));
+    if (authority === null) throw new RegistryError('unauthenticated');
+    return authority.permissions;
+  };
+
+  const byRole = async (link: Link, asks: (roles: Permissions) => boolean): Promise<boolean> => {
+    if (link.identity.actor.principal !== true) return false;
+    return asks(await rolesOf(link, false)) || asks(await rolesOf(link, true));
+  };
+
+  /** Decides on a message of a client, stores what has to be stored, and brings it to the registry. What it gives is left to be done. */
+  const accept = async (link: Link, packet: PublishPacket): Promise<(() => Promise<void>) | undefined> => {
+    available();
+    provenAt.set(link.client, now());
+    if (link.ended) throw new RegistryError('unauthenticated');
+    const { identity, own } = link;
+    const topic = publishedTopic(identity.prefix, packet.topic);
+    if (!wellFormed(topic)) throw new RegistryError('invalid-input');
+    const payload = Buffer.from(packet.payload);
+    if (isJobTopic(topic) && own.write(topic)) {
+      Object.assign(packet, { topic: nowhere, payload: Buffer.alloc(0), retain: false });
+      const finish = await kit.jobs(identity.actor, link.connection, topic, payload);
+      return async () => answer(link, await finish());
+    }
+    if (!mayPublish(own, undefined, topic) && !(await byRole(link, (roles) => mayPublish(own, roles, topic)))) {
+      throw new RegistryError('forbidden');
+    }
+    packet.topic = topic;
+    const qos = packet.qos as QoS;
+    const { messageId } = packet;
+    if (qos === 2 && messageId !== undefined && !link.incoming.accept(messageId)) return undefined;
+    const publication = { topic, payload, qos, retain: packet.retain };
+    const id = nextMessage();
+    Object.assign(packet, stampOf(id));
+    await publications.take(id, publication, (kept) => expect(id, topic, kept));
+    const device = await kit.ingest.take(identity, publication, id);
+    if (device !== undefined) speakFor(link, device.uuid, device.serial);
+    return undefined;
+  };
+
+  /** Even if the client was ended by its own call. */
+  const answer = (link: Link, told: Answer | undefined): void => {
+    if (told !== undefined) tell(link, { topic: link.identity.actor.uuid, ...told }, undefined);
+  };
+
+  /** Which rows of kept sessions belong to a message that is about to be emitted to their clients here. */
+  const expect = (id: string, topic: string, kept: ReadonlyMap<string, QoS>): void => {
+    for (const clientId of kept.keys()) {
+      const link = linkHere(clientId);
+      if (link?.keeps === true && wantedQos(link.client, topic) !== undefined) expectRow(link, id);
+    }
+  };
+
+  const expectRow = ({ client, outgoing }: Link, id: string): void => {
+    const row = queue.idOf(id, client.id);
+    outgoing.taken.add(row);
+    outgoing.byPacket.set(id, { row, waited: false });
+  };
+
+  const linkHere = (clientId: string): Link | undefined => {
+    const client = clientOf(broker, clientId);
+    const link = client && links.get(client);
+    return link?.ended === false ? link : undefined;
+  };
+
+  const grant = async (link: Link, { topic, qos }: Subscription): Promise<boolean> => {
+    available();
+    if (link.ended) throw new RegistryError('unauthenticated');
+    if (topic === sessionMark || !wellFormed(topic) || topic.startsWith('$share/')) return false;
+    const { own, connection } = link;
+    const granted =
+      mayRead(own, undefined, topic) ||
+      (await byRole(link, (roles) => mayRead(own, roles, topic))) ||
+      (await kit.listen(connection, topic));
+    if (granted) link.granted.set(topic, qos as QoS);
+    return granted;
+  };
+
+  /** Lets a message out to a client, if it may still have it. */
+  const forward = (link: Link | undefined, packet: AedesPublishPacket): AedesPublishPacket | null => {
+    if (link === undefined || (link.ended && !isOurs(link, packet))) return null;
+    const { client, keeps } = link;
+    const { topic, brokerId } = packet;
+    forgetPacket(client, link.passed, brokerId);
+    if (backlogOf(client) > maxBacklogBytes) {
+      // What is kept comes again when the client does.
+      if (packet.qos > 0) setImmediate(() => client.close());
+      return null;
+    }
+    const allowed = isOurs(link, packet) || mayHear(link, topic);
+    if (allowed === undefined) {
+      void later(link, packet).catch(kit.report);
+      return null;
+    }
+    if (!allowed) return withhold(link, brokerId);
+    if (packet.qos > 0) {
+      packet.qos = Math.min(packet.qos, wantedQos(client, topic) ?? packet.qos) as QoS;
+      if (keeps && packet.qos > 0) packet.messageId ??= link.outgoing.nextMessageId();
+    }
+    return packet;
+  };
+
+  /** Was it sent to this client alone, by the registry, which has decided on it? */
+  const isOurs = (link: Link, packet: AedesPublishPacket): boolean =>
+    (packet as { readonly clientId?: string }).clientId === link.id;
+
+  /** May the client have messages on this topic now? Undefined if that has to be looked up first. */
+  const mayHear = ({ own, identity: { actor } }: Link, topic: string): boolean | undefined => {
+    if (own.read(topic)) return true;
+    if (actor.principal !== true) return false;
+    const authority = authorities.known(actor.uuid);
+    if (authority === undefined) return undefined;
+    return authority !== null && mayRead(own, authority.permissions, topic);
+  };
+
+  const later = async (link: Link, packet: AedesPublishPacket): Promise<void> => {
+    const { topic, payload, qos, retain, brokerId } = packet;
+    if (!mayRead(link.own, await rolesOf(link, false), topic)) return void withhold(link, brokerId);
+    send(link, { topic, payload: Buffer.from(payload), qos: qos as QoS, retain }, brokerId);
+  };
+
+  /** A message that a client may not have any more does not wait for it either. */
+  const withhold = ({ client, outgoing }: Link, id: string): null => {
+    const message = outgoing.byPacket.get(id);
+    if (message !== undefined) {
+      outgoing.byPacket.delete(id);
+      void queue.remove(client.id, message.row).catch(kit.report);
+    }
+    return null;
+  };
+
+  /** Sends something to one client, whoever else has subscribed to it. */
+  const send = (link: Link, { topic, payload, qos, retain }: Publication, id: string): void => {
+    const packet = { cmd: 'publish' as const, topic, payload, qos, retain, dup: false, clientId: link.id, ...stampOf(id) };
+    link.client.publish(packet, () => undefined);
+  };
+
+  /** Tells a client something of its own, if it subscribes to it. */
+  const tell = (link: Link, { topic, payload }: Told, message: string | undefined): void => {
+    const wanted = wantedQos(link.client, topic);
+    if (wanted === undefined) return;
+    const publication: Publication = { topic, payload: Buffer.from(payload), qos: wanted > 0 ? 1 : 0, retain: false };
+    const id = message ?? nextMessage();
+    if (!link.keeps || link.ended || publication.qos === 0) return send(link, publication, id);
+    expectRow(link, id);
+    link
+      .tellLater(async () => {
+        await publications.keep(id, publication, new Map([[link.client.id, publication.qos]]));
+        send(link, publication, id);
+      })
+      .catch(kit.report);
+  };
+
+  const emit = (id: string, { topic, payload, qos, retain }: Publication): Promise<void> =>
+    new Promise((resolve, reject) => {
+      broker.publish({ cmd: 'publish', topic, payload, qos, retain, dup: false, ...stampOf(id) } as PublishPacket, (error) =>
+        error === undefined || error === null ? resolve() : reject(error),
+      );
+    });
+
+  /** Messages of other nodes, one after the other. */
+  let arrivals: Promise<unknown> = Promise.resolve();
+  const arrive = async (id: string, publication: Publication): Promise<void> => {
+    if (publication.qos > 0) {
+      const here = new Map(
+        [...sessions.match(publication.topic)].filter(([clientId, qos]) => qos > 0 && linkHere(clientId) !== undefined),
+      );
+      if (here.size > 0) {
+        expect(id, publication.topic, here);
+        await publications.keep(id, publication, here);
+      }
+    }
+    await emit(id, publication);
+  };
+
+  /** Publishes the will of a client that is no more on any node, if whoever it was may still do so. */
+  const makeUp = async (): Promise<void> => {
+    for (const session of await sessions.elsewhere()) {
+      if (session.node !== undefined && kit.lives(session.node)) continue;
+      if (!(await sessions.release(session)) || session.will === undefined) continue;
+      const identity = await kit.identify(session.uuid);
+      if (identity === null) continue;
+      const will = publicationOf(session.will);
+      const topic = publishedTopic(identity.prefix, will.topic);
+      const own = ownRights(identity);
+      const authority = identity.actor.principal === true ? await authorities.fresh(session.uuid) : null;
+      if (!mayPublish(own, authority?.permissions, topic)) continue;
+      const id = nextMessage();
+      const publication = { ...will, topic };
+      await publications.take(id, publication, (kept) => expect(id, topic, kept));
+      await emit(id, publication);
+      await kit.ingest.take(identity, publication, id);
+    }
+  };
+
+  return {
+    handle(stream, address, request) {
+      const client = broker.handle(stream, request);
+      addresses.set(client, address);
+      limitPackets(client, maxPacketBytes);
+    },
+    change(change) {
+      const arrived = publications.arrived(change);
+      if (arrived === undefined) return undefined;
+      arrivals = arrivals.then(() => arrive(arrived.id, arrived.publication)).catch(kit.report);
+      return arrivals;
+    },
+    taken(clientId, link) {
+      const here = byClientId.get(clientId);
+      if (here !== undefined && link !== undefined && here.id !== link) here.client.close();
+    },
+    makeUp,
+    get size() {
+      return links.size;
+    },
+    async close() {
+      await new Promise<void>((resolve) => broker.close(resolve));
+      await Promise.all([...links.values()].map((link) => link.settled()));
+      await left();
+    },
+  };
+};
+
+/** Every message is one of its own for aedes, which would take those of one broker for repeats if they overtook each other. */
+const stampOf = (id: string): { readonly brokerId: string; readonly brokerCounter: number } => ({
+  brokerId: id,
+  brokerCounter: 1,
+});

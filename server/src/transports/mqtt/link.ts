@@ -1,0 +1,144 @@
+import type { Client } from 'aedes';
+import type { Connection } from '../../connections.ts';
+import type { MqttIdentity } from '../../mqtt/login.ts';
+import { ownRights, type OwnRights } from '../../mqtt/rights.ts';
+import { matches, type Subscribed } from '../../mqtt/subscription-index.ts';
+import { subscriptionsOf } from './aedes.ts';
+
+/** One MQTT connection that has proved who it is, and the part of its session that is in memory while it is here. */
+export interface Link {
+  /** Names the connection in the session: random. */
+  readonly id: string;
+  readonly client: Client;
+  readonly identity: MqttIdentity;
+  readonly own: OwnRights;
+  /** The connections table's view of it. */
+  readonly connection: Connection;
+  /** Does the session outlive the connection? */
+  readonly keeps: boolean;
+  readonly hasWill: boolean;
+  /** The subscriptions of the session that goes on; null if there was none. */
+  readonly restored: readonly Subscribed[] | null;
+  /** Filters that were granted, with their QoS. */
+  readonly granted: Map<string, 0 | 1 | 2>;
+  /** The messages that it was offered lately. */
+  readonly passed: string[];
+  readonly outgoing: Outgoing;
+  readonly incoming: Incoming;
+  /** Has it lost its identity? Nothing of it is taken or delivered any more. */
+  ended: boolean;
+  /** What is left to be done of its newest call. */
+  following: Promise<void>;
+  /** Carries out one piece of work after the other, in the order in which it came. */
+  line<T>(work: () => Promise<T>): Promise<T>;
+  /** The same for what it is told. */
+  tellLater(work: () => Promise<void>): Promise<void>;
+  /** Settles when nothing of it is under way. */
+  settled(): Promise<void>;
+}
+
+/** Messages of a kept session on their way to its client: from their id to the row, and from the packet identifier to the row. */
+export interface Outgoing {
+  readonly byPacket: Map<string, { readonly row: string; readonly waited: boolean }>;
+  /** The row of each packet identifier in use; an empty text for a message that no row keeps. */
+  readonly byMessageId: Map<number, string>;
+  /** Rows that have been handed to the connection. */
+  readonly taken: Set<string>;
+  /** What waited has been sent: only then new messages follow it. */
+  readonly drained: Promise<void>;
+  drain(): void;
+  /** A packet identifier that was not in use; it is from now on. */
+  nextMessageId(): number;
+}
+
+/** QoS 2 messages from the client that it has not released yet. */
+export interface Incoming {
+  /** True the first time: the message is to be taken. */
+  accept(messageId: number): boolean;
+  /** Was it there already? The first one to ask is told no. */
+  isKnown(messageId: number): boolean;
+  release(messageId: number): boolean;
+}
+
+const highest = 65_535;
+
+const openOutgoing = (unacknowledged: ReadonlyMap<number, string>): Outgoing => {
+  let drain!: () => void;
+  const drained = new Promise<void>((resolve) => (drain = resolve));
+  const byMessageId = new Map(unacknowledged);
+  let last = 0;
+  return {
+    byPacket: new Map(),
+    byMessageId,
+    taken: new Set(),
+    drained,
+    drain,
+    nextMessageId() {
+      do last = (last % highest) + 1;
+      while (byMessageId.has(last));
+      byMessageId.set(last, '');
+      return last;
+    },
+  };
+};
+
+const openIncoming = (unreleased: readonly number[]): Incoming => {
+  const state = new Map<number, 'accepted' | 'known'>(unreleased.map((messageId) => [messageId, 'known']));
+  return {
+    accept(messageId) {
+      if (state.has(messageId)) return false;
+      state.set(messageId, 'accepted');
+      return true;
+    },
+    isKnown(messageId) {
+      if (state.get(messageId) !== 'accepted') return state.has(messageId);
+      state.set(messageId, 'known');
+      return false;
+    },
+    release: (messageId) => state.delete(messageId),
+  };
+};
+
+/** The highest QoS with which this client wants messages on this topic; undefined if it does not. */
+export const wantedQos = (client: Client, topic: string): 0 | 1 | 2 | undefined => {
+  let wanted: number | undefined;
+  for (const [filter, qos] of subscriptionsOf(client)) {
+    if (qos > (wanted ?? -1) && (filter === topic || matches(filter, topic))) wanted = qos;
+  }
+  return wanted as 0 | 1 | 2 | undefined;
+};
+
+/** A link without anything under way. */
+export const openLink = (
+  given: Pick<Link, 'id' | 'client' | 'identity' | 'connection' | 'keeps' | 'hasWill' | 'restored'> & {
+    /** Packet identifiers of the client's messages that it has not released. */
+    readonly unreleased: readonly number[];
+    /** Packet identifiers under which messages were sent that it has not acknowledged, and their rows. */
+    readonly unacknowledged: ReadonlyMap<number, string>;
+  },
+): Link => {
+  const { unreleased, unacknowledged, ...parts } = given;
+  let tail: Promise<unknown> = Promise.resolve();
+  let telling: Promise<unknown> = Promise.resolve();
+  return {
+    ...parts,
+    own: ownRights(given.identity),
+    granted: new Map(),
+    passed: [],
+    outgoing: openOutgoing(unacknowledged),
+    incoming: openIncoming(unreleased),
+    ended: false,
+    following: Promise.resolve(),
+    line(work) {
+      const done = tail.then(work);
+      tail = done.catch(() => undefined);
+      return done;
+    },
+    tellLater(work) {
+      const done = telling.then(work);
+      telling = done.catch(() => undefined);
+      return done;
+    },
+    settled: () => tail.then(() => undefined),
+  };
+};

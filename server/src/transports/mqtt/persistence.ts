@@ -1,0 +1,138 @@
+import type { Client } from 'aedes';
+import { Readable } from 'node:stream';
+import type { MqttQueue } from '../../mqtt/queue.ts';
+import type { Retained } from '../../mqtt/retained.ts';
+import type { MqttSessions } from '../../mqtt/sessions.ts';
+import type { QoS, Subscribed } from '../../mqtt/subscription-index.ts';
+import type { Link } from './link.ts';
+
+/** The topic of a subscription that nobody has made: it only tells aedes that there is a session. */
+export const sessionMark = '$rollcall/session';
+
+interface Outbound {
+  readonly cmd: 'publish' | 'pubrel';
+  readonly brokerId: string;
+  readonly messageId: number;
+}
+
+interface Identified {
+  readonly messageId: number;
+}
+
+/**
+ * aedes' persistence on the registry's store. What a connected client's session needs is in memory, in its link; the store is written before
+ * anything is acknowledged.
+ *
+ * Messages are stored for sessions, and retained, before aedes gets them (see `publications.ts`): aedes acknowledges a message of QoS 1 before
+ * it asks its persistence.
+ */
+export const persistenceOf = (kit: {
+  readonly sessions: MqttSessions;
+  readonly queue: MqttQueue;
+  readonly retained: Retained;
+  readonly linkOf: (client: Pick<Client, 'id'>) => Link | undefined;
+}) => {
+  const { sessions, queue, retained } = kit;
+  const nothing = async (): Promise<void> => undefined;
+  const linkOf = (client: Pick<Client, 'id'>): Link => {
+    const link = kit.linkOf(client);
+    if (link === undefined) throw new Error('a client that has left');
+    return link;
+  };
+
+  /** What waits for a session, in order; what has been handed to the connection meanwhile is passed by. */
+  async function* waiting(link: Link) {
+    const { outgoing, client } = link;
+    try {
+      for await (const { id, messageId, received, ...publication } of queue.of(client.id)) {
+        if (outgoing.taken.has(id)) continue;
+        outgoing.taken.add(id);
+        outgoing.byPacket.set(id, { row: id, waited: true });
+        const given = messageId ?? outgoing.nextMessageId();
+        const cmd = received ? 'pubrel' : 'publish';
+        yield { cmd, ...publication, brokerId: id, brokerCounter: 1, messageId: given, dup: messageId !== undefined };
+      }
+    } finally {
+      outgoing.drain();
+    }
+  }
+
+  return {
+    setup: nothing,
+    storeRetained: nothing,
+    createRetainedStreamCombi: (filters: readonly string[]) => Readable.from(retainedPackets(retained, filters)),
+
+    async addSubscriptions(client: Client): Promise<void> {
+      const link = linkOf(client);
+      const all: readonly Subscribed[] = [...link.granted].map(([topic, qos]) => ({ topic, qos }));
+      if (link.keeps) await link.line(() => sessions.subscribe(client.id, link.id, all));
+    },
+    async removeSubscriptions(client: Client, filters: readonly string[]): Promise<void> {
+      const link = linkOf(client);
+      for (const filter of filters) link.granted.delete(filter);
+      const all: readonly Subscribed[] = [...link.granted].map(([topic, qos]) => ({ topic, qos }));
+      if (link.keeps) await link.line(() => sessions.subscribe(client.id, link.id, all));
+    },
+    async subscriptionsByClient(client: Client): Promise<readonly { topic: string; qos: QoS }[]> {
+      const link = linkOf(client);
+      return link.restored === null ? [] : [{ topic: sessionMark, qos: 0 }, ...link.restored];
+    },
+    subscriptionsByTopic: async () => [],
+    cleanSubscriptions: nothing,
+
+    outgoingEnqueueCombi: nothing,
+    async outgoingUpdate(client: Client, packet: Outbound): Promise<void> {
+      const { outgoing } = linkOf(client);
+      if (packet.cmd === 'pubrel') {
+        const row = outgoing.byMessageId.get(packet.messageId);
+        if (row !== undefined && row !== '') await queue.received(row);
+        return;
+      }
+      const message = outgoing.byPacket.get(packet.brokerId);
+      if (message === undefined) throw new Error('no such packet');
+      if (!message.waited) await outgoing.drained;
+      outgoing.byPacket.delete(packet.brokerId);
+      outgoing.byMessageId.set(packet.messageId, message.row);
+      await queue.sent(message.row, packet.messageId);
+    },
+    async outgoingClearMessageId(client: Client, packet: Identified): Promise<Identified> {
+      const { outgoing, keeps, ended } = linkOf(client);
+      if (ended) return packet;
+      const row = outgoing.byMessageId.get(packet.messageId);
+      outgoing.byMessageId.delete(packet.messageId);
+      if (keeps && row !== undefined && row !== '') {
+        await queue.remove(client.id, row);
+        outgoing.taken.delete(row);
+      }
+      return packet;
+    },
+    outgoingStream(client: Client): Readable {
+      const link = linkOf(client);
+      if (link.keeps) return Readable.from(waiting(link));
+      link.outgoing.drain();
+      return Readable.from([]);
+    },
+
+    async incomingGetPacket(client: Client, packet: Identified): Promise<Identified> {
+      if (!linkOf(client).incoming.isKnown(packet.messageId)) throw new Error('no such packet');
+      return packet;
+    },
+    async incomingStorePacket(client: Client, { messageId }: Identified): Promise<void> {
+      if (linkOf(client).keeps) await queue.addIncoming(client.id, messageId);
+    },
+    async incomingDelPacket(client: Client, { messageId }: Identified): Promise<void> {
+      const link = linkOf(client);
+      if (!link.incoming.release(messageId)) throw new Error('no such packet');
+      if (link.keeps) await queue.removeIncoming(client.id, messageId);
+    },
+    cleanIncoming: nothing,
+
+    putWill: nothing,
+    delWill: nothing,
+    streamWill: () => Readable.from([]),
+  };
+};
+
+async function* retainedPackets(retained: Retained, filters: readonly string[]) {
+  for await (const publication of retained.matching(filters)) yield { cmd: 'publish', ...publication };
+}
