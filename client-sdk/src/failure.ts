@@ -31,4 +31,5 @@ export const toError = ({ code, status, error, details, id }: Refusal): Registry
   new RegistryError(isCode(code) ? code : (codes[Number(status)] ?? 'internal'), typeof error === 'string' ? error : undefined, {
     details: Array.isArray(details) ? details : undefined,
     id: typeof id === 'string' ? id : undefined,
+    status: typeof status === 'number' && status >= 400 && status < 600 ? status : undefined,
   });

@@ -124,7 +124,7 @@ export const openPipeline = ({ services, authenticate, limits, send, available }
     const shown = call.input;
     const { actor, input } = showsCredentials(operation, shown) ? await actingWith(call.actor, shown) : call;
     const problems = operation.problems(input);
-    if (problems.length > 0) throw new RegistryError('invalid-input', undefined, { details: problems });
+    if (problems.length > 0) throw new RegistryError('invalid-input', row.refusal?.(problems), { details: problems });
 
     const { as } = call;
     const request = actor !== null && call.request !== undefined ? { ...call.request, actor: actor.uuid } : null;

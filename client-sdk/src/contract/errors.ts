@@ -63,6 +63,7 @@ export interface Failure {
 export class RegistryError extends Error {
   override readonly name = 'RegistryError';
   readonly code: ErrorCode;
+  /** HTTP status: that of the code, unless the call's reference gives another. */
   readonly status: number;
   readonly details: readonly ErrorDetail[] | undefined;
   /** Names the server's log line of an internal error. */
@@ -71,11 +72,16 @@ export class RegistryError extends Error {
   constructor(
     code: ErrorCode,
     message: string = errors[code].message,
-    extra: { details?: readonly ErrorDetail[] | undefined; id?: string | undefined; cause?: unknown } = {},
+    extra: {
+      details?: readonly ErrorDetail[] | undefined;
+      id?: string | undefined;
+      status?: number | undefined;
+      cause?: unknown;
+    } = {},
   ) {
     super(message, extra.cause === undefined ? undefined : { cause: extra.cause });
     this.code = code;
-    this.status = errors[code].http;
+    this.status = extra.status ?? errors[code].http;
     this.details = extra.details;
     this.id = extra.id;
   }

@@ -18,3 +18,4 @@ export * as passwordPolicy from './password-policy.ts';
 export * as session from './session.ts';
 export * as auth from './auth.ts';
 export * as certificates from './certificates.ts';
+export * as mqttTokens from './mqtt-tokens.ts';

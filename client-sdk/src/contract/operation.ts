@@ -1,6 +1,6 @@
 import type { Static, TSchema } from 'typebox';
 import Type from 'typebox';
-import type { ErrorCode } from './errors.ts';
+import type { ErrorCode, ErrorDetail } from './errors.ts';
 
 /** The version 2 whitelists of Meshblu (reference, section 4.4). */
 export const whitelistNames = [
@@ -44,7 +44,7 @@ export type Access<Field extends string = string> =
   | { readonly permission: `/${string}`; readonly operation: 'read' | 'write'; readonly orSelf?: Field };
 
 /** Another system whose HTTP wire is given. */
-export type Dialect = 'accessControl' | 'authToken';
+export type Dialect = 'accessControl' | 'authToken' | 'mqttTokens';
 
 /** What a row declares. Listeners, routes, client methods, documents and table-driven tests follow from it. */
 export interface Row<
@@ -67,6 +67,8 @@ export interface Row<
   readonly output: Out;
   /** Failures beyond those that any call can meet. */
   readonly errors: readonly ErrorCode[];
+  /** The sentence of an input that its schema refuses, where a reference gives one. */
+  readonly refusal?: (details: readonly ErrorDetail[]) => string;
 }
 
 /**

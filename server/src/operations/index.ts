@@ -8,6 +8,7 @@ import { identity } from './identity.ts';
 import { live } from './live.ts';
 import { messages } from './messages.ts';
 import { passwordPolicy } from './password-policy.ts';
+import { mqttTokens } from './mqtt-tokens.ts';
 import { permissions } from './permissions.ts';
 import { roles } from './roles.ts';
 import { session } from './session.ts';
@@ -30,4 +31,5 @@ export const handlers: Implementation = {
   session,
   auth,
   certificates,
+  mqttTokens,
 };

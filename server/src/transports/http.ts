@@ -141,9 +141,10 @@ export const openHttp = async (kit: HttpKit): Promise<FastifyInstance> => {
   app.addContentTypeParser('*', { parseAs: 'string' }, (request, body, done) => {
     try {
       const { dialect, route = '' } = request.routeOptions.config as Spoken;
+      const text = String(body);
       const type = request.headers['content-type']?.split(';')[0]?.trim().toLowerCase() ?? '';
-      const isText = dialect?.textTypes?.(route).includes(type) === true;
-      done(null, isText ? String(body) : readJson(String(body), request.headers['content-type']));
+      const isText = dialect?.late !== undefined || dialect?.textTypes?.(route).includes(type) === true;
+      done(null, isText ? text : readJson(text, request.headers['content-type']));
     } catch (error) {
       done(error as Error);
     }
@@ -162,17 +163,21 @@ export const openHttp = async (kit: HttpKit): Promise<FastifyInstance> => {
 
   const actorOf = async (request: FastifyRequest, operation: Operation): Promise<Actor | null> => {
     const shown = credentialsOf(request.headers);
-    if (shown === undefined) return null;
-    const actor = await kit.authenticate({ ...shown, address: request.ip });
+    const actor = shown === undefined ? null : await kit.authenticate({ ...shown, address: request.ip });
     if (actor === null && !('public' in operation.access)) throw new RegistryError('unauthenticated');
     return actor;
   };
 
-  const callOf = async (request: FastifyRequest, operation: Operation, input: unknown): Promise<Call> => {
+  /** A late dialect's body is still text. */
+  const bodyOf = ({ body, headers }: FastifyRequest, { late }: Dialect): unknown => {
+    if (late === undefined) return body;
+    return typeof body !== 'string' || body === '' ? undefined : late.read(body, headers['content-type']);
+  };
+
+  const callOf = (request: FastifyRequest, actor: Actor | null, input: unknown): Call => {
     const key = header(request, 'idempotency-key');
     const rev = expectedRevision(request);
     const as = header(request, 'x-meshblu-as');
-    const actor = await actorOf(request, operation);
     return {
       actor,
       from: actor?.uuid ?? request.ip,
@@ -198,13 +203,16 @@ export const openHttp = async (kit: HttpKit): Promise<FastifyInstance> => {
         async handler(request, reply) {
           let answer: Answer;
           try {
+            const { headers, body } = request;
+            dialect.late?.admit?.(headers['content-type'], typeof body === 'string' && body !== '');
+            const actor = await actorOf(request, operation);
             const asked: Asked = {
               params: request.params as Record<string, unknown>,
               query: request.query as Record<string, unknown>,
-              body: request.body,
-              headers: request.headers,
+              body: bodyOf(request, dialect),
+              headers,
             };
-            const call = await callOf(request, operation, dialect.inputOf(route, asked, operation.row));
+            const call = callOf(request, actor, dialect.inputOf(route, asked, operation.row));
             const handled = await kit.dispatch(operation, call);
             await kit.carryOutEndings(handled);
             answer = dialect.succeed(route, handled.output, asked);
@@ -221,7 +229,13 @@ export const openHttp = async (kit: HttpKit): Promise<FastifyInstance> => {
     const others = allMethods.filter((method) => !methods.includes(method));
     const answer = dialect.notAllowed?.(allMethods.filter((method) => methods.includes(method)));
     if (answer !== undefined && others.length > 0)
-      app.route({ method: others, url, exposeHeadRoute: false, handler: (_request, reply) => write(reply, answer) });
+      app.route({
+        method: others,
+        url,
+        exposeHeadRoute: false,
+        config: { dialect } satisfies Spoken,
+        handler: (_request, reply) => write(reply, answer),
+      });
   }
 
   serveLive(app, kit);

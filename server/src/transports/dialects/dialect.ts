@@ -28,6 +28,13 @@ export interface Answer {
 
 /** How one outside wire names inputs, successes and failures. It translates outcomes and never decides one. */
 export interface Dialect {
+  /** Given if the body is looked at after the caller has proved who he is; else it is read as JSON before. */
+  readonly late?: {
+    /** Refuses a request before anybody is asked who he is. */
+    admit?(contentType: string | undefined, hasBody: boolean): void;
+    /** Reads a body that is not empty. May fail with `invalid-input`. */
+    read(text: string, contentType: string | undefined): unknown;
+  };
   /** The input of a call by this route (`'GET /path/:name'`). May fail with `invalid-input`. */
   inputOf(route: string, asked: Asked, row: Row): unknown;
   /** Bodies of these types come to `inputOf` as text by this route; all others are read as JSON. */

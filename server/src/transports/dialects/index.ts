@@ -1,17 +1,28 @@
+import type { Failure, RegistryError } from '@rollcall/client/contract';
 import type { HttpForm } from '../../describe/form.ts';
 import type { Operation } from '../../registry.ts';
 import { accessControl } from './access-control.ts';
 import { authToken } from './auth-token.ts';
 import type { Dialect } from './dialect.ts';
 import * as meshblu from './meshblu-http.ts';
+import { mqttTokens } from './mqtt-tokens.ts';
 import { ours } from './ours.ts';
 
-const dialects = { accessControl, authToken } as const;
+const dialects = { accessControl, authToken, mqttTokens } as const;
 
 /** Whose wire a route speaks: its row's, else Meshblu's, else ours. */
 export const dialectOf = ({ name, row }: Operation, route: string): Dialect => {
   if (row.dialect !== undefined) return dialects[row.dialect];
   return name.includes(':') && !(route in meshblu.routes) ? ours : meshblu;
+};
+
+/** A failure as an acknowledgement says it: with our code, and the status that the same call has over HTTP (decisions, section 3). */
+export const acknowledged = (operation: Operation | undefined, error: RegistryError): Failure => {
+  const failure = error.toFailure();
+  const [route] = operation?.row.http ?? [];
+  if (operation?.row.dialect === undefined || route === undefined) return failure;
+  const { status } = dialectOf(operation, route).fail(route, error);
+  return status < 400 ? failure : { ...failure, status };
 };
 
 /** How a route takes a call and answers it, in words of JSON Schema. */

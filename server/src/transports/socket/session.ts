@@ -7,6 +7,7 @@ import { isProperties } from '../../domain/properties.ts';
 import type { Actor } from '../../actor.ts';
 import type { Call } from '../../pipeline.ts';
 import type { Operation } from '../../registry.ts';
+import { acknowledged } from '../dialects/index.ts';
 import * as meshblu from '../dialects/meshblu-socket.ts';
 import { ComeBackError } from './arrivals.ts';
 import { readOptions } from './call-options.ts';
@@ -182,7 +183,7 @@ export class Session {
   }
 
   #failure(event: string, values: readonly unknown[], error: RegistryError): readonly unknown[] {
-    if (values.length >= 2 || event.includes(':') || this.#ours) return [error.toFailure()];
+    if (values.length >= 2 || event.includes(':') || this.#ours) return [acknowledged(this.#kit.operations.get(event), error)];
     return meshblu.fail(event, values[0], error, this.#actor?.uuid);
   }
 
