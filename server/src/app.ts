@@ -298,6 +298,8 @@ const start = async (config: Config, log: pino.Logger, closers: (() => unknown)[
     authorities,
     authenticate,
     mqttPrincipals: access.services.mqttPrincipals,
+    trust: access.services.trust,
+    pins: access.services.pins,
     live: access.live,
     operations,
     dispatch,

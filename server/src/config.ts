@@ -114,6 +114,13 @@ export const settings = {
   ),
   mqttPort: setting('ROLLCALL_MQTT_PORT', noPort, 'Port for MQTT over TCP. Not set: none.', port),
   mqttsPort: setting('ROLLCALL_MQTTS_PORT', noPort, 'Port for MQTT over TLS. Not set: none.', port),
+  mqttsCertFile: setting(
+    'ROLLCALL_MQTTS_CERT_FILE',
+    none,
+    "PEM file with the certificate of the MQTT listener, and its chain. Not set: one of the registry's own authority.",
+    text,
+  ),
+  mqttsKeyFile: setting('ROLLCALL_MQTTS_KEY_FILE', none, 'PEM file with the private key of that certificate.', text),
   origins: setting(
     'ROLLCALL_ORIGINS',
     [] as readonly string[],

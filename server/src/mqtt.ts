@@ -2,6 +2,8 @@ import type { RegistryError } from '@rollcall/client/contract';
 import type { Actor } from './actor.ts';
 import type { Authenticate } from './authenticate.ts';
 import type { Authorities } from './authorities.ts';
+import type { Pins } from './certificates/pins.ts';
+import type { Trust } from './certificates/trust.ts';
 import type { Clock } from './clock.ts';
 import type { Config } from './config.ts';
 import type { Connection, Connections } from './connections.ts';
@@ -18,6 +20,7 @@ import { openLogin } from './mqtt/login.ts';
 import { openPublications } from './mqtt/publications.ts';
 import { openMqttQueue } from './mqtt/queue.ts';
 import { openRetained } from './mqtt/retained.ts';
+import { serverCertificate } from './mqtt/server-certificate.ts';
 import { openMqttSessions } from './mqtt/sessions.ts';
 import type { MqttPrincipals } from './mqtt-principals.ts';
 import type { Node } from './node.ts';
@@ -27,7 +30,7 @@ import type { Operation } from './registry.ts';
 import type { DeviceDocument } from './store/collections.ts';
 import type { Store } from './store/port.ts';
 import { openBroker, type Broker } from './transports/mqtt/broker.ts';
-import { listenTcp, openUpgrades, type MqttUpgrades } from './transports/mqtt/listeners.ts';
+import { listenTcp, listenTls, openUpgrades, type MqttUpgrades } from './transports/mqtt/listeners.ts';
 import { isAllowedOrigin } from './transports/socket/origins.ts';
 
 /** What the broker is built on. */
@@ -44,6 +47,8 @@ export interface MqttFoundation {
   readonly authorities: Authorities;
   readonly authenticate: Authenticate;
   readonly mqttPrincipals: MqttPrincipals;
+  readonly trust: Trust;
+  readonly pins: Pins;
   readonly live: (actors: readonly Actor[]) => Promise<ReadonlySet<Actor>>;
   readonly operations: ReadonlyMap<string, Operation>;
   readonly dispatch: (operation: Operation, call: Call) => Promise<Handled<unknown>>;
@@ -51,7 +56,7 @@ export interface MqttFoundation {
   readonly toRegistryError: (error: unknown) => RegistryError;
   readonly report: (error: unknown) => void;
   readonly alone: boolean;
-  readonly config: Pick<Config, 'host' | 'mqttPort' | 'mqttsPort' | 'origins'>;
+  readonly config: Pick<Config, 'host' | 'mqttPort' | 'mqttsPort' | 'mqttsCertFile' | 'mqttsKeyFile' | 'origins'>;
   readonly clock: Clock;
 }
 
@@ -68,11 +73,31 @@ export interface Mqtt {
 /** How long a session waits for its client, in milliseconds: seven days. */
 const sessionMs = 7 * 86_400_000;
 const sweepMs = 5_000;
+/** How often the certificate of the TLS listener is looked at, in milliseconds. */
+const renewMs = 86_400_000;
+
+/** Does something again and again, each time so long after it was done; the function returned ends it. */
+const every = (clock: Clock, ms: number, work: () => Promise<unknown>): (() => void) => {
+  let stopped = false;
+  let cancel = (): void => undefined;
+  const later = (): void => {
+    cancel = clock.after(ms, () => {
+      void work().then(() => {
+        if (!stopped) later();
+      });
+    });
+  };
+  later();
+  return () => {
+    stopped = true;
+    cancel();
+  };
+};
 
 /** Puts the broker together: sessions on the store, logins, what it brings to the registry and what the registry tells its clients. */
 export const openMqtt = async (foundation: MqttFoundation): Promise<Mqtt> => {
   const { store, feed, node, devices, ids, connections, listening, presence, carriage, authorities } = foundation;
-  const { alone, config, clock, report } = foundation;
+  const { alone, config, clock, report, trust } = foundation;
   const { now } = clock;
   const others = !alone;
 
@@ -133,13 +158,7 @@ export const openMqtt = async (foundation: MqttFoundation): Promise<Mqtt> => {
       if (!(await exists(session.uuid))) await sessions.remove(session);
   };
   let sweeping = sweep().catch(report);
-  let stopSweeping = (): void => undefined;
-  const later = (): void => {
-    stopSweeping = clock.after(sweepMs, () => {
-      sweeping = sweep().catch(report).then(later);
-    });
-  };
-  later();
+  const stopSweeping = every(clock, sweepMs, () => (sweeping = sweep().catch(report)));
   const stopCarrying = node.carry({ change: (change) => broker.change(change) });
 
   return {
@@ -152,12 +171,28 @@ export const openMqtt = async (foundation: MqttFoundation): Promise<Mqtt> => {
         closers.push(() => listener.close());
         urls.push(`mqtt://${listener.address}`);
       }
+      if (config.mqttsPort !== undefined) {
+        const shown = await serverCertificate(config, trust, now);
+        const identity = async () => ({ ...(await shown()), ca: await trust.authorities() });
+        const listener = await listenTls(broker, config.host, config.mqttsPort, await identity());
+        const renew = async (): Promise<void> => {
+          listener.renew(await identity());
+          broker.endUntrusted(await trust.verifier());
+        };
+        const stop = trust.onChanged(() => void renew().catch(report));
+        const stopDaily = every(clock, renewMs, () => renew().catch(report));
+        closers.push(async () => {
+          stop();
+          stopDaily();
+          await listener.close();
+        });
+        urls.push(`mqtts://${listener.address}`);
+      }
       return urls;
     },
     async close() {
       stopSweeping();
       await sweeping;
-      stopSweeping();
       stopCarrying();
       upgrades.close();
       await broker.close();

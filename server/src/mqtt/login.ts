@@ -1,5 +1,6 @@
-import type { Duplex } from 'node:stream';
 import type { Actor } from '../actor.ts';
+import type { Pins } from '../certificates/pins.ts';
+import type { Trust } from '../certificates/trust.ts';
 import type { Authenticate } from '../authenticate.ts';
 import type { Authorities } from '../authorities.ts';
 import { loginNameOf, looksLikeUuid } from '../domain/user.ts';
@@ -15,8 +16,13 @@ export interface MqttAttempt {
   readonly password: string | undefined;
   /** The network address. */
   readonly address: string;
-  /** The connection: under TLS it may have shown a certificate. */
-  readonly stream?: Duplex;
+  readonly certificate: ShownCertificate | null;
+}
+
+/** A client certificate (DER) with what was sent beside it, and whether TLS has verified it against the trusted authorities. */
+export interface ShownCertificate {
+  readonly chain: readonly Uint8Array[];
+  readonly verified: boolean;
 }
 
 /** Who an MQTT client is. */
@@ -26,6 +32,8 @@ export interface MqttIdentity extends Holder {
   readonly prefix: string;
   /** The group that its devices belong to. */
   readonly group?: string;
+  /** The certificates by which it logged in. */
+  readonly chain?: readonly Uint8Array[];
 }
 
 /** Who an attempt is. Fails with `LoginRefused` if it proves nothing. */
@@ -51,6 +59,8 @@ export interface LoginKit {
   readonly authorities: Pick<Authorities, 'of' | 'fresh'>;
   readonly devices: Documents<DeviceDocument>;
   readonly mqttPrincipals: MqttPrincipals;
+  readonly trust: Pick<Trust, 'identify'>;
+  readonly pins: Pick<Pins, 'admit'>;
 }
 
 /** Whoever has no roles: a device. */
@@ -77,7 +87,7 @@ const holderOf = ({
 };
 
 /** Opens it: the rules of the domain model, section 4; the first that applies decides, and nothing falls through after a failure. */
-export const openLogin = ({ authenticate, authorities, devices, mqttPrincipals }: LoginKit) => {
+export const openLogin = ({ authenticate, authorities, devices, mqttPrincipals, trust, pins }: LoginKit) => {
   const prefixOf = async (uuid: string): Promise<string> => {
     const authority = (await authorities.of(uuid)) ?? (await authorities.fresh(uuid));
     if (authority === null) throw new LoginRefused(5);
@@ -105,7 +115,17 @@ export const openLogin = ({ authenticate, authorities, devices, mqttPrincipals }
     return { uuid, kind: 'user', actor, prefix: await prefixOf(uuid) };
   };
 
-  const login: MqttLogin = async ({ clientId, username, password, address }) => {
+  /** A user, by a certificate alone: whoever has the right name from an authority that nobody trusts is nobody. */
+  const byCertificate = async ({ chain, verified }: ShownCertificate): Promise<MqttIdentity> => {
+    const [certificate] = chain;
+    if (!verified || certificate === undefined) throw new LoginRefused(5);
+    const actor = await pins.admit(trust.identify(certificate));
+    if (actor === null) throw new LoginRefused(5);
+    return { uuid: actor.uuid, kind: 'user', actor, prefix: await prefixOf(actor.uuid), chain };
+  };
+
+  const login: MqttLogin = async ({ clientId, username, password, address, certificate }) => {
+    if (certificate !== null && password === undefined) return byCertificate(certificate);
     if (username === undefined || password === undefined) throw new LoginRefused(4);
     if (looksLikeUuid(username) || (await devices.find(username)) !== null) return byToken(username, password, address);
     const record = clientId === '' ? null : await mqttPrincipals.byClientId(clientId);

@@ -20,6 +20,7 @@ import type { QoS } from '../../mqtt/subscription-index.ts';
 import { backlogOf, clientOf, forgetPacket, limitPackets } from './aedes.ts';
 import { openLink, wantedQos, type Link } from './link.ts';
 import { commandWording, meshbluWording, outletTo, type Told } from './outlet.ts';
+import { shownBy } from './peer.ts';
 import { persistenceOf, sessionMark } from './persistence.ts';
 
 type Permissions = Authority['permissions'];
@@ -62,6 +63,8 @@ export interface Broker {
   change(change: Change): Promise<unknown> | undefined;
   /** Ends the connection of a client id unless it is this one: another node has it. */
   taken(clientId: string, link: string | undefined): void;
+  /** Ends the connections that hang on a certificate which this does not accept. */
+  endUntrusted(accepts: (chain: readonly Uint8Array[]) => boolean): void;
   /** Publishes the wills of clients whose node died with them. */
   makeUp(): Promise<void>;
   /** Live connections. */
@@ -150,7 +153,8 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
   const refusalOf = (error: unknown): ReturnType<typeof refused> => {
     if (error instanceof LoginRefused) return refused(error.returnCode);
     if (!(error instanceof RegistryError)) kit.report(error);
-    return refused(error instanceof RegistryError && error.code === 'banned' ? 5 : 3);
+    const isDenied = error instanceof RegistryError && (error.code === 'banned' || error.code === 'unauthenticated');
+    return refused(isDenied ? 5 : 3);
   };
 
   /** Lets a client in: who it is first, and only then whose session it takes over. */
@@ -166,7 +170,7 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
       username,
       password: password?.toString(),
       address: addresses.get(client) ?? '',
-      stream: client.conn,
+      certificate: shownBy(client.conn),
     };
     let identity: MqttIdentity;
     let before: number;
@@ -433,11 +437,12 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
   };
 
   /** A message that a client may not have any more does not wait for it either. */
-  const withhold = ({ client, outgoing }: Link, id: string): null => {
+  const withhold = (link: Link, id: string): null => {
+    const { client, outgoing } = link;
     const message = outgoing.byPacket.get(id);
     if (message !== undefined) {
       outgoing.byPacket.delete(id);
-      void queue.remove(client.id, message.row).catch(kit.report);
+      link.track(queue.remove(client.id, message.row)).catch(kit.report);
     }
     return null;
   };
@@ -456,12 +461,11 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
     const id = message ?? nextMessage();
     if (!link.keeps || link.ended || publication.qos === 0) return send(link, publication, id);
     expectRow(link, id);
-    link
-      .tellLater(async () => {
-        await publications.keep(id, publication, new Map([[link.client.id, publication.qos]]));
-        send(link, publication, id);
-      })
-      .catch(kit.report);
+    const told = link.tellLater(async () => {
+      await publications.keep(id, publication, new Map([[link.client.id, publication.qos]]));
+      send(link, publication, id);
+    });
+    link.track(told).catch(kit.report);
   };
 
   const emit = (id: string, { topic, payload, qos, retain }: Publication): Promise<void> =>
@@ -521,6 +525,12 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
     taken(clientId, link) {
       const here = byClientId.get(clientId);
       if (here !== undefined && link !== undefined && here.id !== link) here.client.close();
+    },
+    endUntrusted(accepts) {
+      for (const link of links.values()) {
+        const { chain } = link.identity;
+        if (chain !== undefined && !accepts(chain)) void link.connection.end();
+      }
     },
     makeUp,
     get size() {

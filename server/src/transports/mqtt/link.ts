@@ -33,6 +33,8 @@ export interface Link {
   line<T>(work: () => Promise<T>): Promise<T>;
   /** The same for what it is told. */
   tellLater(work: () => Promise<void>): Promise<void>;
+  /** Counts something as under way until it is done. */
+  track<T>(work: Promise<T>): Promise<T>;
   /** Settles when nothing of it is under way. */
   settled(): Promise<void>;
 }
@@ -120,6 +122,7 @@ export const openLink = (
   const { unreleased, unacknowledged, ...parts } = given;
   let tail: Promise<unknown> = Promise.resolve();
   let telling: Promise<unknown> = Promise.resolve();
+  const underWay = new Set<Promise<unknown>>();
   return {
     ...parts,
     own: ownRights(given.identity),
@@ -139,6 +142,11 @@ export const openLink = (
       telling = done.catch(() => undefined);
       return done;
     },
-    settled: () => tail.then(() => undefined),
+    track(work) {
+      const done = work.catch(() => undefined).finally(() => underWay.delete(done));
+      underWay.add(done);
+      return work;
+    },
+    settled: async () => void (await Promise.all([tail, ...underWay])),
   };
 };

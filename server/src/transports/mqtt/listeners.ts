@@ -1,4 +1,5 @@
 import { createServer, type Server, type Socket } from 'node:net';
+import { createServer as createTlsServer } from 'node:tls';
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { createWebSocketStream, WebSocketServer } from 'ws';
@@ -15,6 +16,7 @@ export interface MqttListener {
 const maxConnections = 20_000;
 /** A connection that was cut without a word is noticed by the kernel, beside MQTT's keep-alive, in milliseconds. */
 const probeMs = 60_000;
+const handshakeMs = 10_000;
 
 /** Hands the connections of a server to the broker. */
 export const serveMqtt = async (
@@ -51,6 +53,36 @@ export const serveMqtt = async (
 /** MQTT over TCP. */
 export const listenTcp = (broker: Pick<Broker, 'handle'>, host: string, port: number): Promise<MqttListener> =>
   serveMqtt(createServer(), broker, { host, port, event: 'connection' });
+
+/** What a TLS listener shows and whom it trusts, as PEM. */
+export interface TlsIdentity {
+  readonly cert: string;
+  readonly key: string;
+  readonly ca: readonly string[];
+}
+
+/** A TLS listener whose certificates can be replaced while it runs; connections that are there keep theirs. */
+export interface MqttTlsListener extends MqttListener {
+  renew(identity: TlsIdentity): void;
+}
+
+const contextOf = ({ cert, key, ca }: TlsIdentity) => ({ cert, key, ca: [...ca], allowPartialTrustChain: true });
+
+/**
+ * MQTT over TLS. A client may show a certificate; one that no trusted authority issued does not stop TLS, so that it can be told by CONNACK that
+ * it is refused.
+ */
+export const listenTls = async (
+  broker: Pick<Broker, 'handle'>,
+  host: string,
+  port: number,
+  identity: TlsIdentity,
+): Promise<MqttTlsListener> => {
+  const options = { ...contextOf(identity), requestCert: true, rejectUnauthorized: false, minVersion: 'TLSv1.2' as const };
+  const server = createTlsServer({ ...options, handshakeTimeout: handshakeMs });
+  const listener = await serveMqtt(server, broker, { host, port, event: 'secureConnection' });
+  return { ...listener, renew: (next) => server.setSecureContext({ ...contextOf(next), minVersion: 'TLSv1.2' }) };
+};
 
 /** MQTT over websocket (MQTT 3.1.1, section 6), on an HTTP server's upgrades. */
 export interface MqttUpgrades {

@@ -82,10 +82,11 @@ export const persistenceOf = (kit: {
 
     outgoingEnqueueCombi: nothing,
     async outgoingUpdate(client: Client, packet: Outbound): Promise<void> {
-      const { outgoing } = linkOf(client);
+      const link = linkOf(client);
+      const { outgoing } = link;
       if (packet.cmd === 'pubrel') {
         const row = outgoing.byMessageId.get(packet.messageId);
-        if (row !== undefined && row !== '') await queue.received(row);
+        if (row !== undefined && row !== '') await link.track(queue.received(row));
         return;
       }
       const message = outgoing.byPacket.get(packet.brokerId);
@@ -93,15 +94,16 @@ export const persistenceOf = (kit: {
       if (!message.waited) await outgoing.drained;
       outgoing.byPacket.delete(packet.brokerId);
       outgoing.byMessageId.set(packet.messageId, message.row);
-      await queue.sent(message.row, packet.messageId);
+      await link.track(queue.sent(message.row, packet.messageId));
     },
     async outgoingClearMessageId(client: Client, packet: Identified): Promise<Identified> {
-      const { outgoing, keeps, ended } = linkOf(client);
+      const link = linkOf(client);
+      const { outgoing, keeps, ended } = link;
       if (ended) return packet;
       const row = outgoing.byMessageId.get(packet.messageId);
       outgoing.byMessageId.delete(packet.messageId);
       if (keeps && row !== undefined && row !== '') {
-        await queue.remove(client.id, row);
+        await link.track(queue.remove(client.id, row));
         outgoing.taken.delete(row);
       }
       return packet;
@@ -118,12 +120,13 @@ export const persistenceOf = (kit: {
       return packet;
     },
     async incomingStorePacket(client: Client, { messageId }: Identified): Promise<void> {
-      if (linkOf(client).keeps) await queue.addIncoming(client.id, messageId);
+      const link = linkOf(client);
+      if (link.keeps) await link.track(queue.addIncoming(client.id, messageId));
     },
     async incomingDelPacket(client: Client, { messageId }: Identified): Promise<void> {
       const link = linkOf(client);
       if (!link.incoming.release(messageId)) throw new Error('no such packet');
-      if (link.keeps) await queue.removeIncoming(client.id, messageId);
+      if (link.keeps) await link.track(queue.removeIncoming(client.id, messageId));
     },
     cleanIncoming: nothing,
 
