@@ -3,6 +3,8 @@ import { openAdministrators } from './administrators.ts';
 import { openAuthorities } from './authorities.ts';
 import { openPins } from './certificates/pins.ts';
 import { openTrust } from './certificates/trust.ts';
+import { openClientRegistry } from './client-registry/requests.ts';
+import { openRegistrationWindow } from './client-registry/window.ts';
 import type { Config } from './config.ts';
 import type { Feed } from './delivery/feed.ts';
 import type { DerivedIds } from './derived-ids.ts';
@@ -42,6 +44,7 @@ export interface Access {
     | 'mqttPrincipals'
     | 'pins'
     | 'trust'
+    | 'clientRegistry'
     | 'rootGroup'
     | 'firstPasswordChanged'
   >;
@@ -101,11 +104,27 @@ export const openAccess = async (options: {
     now,
   });
   const users = openUsers({ identities, principals, roles, authorities, administrators, sessions, pins, ids });
+  const lockout = openLockout(now);
+  const clientRegistry = openClientRegistry({
+    store,
+    registrations: openDoor({ ...doors, collection: 'registrations', key: '_id' }),
+    principals,
+    byLoginName: identities.byLoginName,
+    window: openRegistrationWindow({ records, feed: options.feed, clock: doors.clock }),
+    passwords,
+    pins,
+    lockout,
+    feed: options.feed,
+    ids,
+    policy: config.passwordPolicy,
+    key: await keys.key('registrations'),
+    now,
+  });
   const logins = openLogins({
     byLoginName: users.byLoginName,
     hashOf: async (uuid) => (await credentials.fresh(passwordId(uuid)))?.hash,
     passwords,
-    lockout: openLockout(now),
+    lockout,
     key: await keys.key('basic'),
     now,
   });
@@ -134,6 +153,7 @@ export const openAccess = async (options: {
       mqttPrincipals,
       pins,
       trust,
+      clientRegistry,
       rootGroup,
       firstPasswordChanged: passwordChanged,
     },

@@ -121,6 +121,7 @@ const start = async (config: Config, log: pino.Logger, closers: (() => unknown)[
       roles: '_id',
       registry: '_id',
       certificates: '_id',
+      registrations: '_id',
     },
     purged: new Set(['credentials']),
     log,
@@ -210,7 +211,15 @@ const start = async (config: Config, log: pino.Logger, closers: (() => unknown)[
     now,
     config,
   };
-  const sweeper = openSweeper({ store, connections, tokens, live: access.live, finishUsers: users.finish, clock, report });
+  const sweeper = openSweeper({
+    store,
+    connections,
+    tokens,
+    live: access.live,
+    finish: [users.finish, access.services.clientRegistry.sweep],
+    clock,
+    report,
+  });
   closers.push(() => sweeper.close());
   realtime.follow(() => sweeper.checkConnections());
   await presence.sweep();

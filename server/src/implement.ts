@@ -5,6 +5,7 @@ import type { CredentialDocument, DeviceDocument, PrincipalDocument, RoleDocumen
 import type { Authorities } from './authorities.ts';
 import type { Pins } from './certificates/pins.ts';
 import type { Trust } from './certificates/trust.ts';
+import type { ClientRegistry } from './client-registry/requests.ts';
 import type { Connection, Connections } from './connections.ts';
 import type { Listening } from './delivery/listening.ts';
 import type { Caller, Waiting } from './delivery/waiting.ts';
@@ -45,6 +46,7 @@ export interface Services {
   readonly mqttPrincipals: MqttPrincipals;
   readonly pins: Pins;
   readonly trust: Trust;
+  readonly clientRegistry: ClientRegistry;
   /** Carries out endings of a call that fails; one that succeeds returns them. */
   readonly end: (ends: readonly Ending[]) => Promise<void>;
   /** The group of whoever has none of his own. */

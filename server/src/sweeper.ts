@@ -29,8 +29,8 @@ export const openSweeper = (options: {
   readonly tokens: Pick<Tokens, 'removeAll'>;
   /** Those of these actors who may still be here with what they showed. */
   readonly live: (actors: readonly Actor[]) => Promise<ReadonlySet<Actor>>;
-  /** Goes on with the users that a crash left half made or half removed. */
-  readonly finishUsers: () => Promise<void>;
+  /** Goes on with what a crash left half done, and drops what is too old. */
+  readonly finish: readonly (() => Promise<void>)[];
   readonly clock: Clock;
   readonly report: (error: unknown) => void;
 }): Sweeper => {
@@ -76,7 +76,7 @@ export const openSweeper = (options: {
   /** Deletes what else is long gone, in the same way. */
   const dropGone = async (): Promise<void> => {
     const filter = { '_rollcall.gone.at': { $lt: clock.now() - goneMs }, unfinished: { $exists: false } };
-    for (const name of ['credentials', 'roles', 'principals', 'certificates'] as const) {
+    for (const name of ['credentials', 'roles', 'principals', 'certificates', 'registrations'] as const) {
       const rows = store.collection(name) as unknown as Collection<Guarded>;
       for await (const row of rows.find(filter).limit(batch)) {
         await rows.replaceOne({ _id: row._id }, raised(row));
@@ -93,7 +93,9 @@ export const openSweeper = (options: {
         .then(moveGone)
         .then(dropGoneTokens)
         .then(dropGone)
-        .then(options.finishUsers)
+        .then(async () => {
+          for (const work of options.finish) await work();
+        })
         .catch(report)
         .then(() => {
           if (!closed) later();

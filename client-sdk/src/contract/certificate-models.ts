@@ -1,4 +1,6 @@
 import Type, { type Static } from 'typebox';
+import { Time } from './models.ts';
+import { PermissionContext, PermissionOperation, Resource } from './user-models.ts';
 
 const name = { commonName: Type.String(), organization: Type.String(), organizationalUnit: Type.String() } as const;
 
@@ -21,3 +23,17 @@ export const CertificateInfo = Type.Object({
 
 /** A certificate of the trust store. */
 export type CertificateInfo = Static<typeof CertificateInfo>;
+
+/** A request to become a user (access control reference, section 3.5). Roles (names) and permissions are what was wished for. */
+export const RegistrationRequest = Type.Object({
+  timestamp: Time,
+  username: Type.String(),
+  credentialType: Type.Enum(['password', 'certificate']),
+  roles: Type.Array(Type.String()),
+  context: Type.String(),
+  permissions: Type.Array(Type.Object({ resource: Resource, operation: PermissionOperation, context: PermissionContext })),
+  granted: Type.Boolean(),
+});
+
+/** A request to become a user. */
+export type RegistrationRequest = Static<typeof RegistrationRequest>;

@@ -19,3 +19,4 @@ export * as session from './session.ts';
 export * as auth from './auth.ts';
 export * as certificates from './certificates.ts';
 export * as mqttTokens from './mqtt-tokens.ts';
+export * as clientRegistry from './client-registry.ts';

@@ -1,5 +1,6 @@
 import type { TSchema } from 'typebox';
 import Type from 'typebox';
+import { RegistrationRequest } from './certificate-models.ts';
 import { LiveChange } from './live-change.ts';
 import { Device, Uuid } from './models.ts';
 import { open } from './operation.ts';
@@ -83,6 +84,16 @@ export const publications = {
     'session:revoked',
     'The login of this connection has ended: `notReady` with status 401 and the end follow.',
     Type.Object({ uuid: Uuid }),
+  ),
+  'clientRegistry:requested': publication(
+    'clientRegistry:requested',
+    'Somebody asks to become a user; for those who may read the requests, and for the connection that asked.',
+    RegistrationRequest,
+  ),
+  'clientRegistry:granted': publication(
+    'clientRegistry:granted',
+    'A request was granted; for the same. Who asked fetches the outcome by `clientRegistry:register`.',
+    Type.Object({ username: Type.String() }),
   ),
   unregistered: publication('unregistered', 'The own device was removed; its last document.', Device),
 } as const;

@@ -13,6 +13,8 @@ export interface Pins {
   list(uuids: readonly string[]): Promise<ReadonlyMap<string, readonly CertificateReference[]>>;
   /** Again is a success. */
   add(uuid: string, pin: CertificatePin, request: RequestId | null): Promise<void>;
+  /** The newest certificate of this user that was issued here, as PEM. */
+  issued(uuid: string): Promise<string | undefined>;
   /** Takes one away; answers what hangs on it, nothing if it was not there. */
   remove(uuid: string, fingerprint: string): Promise<readonly Ending[]>;
   /**
@@ -59,15 +61,20 @@ export const openPins = (options: {
       return new Map([...lists].map(([uuid, references]) => [uuid, [...references.values()]] as const));
     },
 
-    async add(uuid, { fingerprint, createdAt, expiresAt }, request) {
+    async add(uuid, { fingerprint, createdAt, expiresAt, pem }, request) {
       const there = await rows.findOne({ uuid, kind: 'certificate', fingerprint, ...present });
       if (there !== null) return;
       const _id = ids.uuid('users:addCertificate', request);
-      const dates = { createdAt, ...(expiresAt !== undefined && { expiresAt }) };
+      const more = { createdAt, ...(expiresAt !== undefined && { expiresAt }), ...(pem !== undefined && { pem }) };
       await credentials.insert(
-        { _id, uuid, kind: 'certificate', alg: 'none', fingerprint, label: '', ...dates },
+        { _id, uuid, kind: 'certificate', alg: 'none', fingerprint, label: '', ...more },
         request ?? undefined,
       );
+    },
+
+    async issued(uuid) {
+      const found = (await pinsOf([uuid])).filter(({ pem }) => pem !== undefined);
+      return found.sort((one, other) => other.createdAt.getTime() - one.createdAt.getTime())[0]?.pem;
     },
 
     async remove(uuid, fingerprint) {

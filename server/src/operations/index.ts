@@ -1,6 +1,7 @@
 import type { Implementation } from '../implement.ts';
 import { auth } from './auth.ts';
 import { certificates } from './certificates.ts';
+import { clientRegistry } from './client-registry.ts';
 import { devices } from './devices.ts';
 import { documents } from './documents.ts';
 import { feed } from './feed.ts';
@@ -32,4 +33,5 @@ export const handlers: Implementation = {
   auth,
   certificates,
   mqttTokens,
+  clientRegistry,
 };

@@ -106,20 +106,23 @@ const groupOf = async (uuid: string | undefined, path: string, call: Called): Pr
   return uuid;
 };
 
+/** What of a new user was there before: his id, and what he has shown. */
+type Known = Pick<Plan, 'passwordHash' | 'certificates'> & { readonly id: string };
+
 /** Checks everything about a new user that can be known before he is made. */
-const planOf = async (input: NewUser, index: number, path: string, call: Called): Promise<Plan> => {
+const planOf = async (input: NewUser, index: number, path: string, call: Called, known?: Known): Promise<Plan> => {
   const { username, password, grantTypes = passwordOnly, initialPermissions = [], roles: roleIds = [] } = input;
   const takes = grantTypes.some(({ method }) => method === 'password');
-  const missing = takes && password === undefined;
+  const missing = takes && password === undefined && known?.passwordHash === undefined;
   refuseProblems([
     ...problemsOf(input, path, call),
     ...(missing ? [{ path: `${path}/password`, rule: 'required', message: 'these grant types need a password' }] : []),
   ]);
-  const certificates = pinsOf(input.certificates, `${path}/certificates`, call.now());
+  const certificates = known?.certificates ?? pinsOf(input.certificates, `${path}/certificates`, call.now());
   const held = await rolesOf(roleIds, `${path}/roles`, call);
   await mayGive(call, [...permissionsOf(held), ...initialPermissions]);
   await checkShared(held, null, call);
-  const _id = call.ids.uuid('users:create', call.request, index);
+  const _id = known?.id ?? call.ids.uuid('users:create', call.request, index);
   const other = await call.users.byLoginName(username);
   if (other !== null && other._id !== _id) throw nameTaken(path);
   const at = new Date(call.now());
@@ -143,7 +146,7 @@ const planOf = async (input: NewUser, index: number, path: string, call: Called)
     },
     permissions: numbered(initialPermissions, [], () => call.ids.uuid('permission', null)),
     ...(certificates.length > 0 && { certificates }),
-    ...(takes && password !== undefined && { passwordHash: await call.passwords.hash(password) }),
+    ...(takes && { passwordHash: known?.passwordHash ?? (await call.passwords.hash(password ?? '')) }),
   };
 };
 
@@ -169,10 +172,19 @@ const within = async <T>(path: string, work: Promise<T>): Promise<T> => {
   }
 };
 
-const one = async (principal: PrincipalDocument, { users }: Services) => {
+/** A user as those see him who may. */
+export const one = async (principal: PrincipalDocument, { users }: Services) => {
   const [view] = await users.view([principal]);
   if (view === undefined) throw new RegistryError('not-found');
   return view;
+};
+
+/** Makes one user; the caller must be allowed to give all that he is given. */
+export const makeUser = async (input: NewUser, call: Called, known?: Known): Promise<PrincipalDocument> => {
+  const plan = await planOf(input, 0, '', call, known);
+  const [made] = await within('', create([plan], call));
+  if (made === undefined) throw new RegistryError('not-found');
+  return made;
 };
 
 /** Changes a principal under its revision; null of `compute` changes nothing. */
@@ -199,10 +211,7 @@ const losing = async (next: PrincipalDocument, roles: readonly RoleDocument[]): 
 
 export const users: Implementation['users'] = {
   async create(input, call) {
-    const plan = await planOf(input, 0, '', call);
-    const [made] = await within('', create([plan], call));
-    if (made === undefined) throw new RegistryError('not-found');
-    return { output: await one(made, call) };
+    return { output: await one(await makeUser(input, call), call) };
   },
 
   async createBatch({ users: inputs }, call) {

@@ -193,6 +193,8 @@ export interface CertificatePin {
   fingerprint: string;
   createdAt: Date;
   expiresAt?: Date;
+  /** The certificate itself, if it was issued here. */
+  pem?: string;
 }
 
 /** A secret, or what is left of it (domain model, section 3). Meshblu tokens are in `tokens`. */
@@ -204,6 +206,8 @@ export interface CredentialDocument extends Guarded {
   hash?: string;
   /** SHA-256 of an access token, or either fingerprint of a certificate, as colon separated hex. */
   fingerprint?: string;
+  /** A certificate that was issued here. */
+  pem?: string;
   label: string;
   /** The login that access and refresh tokens belong to. */
   sid?: string;
@@ -241,11 +245,36 @@ export interface CertificateDocument extends Guarded {
   addedAt: Date;
 }
 
-/** One of a kind: who the administrators are; whether a creation of several was decided. */
+/** A request to become a user (access control reference, section 5.8). Once it is granted, its `_id` is the user's uuid. */
+export interface RegistrationDocument extends Guarded {
+  _id: string;
+  username: string;
+  /** Unique, and given up by one that is no more. */
+  loginName?: string;
+  credentialType: 'password' | 'certificate';
+  passwordHash?: string;
+  /** The key that a certificate is asked for: SubjectPublicKeyInfo, DER as base64. */
+  publicKey?: string;
+  /** What was wished for: names of roles, and permissions. */
+  roles: string[];
+  permissions: Omit<Permission, 'id'>[];
+  context: string;
+  source: 'rest' | 'socket' | 'mqtt';
+  timestamp: Date;
+  /** By the feed's clock. */
+  expiresAt: Date;
+  granted: boolean;
+  /** Which numbered call (keyed hash) was told that it is granted. */
+  fetchedBy?: string;
+}
+
+/** One of a kind: who the administrators are; whether a creation of several was decided; when strangers may ask to become users. */
 export interface RecordOfRegistry extends Guarded {
   _id: string;
   uuids: string[];
   state?: 'open' | 'decided' | 'abandoned';
+  /** Since when strangers may ask to become users (milliseconds of the feed's clock), and for how long, in milliseconds. */
+  window?: { openedAt: number; ms: number };
 }
 
 /** A message to be published by MQTT, as it is kept: for a session, as retained, as a will, or on its way to other nodes. */
@@ -318,6 +347,7 @@ export interface Collections {
   roles: RoleDocument;
   registry: RecordOfRegistry;
   certificates: CertificateDocument;
+  registrations: RegistrationDocument;
   messages: MessageDocument;
   'webhook-failures': WebhookFailureDocument;
   data: RecordDocument;

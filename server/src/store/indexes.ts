@@ -73,7 +73,10 @@ const ensureAccessIndexes = async (store: Store): Promise<void> => {
   const certificates = store.collection('certificates');
   const named = { fingerprint: { $exists: true } };
   await certificates.createIndex({ fingerprint: 1 }, { unique: true, partialFilterExpression: named });
-  for (const rows of [principals, credentials, roles, certificates])
+  const registrations = store.collection('registrations');
+  await registrations.createIndex({ loginName: 1 }, { unique: true, partialFilterExpression: { loginName: { $exists: true } } });
+  await registrations.createIndex({ fetchedBy: 1 }, { sparse: true });
+  for (const rows of [principals, credentials, roles, certificates, registrations])
     await rows.createIndex({ '_rollcall.gone.at': 1 }, { sparse: true });
 };
 

@@ -51,7 +51,11 @@ const bareOutput: Readonly<Record<string, string>> = {
   'permissions:ids': 'permissions',
   'certificates:list': 'certificates',
   'certificates:add': 'certificates',
+  'clientRegistry:list': 'requests',
 };
+
+/** What a status says of a request to become a user. */
+const registryStates: Readonly<Record<number, string>> = { 201: 'granted', 202: 'pending', 423: 'locked' };
 
 const rename = (value: unknown, names: Readonly<Record<string, string>>): unknown => {
   if (Array.isArray(value)) return value.map((one) => rename(one, names));
@@ -114,6 +118,9 @@ export const overHttp = (url: string): Surface => ({
     const isText = response.headers.get('content-type')?.startsWith('text/plain') === true;
     const answer = (text === '' ? {} : isText ? { pem: text } : JSON.parse(text)) as unknown;
     const { status } = response;
+    const state = event === 'clientRegistry:register' ? registryStates[status] : undefined;
+    if (state !== undefined)
+      return { outcome: 'ok', body: { ...(status === 423 ? {} : (answer as object)), state }, paths: [], status };
     if (response.ok) {
       const name = bareOutput[event];
       const shaped = rename(name === undefined ? answer : { [name]: answer }, spelling) as Record<string, unknown>;

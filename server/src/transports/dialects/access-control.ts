@@ -17,7 +17,7 @@ import {
   type Success,
   type Successes,
 } from './dialect.ts';
-import { asText, each, only, renamed, sequence, textForNull, withFields } from './shape.ts';
+import { always, asText, each, only, picked, renamed, sequence, textForNull, withFields } from './shape.ts';
 
 /**
  * How the routes of the access control API take arguments and answer: its letter, odd spellings included (access control reference).
@@ -55,6 +55,23 @@ const pemTypes = [
   'application/octet-stream',
 ];
 
+const lockedFailure = { error: 'Locked', status: 423, code: 'LOCKED' } as const;
+/** Who asks to become a user is answered by what has become of it; here a closed registry is a failure. */
+const granted = created(picked('certificate'));
+const pending = { status: 202, shape: always({}, { type: 'object' }) };
+const locked = {
+  status: 423,
+  shape: always(lockedFailure, {
+    type: 'object',
+    required: ['error', 'status', 'code'],
+    properties: { error: { type: 'string' }, status: { type: 'integer' }, code: { const: 'LOCKED' } },
+  }),
+};
+const registered: Successes = {
+  all: [granted, pending, locked],
+  of: ({ state }) => (state === 'granted' ? granted : state === 'pending' ? pending : locked),
+};
+
 const routes: Readonly<Record<string, Route>> = {
   'POST /api/users': { success: created(user) },
   'POST /api/users/batch': { bare: 'users', success: created(only('ids')) },
@@ -86,6 +103,11 @@ const routes: Readonly<Record<string, Route>> = {
     success: found(withFields({ permissions: each(withFields({ usage: each(usage) })) })),
   },
   'GET /api/permissions/ids': { success: found(only('permissions')) },
+  'POST /api/client-registry/register': { success: registered },
+  'GET /api/client-registry': { success: found(only('requests')) },
+  'POST /api/client-registry/open': { success: empty },
+  'POST /api/client-registry/close': { success: empty },
+  'DELETE /api/client-registry/:username': { success: empty },
   'GET /api/certificates': { success: found(only('certificates')) },
   'POST /api/certificates': { bare: 'pem', textTypes: pemTypes, success: created(only('certificates')) },
   'GET /api/certificates/content': { success: { ...found(only('pem')), isText: true } },
