@@ -11,12 +11,12 @@ import type { Carriage } from './delivery/carry.ts';
 import type { Feed } from './delivery/feed.ts';
 import type { Listening } from './delivery/listening.ts';
 import type { DerivedIds } from './derived-ids.ts';
-import { hears } from './domain/access.ts';
 import type { Documents } from './door.ts';
 import type { Handled } from './implement.ts';
 import { openIngest } from './mqtt/ingest.ts';
 import { openJobs } from './mqtt/jobs.ts';
 import { openLogin } from './mqtt/login.ts';
+import { openTopicPermission } from './mqtt/permission.ts';
 import { openPublications } from './mqtt/publications.ts';
 import { openMqttQueue } from './mqtt/queue.ts';
 import { openRetained } from './mqtt/retained.ts';
@@ -96,7 +96,7 @@ const every = (clock: Clock, ms: number, work: () => Promise<unknown>): (() => v
 
 /** Puts the broker together: sessions on the store, logins, what it brings to the registry and what the registry tells its clients. */
 export const openMqtt = async (foundation: MqttFoundation): Promise<Mqtt> => {
-  const { store, feed, node, devices, ids, connections, listening, presence, carriage, authorities } = foundation;
+  const { store, feed, node, devices, ids, connections, listening, presence, carriage } = foundation;
   const { alone, config, clock, report, trust } = foundation;
   const { now } = clock;
   const others = !alone;
@@ -116,20 +116,12 @@ export const openMqtt = async (foundation: MqttFoundation): Promise<Mqtt> => {
   const retained = openRetained(store);
   const publications = openPublications({ store, sessions, queue, retained, node: node.id, others, now });
   const { login, identify } = openLogin(foundation);
-
-  /** Whoever may hear a device's broadcasts may subscribe to its uuid. */
-  const listen = async (connection: Connection, uuid: string): Promise<boolean> => {
-    if (/[+#/]/.test(uuid)) return false;
-    const emitter = (await devices.find(uuid)) ?? (await devices.fresh(uuid));
-    if (emitter === null || !hears(connection.actor, 'broadcast', emitter)) return false;
-    listening.add(connection, uuid, ['broadcast'], connection.actor);
-    return true;
-  };
+  const permission = openTopicPermission(foundation);
 
   const broker: Broker = await openBroker({
     login,
     identify,
-    authorities,
+    permission,
     connections,
     live: foundation.live,
     sessions,
@@ -139,7 +131,7 @@ export const openMqtt = async (foundation: MqttFoundation): Promise<Mqtt> => {
     ingest: openIngest({ store, devices, ids, send: (sent) => carriage.send(sent, false), now }),
     jobs: openJobs(foundation),
     hold: (uuid, provenAt) => presence.hold(uuid, provenAt),
-    listen,
+    listen: (connection, uuid) => listening.add(connection, uuid, ['broadcast'], connection.actor),
     unlisten: (connection, uuid) => listening.remove(connection, uuid, ['broadcast']),
     others,
     lives: (id) => node.lives(id),

@@ -115,7 +115,7 @@ onBothStores('MQTT sessions and delivery (MQTT 3.1.1)', (registries) => {
     const late = await as('late');
     await late.subscribe(`${here}/#`, 1);
     await until(() => late.got.length === 2);
-    expect(late.got.map(({ text, retain }) => [text, retain]).sort()).to.deep.equal([
+    expect(late.got.map(({ text, retain }) => [text, retain]).sort((a, b) => String(a).localeCompare(String(b)))).to.deep.equal([
       ['b', true],
       ['new', true],
     ]);
@@ -222,7 +222,7 @@ onBothStores('MQTT sessions and delivery (MQTT 3.1.1)', (registries) => {
     const back = await kept('restart');
     expect(back.sessionPresent).to.equal(true);
     await until(() => back.got.length >= 2);
-    expect(back.got.map(({ text }) => text).sort()).to.deep.equal(['waits', 'will']);
+    expect(back.got.map(({ text }) => text).sort((a, b) => String(a).localeCompare(String(b)))).to.deep.equal(['waits', 'will']);
     const late = await as('late');
     await late.subscribe(`${here}/a`, 1);
     await until(() => late.texts(`${here}/a`).length === 1);

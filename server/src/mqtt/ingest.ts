@@ -55,14 +55,32 @@ const announced = (payload: Buffer): Readonly<Record<string, string>> => {
   return typeof firmwareVersion === 'string' ? { manufacturer, model, firmwareVersion } : { manufacturer, model };
 };
 
-/** A group may do with its devices what an owner may (Meshblu reference, section 4.1). */
-const whitelistsOf = (group: string) => {
-  const entry = [{ uuid: group }];
+type Entry = { readonly uuid: string };
+
+/** Whom a list of a group's document names, but not everybody. */
+const namedBy = (group: DeviceDocument | null, [area, list]: readonly [string, string]): readonly Entry[] => {
+  const { whitelists } = (group?.['meshblu'] ?? {}) as { readonly whitelists?: Readonly<Record<string, unknown>> };
+  const lists = isProperties(whitelists?.[area]) ? whitelists[area] : {};
+  const entries: readonly unknown[] = Array.isArray(lists[list]) ? lists[list] : [];
+  return entries.flatMap((entry) => {
+    const uuid = isProperties(entry) ? entry['uuid'] : undefined;
+    return typeof uuid === 'string' && uuid !== '*' ? [{ uuid }] : [];
+  });
+};
+
+/**
+ * The lists of a new device of a group: the group, its owner and whoever may configure it may do everything with the device; whoever may see the
+ * group sees the device and hears its broadcasts.
+ */
+const whitelistsOf = (uuid: string, group: DeviceDocument | null) => {
+  const owner = group?.['owner'];
+  const all = [{ uuid }, ...(typeof owner === 'string' ? [{ uuid: owner }] : []), ...namedBy(group, ['configure', 'update'])];
+  const seeing = [...all, ...namedBy(group, ['discover', 'view'])];
   return {
-    discover: { view: entry },
-    configure: { update: entry, sent: entry, received: entry },
-    message: { from: entry, sent: entry, received: entry },
-    broadcast: { sent: entry, received: entry },
+    discover: { view: seeing },
+    configure: { update: all, sent: all, received: all },
+    message: { from: all, sent: all, received: all },
+    broadcast: { sent: seeing, received: all },
   };
 };
 
@@ -111,7 +129,7 @@ export const openIngest = (options: {
       serialNumber: serial,
       owner: group,
       ...properties,
-      meshblu: { version: '2.0.0', whitelists: whitelistsOf(group) },
+      meshblu: { version: '2.0.0', whitelists: whitelistsOf(group, await devices.fresh(group)) },
     };
     // The id follows from group and serial number: two first messages at once make one device.
     const request = { actor: group, instance: serial, counter: 0, again: 0 };

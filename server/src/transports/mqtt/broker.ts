@@ -4,16 +4,16 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { RegistryError } from '@rollcall/client/contract';
 import type { Actor } from '../../actor.ts';
-import type { Authorities, Authority } from '../../authorities.ts';
 import type { Connection, Connections } from '../../connections.ts';
 import type { Change } from '../../delivery/feed.ts';
 import type { Ingest } from '../../mqtt/ingest.ts';
 import { LoginRefused, type MqttIdentity, type MqttLogin } from '../../mqtt/login.ts';
 import type { Answer, Jobs } from '../../mqtt/jobs.ts';
+import type { TopicPermission } from '../../mqtt/permission.ts';
 import type { Publications } from '../../mqtt/publications.ts';
 import type { MqttQueue } from '../../mqtt/queue.ts';
 import type { Retained } from '../../mqtt/retained.ts';
-import { isJobTopic, mayPublish, mayRead, ownRights, publishedTopic } from '../../mqtt/rights.ts';
+import { isJobTopic, publishedTopic } from '../../mqtt/rights.ts';
 import type { MqttSessions } from '../../mqtt/sessions.ts';
 import { publicationOf, stored, type Publication } from '../../mqtt/stored-publish.ts';
 import type { QoS } from '../../mqtt/subscription-index.ts';
@@ -23,14 +23,12 @@ import { commandWording, meshbluWording, outletTo, type Told } from './outlet.ts
 import { shownBy } from './peer.ts';
 import { persistenceOf, sessionMark } from './persistence.ts';
 
-type Permissions = Authority['permissions'];
-
 /** What the broker works with. */
 export interface BrokerKit {
   readonly login: MqttLogin;
   /** Who a client would be whose session is this principal's; null if that may not be here. */
   readonly identify: (uuid: string) => Promise<MqttIdentity | null>;
-  readonly authorities: Pick<Authorities, 'known' | 'of' | 'fresh'>;
+  readonly permission: TopicPermission;
   readonly connections: Connections;
   /** Those of these actors who may still be here. */
   readonly live: (actors: readonly Actor[]) => Promise<ReadonlySet<Actor>>;
@@ -42,8 +40,8 @@ export interface BrokerKit {
   readonly jobs: Jobs;
   /** Shows a device as online until the function returned is called. */
   readonly hold: (uuid: string, provenAt: () => number) => () => void;
-  /** Lets a connection listen to another device's broadcasts; false if it may not. */
-  readonly listen: (connection: Connection, uuid: string) => Promise<boolean>;
+  /** Lets a connection listen to another device's broadcasts. */
+  readonly listen: (connection: Connection, uuid: string) => void;
   readonly unlisten: (connection: Connection, uuid: string) => void;
   /** Are clean sessions of other nodes' business? */
   readonly others: boolean;
@@ -96,7 +94,7 @@ const refused = (returnCode: 2 | 3 | 4 | 5): Error & { returnCode: 2 | 3 | 4 | 5
 
 /** Opens the broker. */
 export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
-  const { connections, sessions, queue, authorities, publications, available, now } = kit;
+  const { connections, sessions, queue, permission, publications, available, now } = kit;
   const links = new Map<Client, Link>();
   /** The newest link of a client id: its client may still be on its way in. */
   const byClientId = new Map<string, Link>();
@@ -308,22 +306,14 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
       .finally(() => leaving.delete(gone));
     leaving.add(gone);
   });
+  broker.on('unsubscribe', (filters, client) => {
+    const link = links.get(client);
+    for (const filter of filters) if (link?.ended === false) kit.unlisten(link.connection, filter);
+  });
   broker.on('ping', (_packet, client) => provenAt.set(client, now()));
   // What a client does wrong ends its own connection, and that is all.
   for (const event of ['clientError', 'connectionError'] as const) broker.on(event, () => undefined);
   broker.on('error' as never, (error: unknown) => kit.report(error));
-
-  /** What the roles of this client's principal allow; undefined if it has none. Fails with `unauthenticated` if it may not be here. */
-  const rolesOf = async ({ identity: { actor } }: Link, fresh: boolean): Promise<Permissions> => {
-    const authority = await (fresh ? authorities.fresh(actor.uuid) : authorities.of(actor.uuid));
-    if (authority === null) throw new RegistryError('unauthenticated');
-    return authority.permissions;
-  };
-
-  const byRole = async (link: Link, asks: (roles: Permissions) => boolean): Promise<boolean> => {
-    if (link.identity.actor.principal !== true) return false;
-    return asks(await rolesOf(link, false)) || asks(await rolesOf(link, true));
-  };
 
   /** Decides on a message of a client, stores what has to be stored, and brings it to the registry. What it gives is left to be done. */
   const accept = async (link: Link, packet: PublishPacket): Promise<(() => Promise<void>) | undefined> => {
@@ -339,9 +329,7 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
       const finish = await kit.jobs(identity.actor, link.connection, topic, payload);
       return async () => answer(link, await finish());
     }
-    if (!mayPublish(own, undefined, topic) && !(await byRole(link, (roles) => mayPublish(own, roles, topic)))) {
-      throw new RegistryError('forbidden');
-    }
+    if (!(await permission.publish(identity, topic, own))) throw new RegistryError('forbidden');
     packet.topic = topic;
     const qos = packet.qos as QoS;
     const { messageId } = packet;
@@ -384,11 +372,12 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
     available();
     if (link.ended) throw new RegistryError('unauthenticated');
     if (topic === sessionMark || !wellFormed(topic) || topic.startsWith('$share/')) return false;
-    const { own, connection } = link;
-    const granted =
-      mayRead(own, undefined, topic) ||
-      (await byRole(link, (roles) => mayRead(own, roles, topic))) ||
-      (await kit.listen(connection, topic));
+    const { identity, own, connection } = link;
+    let granted = await permission.subscribe(identity, topic, own);
+    if (!granted && (await permission.hear(identity, topic))) {
+      kit.listen(connection, topic);
+      granted = true;
+    }
     if (granted) link.granted.set(topic, qos as QoS);
     return granted;
   };
@@ -404,7 +393,7 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
       if (packet.qos > 0) setImmediate(() => client.close());
       return null;
     }
-    const allowed = isOurs(link, packet) || mayHear(link, topic);
+    const allowed = isOurs(link, packet) || permission.receive(link.identity, topic, link.own);
     if (allowed === undefined) {
       void later(link, packet).catch(kit.report);
       return null;
@@ -421,18 +410,9 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
   const isOurs = (link: Link, packet: AedesPublishPacket): boolean =>
     (packet as { readonly clientId?: string }).clientId === link.id;
 
-  /** May the client have messages on this topic now? Undefined if that has to be looked up first. */
-  const mayHear = ({ own, identity: { actor } }: Link, topic: string): boolean | undefined => {
-    if (own.read(topic)) return true;
-    if (actor.principal !== true) return false;
-    const authority = authorities.known(actor.uuid);
-    if (authority === undefined) return undefined;
-    return authority !== null && mayRead(own, authority.permissions, topic);
-  };
-
   const later = async (link: Link, packet: AedesPublishPacket): Promise<void> => {
     const { topic, payload, qos, retain, brokerId } = packet;
-    if (!mayRead(link.own, await rolesOf(link, false), topic)) return void withhold(link, brokerId);
+    if (!(await permission.subscribe(link.identity, topic, link.own))) return void withhold(link, brokerId);
     send(link, { topic, payload: Buffer.from(payload), qos: qos as QoS, retain }, brokerId);
   };
 
@@ -499,9 +479,7 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
       if (identity === null) continue;
       const will = publicationOf(session.will);
       const topic = publishedTopic(identity.prefix, will.topic);
-      const own = ownRights(identity);
-      const authority = identity.actor.principal === true ? await authorities.fresh(session.uuid) : null;
-      if (!mayPublish(own, authority?.permissions, topic)) continue;
+      if (!(await permission.publish(identity, topic))) continue;
       const id = nextMessage();
       const publication = { ...will, topic };
       await publications.take(id, publication, (kept) => expect(id, topic, kept));

@@ -1,0 +1,56 @@
+import type { Authorities } from '../authorities.ts';
+import { hears } from '../domain/access.ts';
+import type { Permissions } from '../domain/permissions.ts';
+import type { Documents } from '../door.ts';
+import type { DeviceDocument } from '../store/collections.ts';
+import type { MqttIdentity } from './login.ts';
+import { mayPublish, mayRead, ownRights, type OwnRights } from './rights.ts';
+
+/** What MQTT clients may do with topics as things are now, for brokers in the process and outside (domain model, section 5). */
+export interface TopicPermission {
+  /** May it publish to this topic? The prefix of its principal stands in front already. */
+  publish(identity: MqttIdentity, topic: string, own?: OwnRights): Promise<boolean>;
+  /** May it subscribe to this filter? All that it matches has to be covered. */
+  subscribe(identity: MqttIdentity, filter: string, own?: OwnRights): Promise<boolean>;
+  /** May it hear the broadcasts of the device that has this uuid for a topic (Meshblu reference, section 2.17)? */
+  hear(identity: MqttIdentity, uuid: string): Promise<boolean>;
+  /** May it have a message on this topic? Answered at once; undefined if something has to be loaded. */
+  receive(identity: MqttIdentity, topic: string, own: OwnRights): boolean | undefined;
+}
+
+/** Opens it. A refusal by roles is decided again on a fresh read before it counts. */
+export const openTopicPermission = (kit: {
+  readonly authorities: Pick<Authorities, 'known' | 'of' | 'fresh'>;
+  readonly devices: Documents<DeviceDocument>;
+}): TopicPermission => {
+  const { authorities, devices } = kit;
+
+  const byRole = async ({ actor }: MqttIdentity, asks: (roles: Permissions) => boolean): Promise<boolean> => {
+    if (actor.principal !== true) return false;
+    const known = await authorities.of(actor.uuid);
+    if (known !== null && asks(known.permissions)) return true;
+    const fresh = await authorities.fresh(actor.uuid);
+    return fresh !== null && asks(fresh.permissions);
+  };
+
+  return {
+    publish: async (identity, topic, own = ownRights(identity)) =>
+      mayPublish(own, undefined, topic) || byRole(identity, (roles) => mayPublish(own, roles, topic)),
+
+    subscribe: async (identity, filter, own = ownRights(identity)) =>
+      mayRead(own, undefined, filter) || byRole(identity, (roles) => mayRead(own, roles, filter)),
+
+    async hear({ actor }, uuid) {
+      if (/[+#/]/.test(uuid)) return false;
+      const emitter = (await devices.find(uuid)) ?? (await devices.fresh(uuid));
+      return emitter !== null && hears(actor, 'broadcast', emitter);
+    },
+
+    receive({ actor }, topic, own) {
+      if (own.read(topic)) return true;
+      if (actor.principal !== true) return false;
+      const authority = authorities.known(actor.uuid);
+      return authority === undefined ? undefined : authority !== null && mayRead(own, authority.permissions, topic);
+    },
+  };
+};

@@ -1,0 +1,105 @@
+import { randomUUID } from 'node:crypto';
+import { createRegistry, type Registry } from '@rollcall/server';
+import { expect } from 'chai';
+import { connectAs, register } from '../support/meshblu.ts';
+import { mongodUri } from '../support/mongod.ts';
+import { until } from '../support/until.ts';
+import { closeClients, connectMqtt, refusalOf } from './support/client.ts';
+import { adminPassword, openStage, type Stage } from './support/ground.ts';
+
+describe('MQTT on two nodes of one MongoDB', function () {
+  this.timeout(60_000);
+  const nodes: Registry[] = [];
+  let brokers: string[] = [];
+  let stage: Stage;
+  before(async function () {
+    const found = await mongodUri();
+    if ('skip' in found) {
+      this.test!.title = `skipped: ${found.skip}`;
+      return this.skip();
+    }
+    const database = new URL(found.uri);
+    database.pathname = `/rollcall_${randomUUID().slice(0, 8)}`;
+    const settings = {
+      mongodbUrl: String(database),
+      dataDir: ':memory:',
+      port: 0,
+      mqttPort: 0,
+      logLevel: 'error',
+      adminPassword,
+      callsPerMinute: 0,
+      pepper: 'im-a-pepper',
+      secret: 'a secret of the tests',
+    } as const;
+    for (let n = 0; n < 2; n += 1) nodes.push(await createRegistry(settings));
+    brokers = nodes.map(({ mqtt }) => mqtt[0] ?? '');
+    stage = await openStage(nodes[0]?.url ?? '');
+    await stage.user('anna', { 'plant/#': 'readWrite' });
+    await stage.user('bert', { 'plant/#': 'readWrite' });
+  });
+  after(async () => {
+    for (const node of nodes) await node.close();
+  });
+  afterEach(closeClients);
+
+  const as = (node: number, clientId: string, more: object = {}, username = 'anna') =>
+    connectMqtt(brokers[node] ?? '', { username, password: 'secret1', clientId, ...more });
+
+  it('what is published on one reaches subscribers on the other, once and in order', async () => {
+    const [publisher, here, there] = [await as(0, 'p'), await as(0, 'here'), await as(1, 'there')];
+    for (const client of [here, there]) await client.subscribe(['plant/a', 'plant/#'], 1);
+    for (let n = 0; n < 50; n += 1) await publisher.publish('plant/a', String(n), { qos: 1 });
+    const expected = Array.from({ length: 50 }, (_, n) => String(n));
+    for (const client of [here, there]) {
+      await until(() => client.got.length >= 50);
+      expect(client.texts('plant/a')).to.deep.equal(expected);
+    }
+  });
+
+  it('a kept session goes with its client from node to node, with what waits for it', async () => {
+    const first = await as(0, 'moves', { clean: false });
+    await first.subscribe('plant/b', 1);
+    await first.end();
+    const publisher = await as(0, 'p');
+    await publisher.publish('plant/b', 'waits', { qos: 1 });
+    const second = await as(1, 'moves', { clean: false });
+    expect(second.sessionPresent).to.equal(true);
+    await until(() => second.texts('plant/b').length === 1);
+    await publisher.publish('plant/b', 'live', { qos: 1 });
+    await until(() => second.texts('plant/b').length === 2);
+    expect(second.texts('plant/b')).to.deep.equal(['waits', 'live']);
+  });
+
+  it('a client id lives on one node at a time, and is its owner’s on all of them', async () => {
+    const first = await as(0, 'single');
+    expect(await refusalOf(brokers[1] ?? '', { username: 'bert', password: 'secret1', clientId: 'single' })).to.equal(2);
+    expect(first.mqtt.connected).to.equal(true);
+    const second = await as(1, 'single');
+    await first.closed();
+    expect(second.mqtt.connected).to.equal(true);
+    await second.end();
+    await until(
+      async () => (await refusalOf(brokers[0] ?? '', { username: 'bert', password: 'secret1', clientId: 'single' })) === 0,
+    );
+  });
+
+  it('messages of the registry reach MQTT devices on another node, and broadcasts of theirs come back', async () => {
+    const [lamp, switcher] = [await register(nodes[0]?.url ?? ''), await register(nodes[0]?.url ?? '')];
+    const client = await connectMqtt(brokers[1] ?? '', { username: lamp.uuid, password: lamp.token, clientId: 'lamp' });
+    await client.subscribe(lamp.uuid, 1);
+    const socket = await connectAs(nodes[0]?.url ?? '', switcher);
+    await socket.ask('subscribe', { uuid: lamp.uuid, types: ['broadcast'] });
+    await socket.ask('message', { devices: [lamp.uuid], payload: 'on' });
+    await until(() => client.got.some(({ text }) => text.includes('"payload":"on"')));
+    await client.publish('message', JSON.stringify({ devices: '*', payload: 'is on' }), { qos: 1 });
+    await until(() => socket.got('message').some((message) => (message as { payload?: unknown }).payload === 'is on'));
+    socket.close();
+  });
+
+  it('a credential that ends on one node closes the connection on the other before the answer', async () => {
+    const id = await stage.user('brief', { 'plant/#': 'read' });
+    const client = await as(1, 'brief', {}, 'brief');
+    await stage.call('users:delete', { id });
+    await client.closed();
+  });
+});

@@ -1,0 +1,61 @@
+import { expect } from 'chai';
+import { makeRequest, makeRoot, openOpenssl, type Openssl } from '../access/support/openssl.ts';
+import { onBothStores } from '../support/registries.ts';
+import { closeClients, connectMqtt, refusalOf } from './support/client.ts';
+import { adminPassword, openStage, type Stage } from './support/ground.ts';
+
+onBothStores('MQTT over TLS (access control reference, vectors 124 to 126)', (registries) => {
+  let broker = '';
+  let ca = '';
+  let stage: Stage;
+  let openssl: Openssl;
+  before(async () => {
+    openssl = await openOpenssl();
+    const registry = await registries.start({ mqttsPort: 0, adminPassword });
+    broker = registry.mqtt[0] ?? '';
+    stage = await openStage(registry.url);
+    const { body } = await stage.call('certificates:list');
+    const [own] = body['certificates'] as { id: string }[];
+    ca = String((await stage.call('certificates:content', { id: own?.id })).body['pem']);
+    await stage.user(
+      'robot',
+      { 'plant/#': 'readWrite' },
+      { password: undefined, grantTypes: [{ method: 'certificate', isRequired: false }] },
+    );
+    await stage.user('person', {});
+  });
+  after(() => openssl.remove());
+  afterEach(closeClients);
+
+  /** A client certificate for this name from this authority. */
+  const issue = async (root: string, username: string): Promise<{ cert: string; key: string; ca: string }> => {
+    const name = `${root}-${username}`;
+    await makeRequest(openssl, name, `/CN=${username}`);
+    await openssl.run(
+      `x509 -req -in $${name}.csr -CA $${root}.crt -CAkey $${root}.key -CAcreateserial -days 30 -out $${name}.crt`,
+    );
+    return { cert: await openssl.read(`${name}.crt`), key: await openssl.read(`${name}.key`), ca };
+  };
+
+  it('shows a certificate of the registry’s own authority, and takes passwords too', async () => {
+    expect(await refusalOf(broker, { ca, username: 'person', password: 'secret1' })).to.equal(0);
+    expect(await refusalOf(broker, { ca, username: 'person', password: 'wrong' })).to.equal(4);
+    expect(String(await refusalOf(broker, { username: 'person', password: 'secret1' }))).to.match(/SELF_SIGNED|UNABLE_TO/);
+  });
+
+  it('124, 125, 126: a trusted certificate logs its user in; a rogue one, or one without the grant, is refused with 5', async () => {
+    const [pem] = [await makeRoot(openssl, 'trusted'), await makeRoot(openssl, 'rogue')];
+    const added = await stage.call('certificates:add', { pem });
+    expect(added.outcome).to.equal('ok');
+    const client = await connectMqtt(broker, { ...(await issue('trusted', 'robot')), clientId: 'robot' });
+    expect(await client.subscribe('plant/x', 1)).to.deep.equal([1]);
+    expect(await refusalOf(broker, { ...(await issue('rogue', 'robot')), clientId: 'rogue' })).to.equal(5);
+    expect(await refusalOf(broker, { ...(await issue('trusted', 'person')), clientId: 'person' })).to.equal(5);
+    expect(await refusalOf(broker, { ...(await issue('trusted', 'nobody')), clientId: 'nobody' })).to.equal(5);
+
+    const [certificate] = added.body['certificates'] as { id: string }[];
+    await stage.call('certificates:remove', { id: certificate?.id });
+    await client.closed();
+    expect(await refusalOf(broker, { ...(await issue('trusted', 'robot')), clientId: 'robot' })).to.equal(5);
+  });
+});
