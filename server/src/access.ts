@@ -17,6 +17,7 @@ import type { Actor } from './actor.ts';
 import type { Keys } from './keys.ts';
 import { openLockout } from './lockout.ts';
 import { openLogins } from './logins.ts';
+import { openMqttClients } from './mqtt-clients.ts';
 import { openMqttPrincipals } from './mqtt-principals.ts';
 import { openMqttSecrets } from './mqtt-secrets.ts';
 import { openPasswords, passwordId } from './passwords.ts';
@@ -42,6 +43,7 @@ export interface Access {
     | 'sessions'
     | 'mqttSecrets'
     | 'mqttPrincipals'
+    | 'mqttClients'
     | 'pins'
     | 'trust'
     | 'clientRegistry'
@@ -151,6 +153,7 @@ export const openAccess = async (options: {
       sessions,
       mqttSecrets,
       mqttPrincipals,
+      mqttClients: openMqttClients({ store, principals, now }),
       pins,
       trust,
       clientRegistry,

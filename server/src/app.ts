@@ -326,6 +326,7 @@ const start = async (config: Config, log: pino.Logger, closers: (() => unknown)[
     authenticate,
     connections,
     origins: config.origins,
+    redirectsClients: config.mqttClientsUnauthorized === 'redirect',
     dispatch,
     carryOutEndings: (handled) => carryOutEndings(handled),
     toRegistryError,

@@ -66,6 +66,10 @@ export type LogLevel = (typeof logLevels)[number];
 const logLevel = (value: string): LogLevel =>
   logLevels.find((level) => level === value) ?? wrong(`one of ${logLevels.join(', ')}`);
 
+const unauthorizedForms = ['redirect', 'status'] as const;
+/** How `/api/client` tells that somebody is not logged in (MQTT client reference, section 1.2). */
+export type Unauthorized = (typeof unauthorizedForms)[number];
+
 const port = whole(0, 65_535);
 const none: string | undefined = undefined;
 const noPort: number | undefined = undefined;
@@ -151,6 +155,18 @@ export const settings = {
     268_435_456,
     'The same in bytes of memory, roughly counted.',
     whole(1_048_576, 68_719_476_736),
+  ),
+  temporaryClientMs: setting(
+    'ROLLCALL_TEMPORARY_CLIENT_MS',
+    86_400_000,
+    'How long an MQTT client record lives that was made without name, client id or key, in milliseconds.',
+    whole(1, 31_536_000_000),
+  ),
+  mqttClientsUnauthorized: setting(
+    'ROLLCALL_MQTT_CLIENTS_UNAUTHORIZED',
+    'redirect' as Unauthorized,
+    `What /api/client answers to whoever is not logged in: ${unauthorizedForms.join(' (302 to /login) or ')} (401).`,
+    (value) => unauthorizedForms.find((form) => form === value) ?? wrong(`one of ${unauthorizedForms.join(', ')}`),
   ),
   callsPerMinute: setting(
     'ROLLCALL_CALLS_PER_MINUTE',

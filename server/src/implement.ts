@@ -18,6 +18,7 @@ import type { Documents, RequestId, Revised, Revision } from './door.ts';
 import type { Store } from './store/port.ts';
 import type { StoredSubscriptions } from './stored-subscriptions.ts';
 import type { Logins } from './logins.ts';
+import type { MqttClients } from './mqtt-clients.ts';
 import type { MqttPrincipals } from './mqtt-principals.ts';
 import type { MqttSecrets } from './mqtt-secrets.ts';
 import type { Passwords } from './passwords.ts';
@@ -44,6 +45,7 @@ export interface Services {
   readonly sessions: Sessions;
   readonly mqttSecrets: MqttSecrets;
   readonly mqttPrincipals: MqttPrincipals;
+  readonly mqttClients: MqttClients;
   readonly pins: Pins;
   readonly trust: Trust;
   readonly clientRegistry: ClientRegistry;
@@ -66,7 +68,7 @@ export interface Services {
   readonly provenAt: (document: DeviceDocument) => number | undefined;
   /** Milliseconds since 1970. */
   readonly now: () => number;
-  readonly config: Pick<Config, 'openRegistration' | 'passwordPolicy'>;
+  readonly config: Pick<Config, 'openRegistration' | 'passwordPolicy' | 'temporaryClientMs'>;
 }
 
 /** What a handler returns: the answer, and whose connections end with it. */

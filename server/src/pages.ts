@@ -5,6 +5,7 @@ import type { Json } from './describe/schema.ts';
 import type { Operation } from './registry.ts';
 import { formOf } from './transports/dialects/index.ts';
 import type { Page } from './transports/http.ts';
+import { loginPages } from './transports/login-page.ts';
 import { liveForm } from './transports/live-http.ts';
 
 const json = 'application/json; charset=utf-8';
@@ -33,6 +34,7 @@ const pageForms: readonly PageForm[] = [
   { path: '/healthcheck', summary: 'Is the registry there?', answers: online },
   { path: '/ping', summary: 'Is the registry there?', answers: online },
   { path: '/proofoflife', summary: 'Is the registry there?', answers: online },
+  { path: '/login', summary: 'The login form.', answers: [{ status: 200, type: 'text/html', schema: { type: 'string' } }] },
   {
     path: '/docs',
     summary: 'This document to read and to try.',
@@ -93,5 +95,6 @@ export const pagesOf = (sources: {
     alive('/healthcheck'),
     alive('/ping'),
     alive('/proofoflife'),
+    ...loginPages,
   ];
 };

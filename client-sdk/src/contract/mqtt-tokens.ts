@@ -1,10 +1,7 @@
 import Type from 'typebox';
 import type { ErrorDetail } from './errors.ts';
-import { Time, Uuid } from './models.ts';
+import { MqttToken } from './mqtt-models.ts';
 import { operation } from './operation.ts';
-
-/** How a token is made (MQTT token reference, section 2): name and secret chosen, name chosen, or made for a serial number. */
-const AuthType = Type.Enum(['U', 'S', 'SN']);
 
 /** Which of several mistakes is named follows the reference (section 3); here only the types are checked. */
 const Text = Type.Union([Type.String(), Type.Null()]);
@@ -29,16 +26,6 @@ interface TokensOf {
   readonly token?: string | null;
 }
 
-const shown = {
-  uuid: Uuid,
-  authType: AuthType,
-  token: Type.String(),
-  username: Type.String(),
-  description: Type.Optional(Type.String()),
-  serialNumber: Type.Optional(Type.String()),
-  createdAt: Time,
-};
-
 /**
  * Make an MQTT token in a group: a login for a broker, and the first level of its topics.
  *
@@ -53,7 +40,7 @@ export const create = operation({
   access: { self: true },
   mutates: true,
   input: Type.Unsafe<NewToken>(texts('groupName', 'username', 'secret', 'password', 'description')),
-  output: Type.Object({ ...shown, secret: Type.String(), groupName: Type.String() }),
+  output: Type.Object({ ...MqttToken.properties, secret: Type.String(), groupName: Type.String() }),
   errors: ['not-found', 'conflict'],
   refusal,
 });
@@ -66,7 +53,7 @@ export const list = operation({
   access: { self: true },
   mutates: false,
   input: Type.Unsafe<TokensOf>(texts('groupName', 'token')),
-  output: Type.Object({ tokens: Type.Array(Type.Object(shown)) }),
+  output: Type.Object({ tokens: Type.Array(MqttToken) }),
   errors: ['not-found'],
   refusal,
 });

@@ -44,7 +44,7 @@ export type Access<Field extends string = string> =
   | { readonly permission: `/${string}`; readonly operation: 'read' | 'write'; readonly orSelf?: Field };
 
 /** Another system whose HTTP wire is given. */
-export type Dialect = 'accessControl' | 'authToken' | 'mqttTokens';
+export type Dialect = 'accessControl' | 'authToken' | 'mqttTokens' | 'mqttClients';
 
 /** What a row declares. Listeners, routes, client methods, documents and table-driven tests follow from it. */
 export interface Row<

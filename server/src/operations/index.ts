@@ -9,6 +9,7 @@ import { identity } from './identity.ts';
 import { live } from './live.ts';
 import { messages } from './messages.ts';
 import { passwordPolicy } from './password-policy.ts';
+import { mqttClients } from './mqtt-clients.ts';
 import { mqttTokens } from './mqtt-tokens.ts';
 import { permissions } from './permissions.ts';
 import { roles } from './roles.ts';
@@ -34,4 +35,5 @@ export const handlers: Implementation = {
   certificates,
   mqttTokens,
   clientRegistry,
+  mqttClients,
 };

@@ -32,6 +32,8 @@ export interface HttpKit {
   readonly authenticate: Authenticate;
   readonly connections: Connections;
   readonly origins: readonly string[];
+  /** Is whoever is not logged in sent to the login page by `/api/client`? */
+  readonly redirectsClients: boolean;
   dispatch(operation: Operation, call: Call): Promise<Handled<unknown>>;
   carryOutEndings(handled: Handled<unknown>): Promise<unknown>;
   toRegistryError(error: unknown): RegistryError;
@@ -45,6 +47,7 @@ export interface HttpKit {
 export interface Page {
   readonly path: string;
   readonly type: string;
+  readonly headers?: Readonly<Record<string, string>>;
   /** The text of the page; `status` default 200. */
   read(): Promise<{ readonly status?: number; readonly text: string }> | { readonly status?: number; readonly text: string };
 }
@@ -78,9 +81,10 @@ interface Spoken {
 }
 
 /** One answer per call, in the dialect of its route. */
-const write = (reply: FastifyReply, { status, headers = {}, body, text }: Answer): FastifyReply => {
+const write = (reply: FastifyReply, { status, headers = {}, body, text, html }: Answer): FastifyReply => {
   void reply.code(status).headers(headers);
   if (text !== undefined) return reply.type('text/plain; charset=utf-8').send(text);
+  if (html !== undefined) return reply.type('text/html; charset=utf-8').send(html);
   return body === undefined ? reply.send() : reply.type('application/json; charset=utf-8').send(JSON.stringify(body));
 };
 
@@ -158,7 +162,7 @@ export const openHttp = async (kit: HttpKit): Promise<FastifyInstance> => {
   app.setErrorHandler((error, request, reply) => {
     const failure = bodyError(error) ?? kit.toRegistryError(error);
     const { dialect = ours, route = '' } = request.routeOptions.config as Spoken;
-    return write(reply, dialect.fail(route, failure));
+    return write(reply, dialect.fail(route, failure, request.url));
   });
 
   const actorOf = async (request: FastifyRequest, operation: Operation): Promise<Actor | null> => {
@@ -194,7 +198,7 @@ export const openHttp = async (kit: HttpKit): Promise<FastifyInstance> => {
   for (const operation of kit.operations.values()) {
     for (const route of operation.row.http) {
       const [method = '', url = ''] = route.split(' ');
-      const dialect = dialectOf(operation, route);
+      const dialect = dialectOf(operation, route, kit.redirectsClients);
       if (dialect.notAllowed !== undefined) taken.set(url, { dialect, methods: [...(taken.get(url)?.methods ?? []), method] });
       app.route({
         method,
@@ -217,7 +221,7 @@ export const openHttp = async (kit: HttpKit): Promise<FastifyInstance> => {
             await kit.carryOutEndings(handled);
             answer = dialect.succeed(route, handled.output, asked);
           } catch (error) {
-            answer = dialect.fail(route, kit.toRegistryError(error));
+            answer = dialect.fail(route, kit.toRegistryError(error), request.url);
           }
           return write(reply, answer);
         },
@@ -240,10 +244,10 @@ export const openHttp = async (kit: HttpKit): Promise<FastifyInstance> => {
 
   serveLive(app, kit);
   await serveDocs(app, kit.document);
-  for (const { path, type, read } of kit.pages) {
+  for (const { path, type, headers = {}, read } of kit.pages) {
     app.get(path, async (_request, reply) => {
       const { status = 200, text } = await read();
-      return reply.code(status).type(type).send(text);
+      return reply.code(status).headers(headers).type(type).send(text);
     });
   }
 

@@ -24,6 +24,8 @@ export interface Answer {
   readonly body?: unknown;
   /** Written as plain text instead. */
   readonly text?: string;
+  /** Written as a page instead. */
+  readonly html?: string;
 }
 
 /** How one outside wire names inputs, successes and failures. It translates outcomes and never decides one. */
@@ -40,8 +42,8 @@ export interface Dialect {
   /** Bodies of these types come to `inputOf` as text by this route; all others are read as JSON. */
   textTypes?(route: string): readonly string[];
   succeed(route: string, output: unknown, asked: Asked): Answer;
-  /** `route` is empty where none was found. */
-  fail(route: string, error: RegistryError): Answer;
+  /** `route` is empty where none was found; `url`: path and query of the request. */
+  fail(route: string, error: RegistryError, url?: string): Answer;
   /** The answer to a method that the path does not take; missing: not found, as elsewhere. */
   notAllowed?(methods: readonly string[]): Answer;
   /** The same of a route in words of JSON Schema. */

@@ -5,13 +5,16 @@ import { accessControl } from './access-control.ts';
 import { authToken } from './auth-token.ts';
 import type { Dialect } from './dialect.ts';
 import * as meshblu from './meshblu-http.ts';
+import { mqttClients } from './mqtt-clients.ts';
 import { mqttTokens } from './mqtt-tokens.ts';
 import { ours } from './ours.ts';
 
-const dialects = { accessControl, authToken, mqttTokens } as const;
+const dialects = { accessControl, authToken, mqttTokens, mqttClients: mqttClients(true) } as const;
+const plainClients = mqttClients(false);
 
-/** Whose wire a route speaks: its row's, else Meshblu's, else ours. */
-export const dialectOf = ({ name, row }: Operation, route: string): Dialect => {
+/** Whose wire a route speaks: its row's, else Meshblu's, else ours. `redirects`: see the client records' wire. */
+export const dialectOf = ({ name, row }: Operation, route: string, redirects = true): Dialect => {
+  if (row.dialect === 'mqttClients' && !redirects) return plainClients;
   if (row.dialect !== undefined) return dialects[row.dialect];
   return name.includes(':') && !(route in meshblu.routes) ? ours : meshblu;
 };
