@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -80,6 +81,26 @@ describe("the README's first administrator", () => {
       expect(JSON.parse(session ?? '')).to.include({ username: 'admin' });
       const made = JSON.parse(anna ?? '') as { roles: { name: string }[] };
       expect(made.roles.map(({ name }) => name)).to.deep.equal(['viewer']);
+    } finally {
+      await close();
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
+});
+
+describe("the README's device that asks for itself", () => {
+  it('gets a certificate as it is printed', async function () {
+    this.timeout(30_000);
+    const folder = mkdtempSync(join(tmpdir(), 'rollcall-readme-'));
+    const { url, close } = await createRegistry({ dataDir: join(folder, 'data'), port: 0, logLevel: 'error' });
+    try {
+      const [login = ''] = examplesIn(read('README.md'), 'Users, roles and logins');
+      const [asking = ''] = examplesIn(read('README.md'), 'Devices that ask for themselves');
+      const script = `${login}\n${asking}`.replaceAll('http://127.0.0.1:3000', url);
+      await run('bash', ['-euo', 'pipefail', '-c', script], { cwd: folder });
+      const certificate = new X509Certificate(readFileSync(join(folder, 'pump.crt')));
+      expect(certificate.subject).to.equal('CN=pump');
+      expect(certificate.checkPrivateKey(createPrivateKey(readFileSync(join(folder, 'pump.key'))))).to.equal(true);
     } finally {
       await close();
       rmSync(folder, { recursive: true, force: true });

@@ -2,6 +2,8 @@ import { X509Certificate } from 'node:crypto';
 import { expect } from 'chai';
 import type { CertificateInfo } from '@rollcall/client/contract';
 import { makeRequest, makeRoot, openOpenssl, type Openssl } from './support/openssl.ts';
+import { onBothStores } from '../support/registries.ts';
+import { askHttp } from './support/letter.ts';
 import { overBothSurfaces } from './support/suites.ts';
 
 const colons = (text: string): string => (text.match(/../g) ?? []).join(':');
@@ -181,5 +183,82 @@ overBothSurfaces('certificates (access control reference, 8, vectors 40, 41, 117
     const [{ id } = { id: '' }] = body['users'] as { id: string }[];
     for (const event of ['users:addCertificate', 'users:removeCertificate'])
       expect(await outcomeOf(event, { id, fingerprint: 'ab'.repeat(20) }, token), event).to.equal('forbidden');
+  });
+});
+
+onBothStores('certificates over HTTP, to the letter (access control reference, 3.1, 3.6 and 4)', (registries) => {
+  let openssl: Openssl;
+  let ask: Awaited<ReturnType<typeof askHttp>>;
+  before(async () => {
+    openssl = await openOpenssl();
+    ask = await askHttp(registries);
+  });
+  after(() => openssl.remove());
+
+  it('PEM is taken as a JSON string, and raw under the types that it is sent as', async () => {
+    const pem = await makeRoot(openssl, 'letter');
+    const first = await ask('POST', '/api/certificates', { json: pem });
+    expect(first.status).to.equal(201);
+    const [added] = first.body as CertificateInfo[];
+    for (const type of [
+      'text/plain',
+      'text/plain; charset=utf-8',
+      'application/x-pem-file',
+      'application/pem-certificate-chain',
+    ]) {
+      const again = await ask('POST', '/api/certificates', { text: pem, type });
+      expect(again, type).to.deep.include({ status: 201, body: first.body });
+    }
+    for (const [text, type] of [
+      [pem, 'application/json'],
+      [pem, 'text/html'],
+      [JSON.stringify({ pem }), 'text/plain'],
+      ['{}', 'application/json'],
+      ['[]', 'application/json'],
+      ['null', 'application/json'],
+      ['', 'text/plain'],
+    ] as const) {
+      expect((await ask('POST', '/api/certificates', { text, type })).body, `${type} ${text.slice(0, 20)}`).to.include({
+        status: 400,
+        code: 'VALIDATION',
+      });
+    }
+    expect((await ask('POST', '/api/certificates', { text: 'x'.repeat(200_000), type: 'text/plain' })).body).to.include({
+      code: 'TOO_LARGE',
+    });
+
+    const content = await ask('GET', `/api/certificates/content?id=${added?.id}`);
+    expect(content.type).to.match(/^text\/plain/);
+    expect(new X509Certificate(content.text).fingerprint256).to.equal(added?.fingerprints.sha256);
+    expect((await ask('GET', '/api/certificates/content')).status).to.equal(400);
+    expect((await ask('GET', '/api/certificates/content?id=x')).status).to.equal(404);
+
+    const { body } = await ask('GET', '/api/certificates');
+    expect(body).to.be.an('array').with.lengthOf(2);
+    expect((await ask('DELETE', '/api/certificates')).status).to.equal(400);
+    expect(await ask('DELETE', `/api/certificates?id=${added?.id}`)).to.include({ status: 204, text: '' });
+    expect((await ask('DELETE', `/api/certificates?id=${added?.id}`)).status).to.equal(404);
+    const [own] = body as CertificateInfo[];
+    expect((await ask('DELETE', `/api/certificates?id=${own?.id}`)).body).to.include({ status: 409, code: 'CONFLICT' });
+  });
+
+  it("a user's certificates are bound and loosed with 204; the body of the latter may stand in the query", async () => {
+    const certificates = [{ fingerprint: 'ab'.repeat(20) }];
+    const made = await ask('POST', '/api/users', { json: { username: 'bound', password: 'secret1', certificates } });
+    const { id, certificates: bound } = made.body as { id: string; certificates: { expiresAt: string; createdAt: string }[] };
+    expect(bound[0]?.expiresAt).to.equal('');
+    expect(Date.parse(bound[0]?.createdAt ?? '')).to.be.closeTo(Date.now(), 60_000);
+    const path = `/api/users/${id}/certificates`;
+    const fingerprint = 'AB:'.repeat(20).slice(0, -1);
+    expect(await ask('POST', path, { json: { fingerprint } })).to.include({ status: 204, text: '' });
+    expect((await ask('DELETE', `${path}?fingerprint=${fingerprint}`)).status).to.equal(204);
+    expect((await ask('DELETE', path, { json: { fingerprint } })).status).to.equal(404);
+    expect((await ask('POST', path, { json: {} })).status).to.equal(400);
+  });
+
+  it('the own authority is the same after a restart', async () => {
+    const before = (await ask('GET', '/api/certificates')).body;
+    await ask.restart();
+    expect((await ask('GET', '/api/certificates')).body).to.deep.equal(before);
   });
 });

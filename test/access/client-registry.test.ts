@@ -1,7 +1,11 @@
-import { X509Certificate, createPublicKey } from 'node:crypto';
+import { X509Certificate, createPublicKey, randomUUID } from 'node:crypto';
 import { expect } from 'chai';
+import { createRegistry, type Registry } from '@rollcall/server';
 import { connectRaw } from '../support/meshblu.ts';
+import { mongodUri } from '../support/mongod.ts';
+import { onBothStores } from '../support/registries.ts';
 import { until } from '../support/until.ts';
+import { askHttp } from './support/letter.ts';
 import { makeRequest, openOpenssl, type Openssl } from './support/openssl.ts';
 import { overBothSurfaces, type Ground } from './support/suites.ts';
 
@@ -401,5 +405,187 @@ overBothSurfaces('requests for certificates (access control reference, 8, vector
     expect(await stateOf(username, { csr: base64(again) })).to.equal('pending');
     const other = await makeRequest(openssl, 'other', `/CN=${username}`);
     expect(await stateOf(username, { csr: base64(other) })).to.equal('conflict');
+  });
+});
+
+onBothStores(
+  'the client registry over HTTP, to the letter, and through restarts (access control reference, 3.5 and 5.8)',
+  (registries) => {
+    let ask: Awaited<ReturnType<typeof askHttp>>;
+    before(async () => {
+      ask = await askHttp(registries);
+    });
+    const register = (username: string, more: object = { password: 'secret1' }, headers: Record<string, string> = {}) =>
+      ask('POST', '/api/client-registry/register', { json: { username, ...more }, headers, asNobody: true });
+    const names = async (): Promise<string[]> =>
+      ((await ask('GET', '/api/client-registry')).body as { username: string }[]).map(({ username }) => username);
+
+    it('answers 423, 204, 202, 200 and 201', async () => {
+      expect(await register('letter@x.y')).to.deep.include({
+        status: 423,
+        body: { error: 'Locked', status: 423, code: 'LOCKED' },
+      });
+      expect(await ask('POST', '/api/client-registry/open')).to.include({ status: 204, text: '' });
+      expect((await register('letter@x.y')).status).to.equal(202);
+      const [view] = (await ask('GET', '/api/client-registry')).body as object[];
+      expect(view).to.have.all.keys('timestamp', 'username', 'credentialType', 'roles', 'context', 'permissions', 'granted');
+      const confirmed = await ask('POST', '/api/client-registry/confirm', { json: { username: 'letter@x.y' } });
+      expect(confirmed).to.include({ status: 200 });
+      expect(confirmed.body).to.include({ username: 'letter@x.y', mfa_is_enrolled: false });
+      expect(await register('letter@x.y')).to.deep.include({ status: 201, body: {} });
+      await register('denied@x.y');
+      expect(await ask('DELETE', '/api/client-registry/denied@x.y')).to.include({ status: 204, text: '' });
+      expect(await ask('POST', '/api/client-registry/close', { json: {} })).to.include({ status: 204 });
+      expect((await register('late')).status).to.equal(423);
+      expect((await register('letter@x.y')).status).to.equal(423);
+    });
+
+    it('a repeat of the very request that fetched the outcome is told the same', async () => {
+      await ask('POST', '/api/client-registry/open');
+      await register('repeats');
+      await ask('POST', '/api/client-registry/confirm', { json: { username: 'repeats' } });
+      const once = { 'idempotency-key': `${'r'.repeat(22)}:7` };
+      expect((await register('repeats', { password: 'secret1' }, once)).status).to.equal(201);
+      expect((await register('repeats', { password: 'secret1' }, once)).status).to.equal(201);
+      expect((await register('repeats')).status).to.equal(409);
+      expect((await register('other', { password: 'secret1' }, once)).status).to.equal(202);
+    });
+
+    it('a repeated confirmation makes one user and is answered like the first', async () => {
+      await ask('POST', '/api/client-registry/open');
+      await register('confirmed');
+      const confirm = () =>
+        ask('POST', '/api/client-registry/confirm', {
+          json: { username: 'confirmed' },
+          headers: { 'idempotency-key': `${'c'.repeat(22)}:1` },
+        });
+      const first = await confirm();
+      expect(await confirm()).to.deep.equal(first);
+      expect((await register('confirmed')).status).to.equal(201);
+      expect(await confirm()).to.deep.equal(first);
+    });
+
+    it('a restart keeps requests, the time that is left, and no password in clear', async () => {
+      await ask('POST', '/api/client-registry/open', { json: { duration: 3_600_000 } });
+      await register('kept', { password: 'a secret of kept' });
+      let stored = '';
+      await ask.restart(() =>
+        registries.inspect(async (store) => {
+          stored = JSON.stringify(await store.collection('registrations').find({}).toArray());
+        }),
+      );
+      expect(stored)
+        .to.include('kept')
+        .and.match(/\$2b\$10\$/)
+        .and.not.include('a secret of kept');
+      expect((await register('kept', { password: 'a secret of kept' })).status).to.equal(202);
+      expect((await register('after')).status).to.equal(202);
+    });
+
+    it('what is older than a day is gone, and its name is free', async () => {
+      await register('old');
+      await ask.restart(() =>
+        registries.inspect(async (store) => {
+          const rows = store.collection('registrations');
+          const row = await rows.findOne({ username: 'old' });
+          if (row?._rollcall === undefined) throw new Error('no row');
+          const expiresAt = new Date(Date.now() - 3_000);
+          await rows.replaceOne(
+            { _id: row._id },
+            { ...row, expiresAt, _rollcall: { ...row._rollcall, rev: row._rollcall.rev + 1 } },
+          );
+        }),
+      );
+      expect(await names())
+        .to.include('kept')
+        .and.not.include('old');
+      expect((await ask('POST', '/api/client-registry/confirm', { json: { username: 'old' } })).status).to.equal(404);
+      await ask('POST', '/api/client-registry/close');
+      expect((await register('old')).status).to.equal(423);
+      await ask('POST', '/api/client-registry/open');
+      expect((await register('old', { password: 'another' })).status).to.equal(202);
+    });
+
+    it('a thousand wait at most; who is known is still answered', async () => {
+      await ask('POST', '/api/client-registry/open', { json: { duration: 3_600_000 } });
+      await ask.restart(() =>
+        registries.inspect(async (store) => {
+          const row = { credentialType: 'password' as const, roles: [], permissions: [], context: '', source: 'rest' as const };
+          const times = { timestamp: new Date(), expiresAt: new Date(Date.now() + 3_600_000), granted: false };
+          const rows = Array.from({ length: 1000 }, (_, index) => {
+            const username = `many${index}`;
+            return { _id: username, username, loginName: username, ...row, ...times, _rollcall: { rev: 1, shown: 1 } };
+          });
+          await store.collection('registrations').insertMany(rows);
+        }),
+      );
+      expect(await names()).to.have.length.greaterThan(999);
+      expect(await register('too.many')).to.include({ status: 503 });
+      expect((await register('kept', { password: 'a secret of kept' })).status).to.equal(202);
+    });
+  },
+);
+
+describe('the client registry of two nodes', function () {
+  this.timeout(60_000);
+  let nodes: Registry[] = [];
+  before(async function () {
+    const found = await mongodUri();
+    if ('skip' in found) {
+      this.test!.title = `skipped: ${found.skip}`;
+      return this.skip();
+    }
+    const database = new URL(found.uri);
+    database.pathname = `/rollcall_${randomUUID().slice(0, 8)}`;
+    const settings = {
+      mongodbUrl: String(database),
+      dataDir: ':memory:',
+      port: 0,
+      logLevel: 'error',
+      adminPassword: 'secret-of-admin',
+    } as const;
+    const shared = { pepper: 'im-a-pepper', secret: 'a secret of the tests', callsPerMinute: 0 };
+    nodes = await Promise.all([createRegistry({ ...settings, ...shared }), createRegistry({ ...settings, ...shared })]);
+  });
+  after(async () => {
+    for (const node of nodes) await node.close();
+  });
+
+  it('is open and closed on both, and who asked by the one is told what was granted by the other', async () => {
+    const [one = '', other = ''] = nodes.map(({ url }) => url);
+    const ask = async (url: string, path: string, body: object, token?: string) => {
+      const headers = { 'content-type': 'application/json', ...(token !== undefined && { authorization: `Bearer ${token}` }) };
+      const response = await fetch(`${url}/api/${path}`, { method: 'POST', headers, body: JSON.stringify(body) });
+      const text = await response.text();
+      return { status: response.status, body: (text === '' ? {} : JSON.parse(text)) as Record<string, unknown> };
+    };
+    const admin = String((await ask(one, 'login', { username: 'admin', password: 'secret-of-admin' })).body['token']);
+    const register = (url: string, username: string) => ask(url, 'client-registry/register', { username, password: 'secret1' });
+    expect((await register(other, 'early')).status).to.equal(423);
+    expect((await ask(one, 'client-registry/open', {}, admin)).status).to.equal(204);
+    expect((await register(other, 'anna')).status).to.equal(202);
+    expect((await register(one, 'anna')).status).to.equal(202);
+    const raw = await connectRaw(other);
+    expect(await raw.ask('clientRegistry:register', { username: 'bert', password: 'secret1' })).to.deep.equal({
+      state: 'pending',
+    });
+    const statuses = await Promise.all(
+      [one, other].map(async (url) => (await ask(url, 'client-registry/confirm', { username: 'bert' }, admin)).status),
+    );
+    expect(statuses).to.have.members([200, 409]);
+    await until(() => raw.got('clientRegistry:granted').length === 1);
+    expect(await raw.ask('clientRegistry:register', { username: 'bert', password: 'secret1' })).to.deep.equal({
+      state: 'granted',
+    });
+    raw.close();
+    expect((await ask(other, 'client-registry/close', {}, admin)).status).to.equal(204);
+    expect((await register(one, 'late')).status).to.equal(423);
+    expect((await register(one, 'anna')).status).to.equal(202);
+    expect((await ask(one, 'client-registry/open', { duration: 1000 }, admin)).status).to.equal(204);
+    expect((await register(other, 'carl')).status).to.equal(202);
+    let count = 0;
+    await until(async () => (await register(other, `late${(count += 1)}`)).status === 423);
+    const asked = await Promise.all([one, other, one, other].map((url) => register(url, 'dora')));
+    expect(new Set(asked.map(({ status }) => status)).size).to.equal(1);
   });
 });

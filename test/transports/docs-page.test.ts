@@ -42,7 +42,10 @@ describe(`the documents to read and to try${reason}`, function () {
     await page.locator('#operations-meshblu-status').click();
     await page.getByRole('button', { name: 'Try it out' }).click();
     await page.getByRole('button', { name: 'Execute' }).click();
-    await until(async () => (await page.locator('.live-responses-table').first().textContent())?.includes('"online": true'), 10_000);
+    await until(
+      async () => (await page.locator('.live-responses-table').first().textContent())?.includes('"online": true'),
+      10_000,
+    );
     expect(complaints).to.deep.equal([]);
   });
 

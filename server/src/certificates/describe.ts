@@ -38,7 +38,14 @@ const purposes: Readonly<Record<string, string>> = {
 };
 
 /** Names of other kinds of alternative names, as OpenSSL prints them. */
-const alternativeKinds: Readonly<Record<string, string>> = { dns: 'DNS', ip: 'IP Address', email: 'email', url: 'URI' };
+const alternativeKinds: Readonly<Record<string, string>> = {
+  dns: 'DNS',
+  ip: 'IP Address',
+  email: 'email',
+  url: 'URI',
+  dn: 'DirName',
+  id: 'Registered ID',
+};
 
 const fieldsOf = (name: x509.Name) => ({
   commonName: name.getField('CN')[0] ?? '',

@@ -4,7 +4,7 @@ import { openFeed, type Feed } from '@rollcall/server/internal/delivery/feed';
 import { openCache, type DocumentsCache } from '@rollcall/server/internal/documents-cache';
 import { openDoor, type Documents } from '@rollcall/server/internal/door';
 import { openNode, openSoleNode, type Node } from '@rollcall/server/internal/node';
-import type { DeviceDocument, TokenDocument } from '@rollcall/server/internal/store/collections';
+import type { CertificateDocument, DeviceDocument, TokenDocument } from '@rollcall/server/internal/store/collections';
 import type { Store } from '@rollcall/server/store';
 
 /** Everything that one node needs between the store and its operations. */
@@ -14,6 +14,7 @@ export interface TestNode {
   readonly cache: DocumentsCache;
   readonly devices: Documents<DeviceDocument>;
   readonly tokens: Documents<TokenDocument>;
+  readonly certificates: Documents<CertificateDocument>;
   /** What was logged as a warning or an error. */
   readonly logged: string[];
   close(): Promise<void>;
@@ -35,7 +36,7 @@ export const openTestNode = async ({ store, several, clock = systemClock, window
   const note = (_: object, message: string): void => void logged.push(message);
   const log = { info: () => undefined, warn: note, error: note };
   const feed = openFeed({ store, id: 'feed', clock, log, window, heartbeats: several });
-  const cache = openCache({ feed, collections: { devices: 'uuid', tokens: '_id' }, log, clock });
+  const cache = openCache({ feed, collections: { devices: 'uuid', tokens: '_id', certificates: '_id' }, log, clock });
   const node = several ? openNode({ store, feed, clock, log }) : openSoleNode({ feed, clock, log });
   const shared = { store, feed, node, cache, clock, windowSecret };
   await node.ready;
@@ -45,6 +46,7 @@ export const openTestNode = async ({ store, several, clock = systemClock, window
     cache,
     devices: openDoor({ ...shared, collection: 'devices', key: 'uuid' }),
     tokens: openDoor({ ...shared, collection: 'tokens', key: '_id' }),
+    certificates: openDoor({ ...shared, collection: 'certificates', key: '_id' }),
     logged,
     async close() {
       await node.close();

@@ -107,6 +107,7 @@ const routes: Readonly<Record<string, Route>> = {
   'GET /api/client-registry': { success: found(only('requests')) },
   'POST /api/client-registry/open': { success: empty },
   'POST /api/client-registry/close': { success: empty },
+  'POST /api/client-registry/confirm': { success: found(user) },
   'DELETE /api/client-registry/:username': { success: empty },
   'GET /api/certificates': { success: found(only('certificates')) },
   'POST /api/certificates': { bare: 'pem', textTypes: pemTypes, success: created(only('certificates')) },
