@@ -2,6 +2,8 @@ import { randomBytes } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import { pino } from 'pino';
 import { openAccess } from './access.ts';
+import { openAudit } from './audit.ts';
+import { auditedLogins, openAuditing } from './auditing.ts';
 import { authenticateWith } from './authenticate.ts';
 import { systemClock } from './clock.ts';
 import { completeConfig, type Config } from './config.ts';
@@ -163,10 +165,25 @@ const start = async (config: Config, log: pino.Logger, closers: (() => unknown)[
     now,
   });
   const { sessions, authorities, logins, users } = access.services;
-  const authenticate = authenticateWith({ devices, tokens, sessions, authorities, logins, byLoginName: users.byLoginName });
-  const connections = openConnections();
   const toRegistryError = failuresTo(log);
   const report = (error: unknown): void => void toRegistryError(error);
+  const { byLoginName } = users;
+  const audit = openAudit({
+    store,
+    chain: randomBytes(12).toString('base64url'),
+    key: await keys.key('audit'),
+    clock,
+    available: () => node.check(),
+    report,
+  });
+  closers.push(() => audit.close());
+  const auditing = openAuditing({ audit, authorities, byLoginName, report });
+  const authenticate = auditedLogins(
+    authenticateWith({ devices, tokens, sessions, authorities, logins, byLoginName }),
+    auditing,
+    byLoginName,
+  );
+  const connections = openConnections();
   const available = (): void => node.check();
 
   const signing = webhookKey(keys);
@@ -203,6 +220,7 @@ const start = async (config: Config, log: pino.Logger, closers: (() => unknown)[
     listening,
     waiting,
     connections,
+    audit,
     node: node.id,
     live,
     resume,
@@ -230,6 +248,7 @@ const start = async (config: Config, log: pino.Logger, closers: (() => unknown)[
       services,
       authenticate,
       limits: openLimits(config.callsPerMinute, now),
+      auditing,
       send: (sent, repeated) => carriage.send(sent, repeated),
       available,
     }),

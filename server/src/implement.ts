@@ -2,6 +2,7 @@ import type { Actor, Ending } from './actor.ts';
 import type * as contract from '@rollcall/client/contract';
 import type { Input, Output, Row } from '@rollcall/client/contract';
 import type { CredentialDocument, DeviceDocument, PrincipalDocument, RoleDocument } from './store/collections.ts';
+import type { Audit } from './audit.ts';
 import type { Authorities } from './authorities.ts';
 import type { Pins } from './certificates/pins.ts';
 import type { Trust } from './certificates/trust.ts';
@@ -59,6 +60,7 @@ export interface Services {
   readonly listening: Listening;
   readonly waiting: Waiting;
   readonly connections: Connections;
+  readonly audit: Pick<Audit, 'list' | 'verify'>;
   /** The id of this node. */
   readonly node: string;
   readonly live: Live;
@@ -80,6 +82,8 @@ export interface Handled<T> {
    * was something after all (see `ending.ts`).
    */
   readonly endAgain?: () => Promise<boolean>;
+  /** Whom it was about, where the input does not say: for the audit. */
+  readonly about?: readonly string[];
   /** Messages that go out when the call is accepted. */
   readonly sends?: readonly Sent[];
 }

@@ -2,6 +2,7 @@ import { RegistryError } from '@rollcall/client/contract';
 import type { Connection } from './connections.ts';
 import type { Caller } from './delivery/waiting.ts';
 import type { Authenticate } from './authenticate.ts';
+import { isAudited, type AuditedCall, type Auditing } from './auditing.ts';
 import { decide, type Gate, type Subject } from './domain/access.ts';
 import { resourceOf } from './domain/permissions.ts';
 import { isProperties } from './domain/properties.ts';
@@ -38,6 +39,7 @@ export interface Pipeline {
   readonly services: Services;
   readonly authenticate: Authenticate;
   readonly limits: Limits;
+  readonly auditing: Auditing;
   /** Sends a message out; `repeated` if the call may have been carried out before. */
   readonly send: (sent: Sent, repeated: boolean) => Promise<void>;
   /** Fails with `unavailable` while this node may not answer (decisions, section 11). */
@@ -58,7 +60,7 @@ const wrongPath = (template: string): RegistryError =>
 type Dispatch = (operation: Operation, call: Call) => Promise<Handled<unknown>>;
 
 /** The steps of every call, in their order: limit, parse, load, decide, handle, publish. */
-export const openPipeline = ({ services, authenticate, limits, send, available }: Pipeline): Dispatch => {
+export const openPipeline = ({ services, authenticate, limits, auditing, send, available }: Pipeline): Dispatch => {
   const { devices } = services;
 
   /** What the actor's roles allow. Fails with `unauthenticated` if he may not be here any more. */
@@ -117,7 +119,7 @@ export const openPipeline = ({ services, authenticate, limits, send, available }
       return { ...revision, next: { ...revision.next, _rollcall: hidden } };
     };
 
-  const carryOut: Dispatch = async (operation, call) => {
+  const carryOut = async (operation: Operation, call: Call, handle: Handle = operation.handle): Promise<Handled<unknown>> => {
     available();
     limits.spend(call.from);
     const { row, access } = operation;
@@ -137,15 +139,12 @@ export const openPipeline = ({ services, authenticate, limits, send, available }
     if ('permission' in access && resourceOf(access.permission, given) === undefined) throw wrongPath(access.permission);
     if (actor === null) {
       await permitWithoutTarget(actor, as, access, given);
-      return operation.handle(input, contextOf({ __proto__: services, actor, request, numbered, address, connection, caller }));
+      return handle(input, contextOf({ __proto__: services, actor, request, numbered, address, connection, caller }));
     }
     const subject = as ?? actor.uuid;
     if (!('target' in access)) {
       await permitWithoutTarget(actor, as, access, given);
-      return operation.handle(
-        input,
-        contextOf({ __proto__: services, actor, request, numbered, address, connection, caller, subject }),
-      );
+      return handle(input, contextOf({ __proto__: services, actor, request, numbered, address, connection, caller, subject }));
     }
 
     const named = given[access.target];
@@ -153,7 +152,7 @@ export const openPipeline = ({ services, authenticate, limits, send, available }
     const permitted = (): Promise<DeviceDocument> => permit(actor, as, access, target, given, true);
     if (!row.mutates) {
       const document = await permit(actor, as, access, target, given);
-      return operation.handle(
+      return handle(
         input,
         contextOf({
           __proto__: services,
@@ -178,7 +177,7 @@ export const openPipeline = ({ services, authenticate, limits, send, available }
         decideWith(acting, access, given, compute),
         call.expectedRev === undefined ? {} : { expectedRev: call.expectedRev },
       );
-    return operation.handle(
+    return handle(
       input,
       contextOf({
         __proto__: services,
@@ -196,8 +195,35 @@ export const openPipeline = ({ services, authenticate, limits, send, available }
     );
   };
 
+  /** The same between two entries of the audit; one entry for a refusal. */
+  const carryOutAudited: Dispatch = async (operation, call) => {
+    const { name, row } = operation;
+    const audited = (input: unknown, { actor, address, target }: Audited): AuditedCall => ({
+      name,
+      row,
+      input,
+      actor,
+      address,
+      target,
+      as: call.as,
+    });
+    let begun = false;
+    try {
+      return await carryOut(operation, call, (input, context) => {
+        begun = true;
+        return auditing.around(audited(input, context as unknown as Audited), () => operation.handle(input, context));
+      });
+    } catch (error) {
+      const isRefusal = error instanceof RegistryError && error.code === 'forbidden' && call.actor !== null;
+      if (!begun && isRefusal) {
+        await auditing.refused(audited(call.input, { actor: call.actor, address: call.address ?? '' }), error);
+      }
+      throw error;
+    }
+  };
+
   return async (operation, call) => {
-    const handled = await carryOut(operation, call);
+    const handled = await (isAudited(operation.row) ? carryOutAudited : carryOut)(operation, call);
     for (const sent of handled.sends ?? []) await send(sent, (call.request?.again ?? 0) > 0);
     return handled;
   };
@@ -223,7 +249,9 @@ const showsCredentials = (operation: Operation, input: unknown): input is Creden
   typeof input['uuid'] === 'string' &&
   typeof input['token'] === 'string';
 
-type Context = Parameters<Operation['handle']>[1];
+type Handle = Operation['handle'];
+type Context = Parameters<Handle>[1];
+type Audited = Pick<Own, 'actor' | 'address' | 'target'>;
 
 /** What a call has of its own; the services are its prototype. */
 interface Own {

@@ -15,6 +15,8 @@ export interface Registries {
   again(options?: Partial<Config>): Promise<Registry>;
   /** Opens the store of the newest registry; on the embedded one it has to be closed before. */
   inspect<T>(look: (store: Store) => Promise<T>): Promise<T>;
+  /** The environment that a command needs to work on what the newest `start` used. */
+  environment(): Readonly<Record<string, string>>;
 }
 
 const quiet: Partial<Config> = {
@@ -112,6 +114,16 @@ export const onBothStores = (title: string, suite: (registries: Registries) => v
         },
         again: (options = {}) => run(options),
         inspect: (look) => newest().use(look),
+        environment() {
+          const { dataDir, mongodbUrl, pepper, secret } = { ...quiet, ...newest().settings };
+          const variables = {
+            ROLLCALL_DATA_DIR: dataDir,
+            ROLLCALL_MONGODB_URL: mongodbUrl,
+            ROLLCALL_PEPPER: pepper,
+            ROLLCALL_SECRET: secret,
+          };
+          return Object.fromEntries(Object.entries(variables).filter((one): one is [string, string] => one[1] !== undefined));
+        },
       });
     });
   }

@@ -61,6 +61,11 @@ export interface Row<
   readonly dialect?: Dialect;
   /** May the input carry `uuid` and `token` of a device, to be called as that device? (Meshblu reference, section 1.8; default false.) */
   readonly credentials?: boolean;
+  /**
+   * Is each call of it written into the audit? By default yes if it changes something, and a role's permission opens it or its HTTP wire is one of
+   * those of the administration and the logins.
+   */
+  readonly audit?: boolean;
   /** Does a success change something? Such calls carry a `reqId` and take effect once. */
   readonly mutates: M;
   readonly input: In;

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { RegistryError } from '@rollcall/client';
 import { Command } from 'commander';
+import { addAudit } from './audit.ts';
 import { addCall } from './call.ts';
 import { addListen } from './listen.ts';
 import { addServe } from './serve.ts';
@@ -10,7 +11,7 @@ import { addToken } from './token.ts';
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string };
 
 const program = new Command('rollcall').description('A realtime device registry.').version(version);
-for (const add of [addServe, addCall, addListen, addToken]) add(program);
+for (const add of [addServe, addCall, addListen, addToken, addAudit]) add(program);
 
 try {
   await program.parseAsync();

@@ -24,7 +24,10 @@ export const auth: Implementation['auth'] = {
 
   async refresh({ token, refreshToken }, { sessions, numbered, end }) {
     const outcome = await sessions.refresh(token, refreshToken, numbered);
-    if ('pair' in outcome) return { output: answer(outcome.pair) };
+    if ('pair' in outcome) {
+      const whose = await sessions.verify(outcome.pair.token);
+      return { output: answer(outcome.pair), about: whose === null ? [] : [whose.uuid] };
+    }
     await end(outcome.ended);
     throw invalid();
   },
@@ -32,7 +35,7 @@ export const auth: Implementation['auth'] = {
   async revoke({ token }, { sessions, actor }) {
     const shown = token === undefined ? actor : await sessions.verify(token);
     const ends = shown === null ? null : await sessions.close(shown);
-    if (ends === null) throw invalid();
-    return { output: {}, ends };
+    if (shown === null || ends === null) throw invalid();
+    return { output: {}, ends, about: [shown.uuid] };
   },
 };

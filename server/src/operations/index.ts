@@ -1,4 +1,5 @@
 import type { Implementation } from '../implement.ts';
+import { audit } from './audit.ts';
 import { auth } from './auth.ts';
 import { certificates } from './certificates.ts';
 import { clientRegistry } from './client-registry.ts';
@@ -32,6 +33,7 @@ export const handlers: Implementation = {
   passwordPolicy,
   session,
   auth,
+  audit,
   certificates,
   mqttTokens,
   clientRegistry,

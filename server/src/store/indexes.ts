@@ -41,6 +41,11 @@ export const ensureIndexes = async (store: Store): Promise<void> => {
   await store.collection('tokens').createIndex({ uuid: 1, hashedToken: 1 });
   await store.collection('tokens').createIndex({ '_rollcall.gone.at': 1 }, { sparse: true });
   await ensureAccessIndexes(store);
+  const audit = store.collection('audit');
+  await audit.createIndex({ at: -1, _id: -1 });
+  await audit.createIndex({ 'actor.uuid': 1, at: -1 });
+  await audit.createIndex({ targets: 1, at: -1 });
+  await audit.createIndex({ of: 1 }, { sparse: true });
   await store.collection('messages').createIndex({ purgeAt: 1 }, { expireAfterSeconds: 0 });
   await ensureMqttIndexes(store);
   await store.collection('webhook-failures').createIndex({ uuid: 1, at: -1 });

@@ -134,6 +134,7 @@ export const unregister = operation({
   summary: 'Remove a device.',
   access: { whitelist: 'configure.update', target: 'uuid' },
   credentials: true,
+  audit: true,
   mutates: true,
   input: open({ uuid: Uuid, cascade: Type.Optional(Type.Boolean()) }),
   output: Type.Object({ uuid: Uuid }),
