@@ -403,6 +403,9 @@ overBothSurfaces('requests for certificates (access control reference, 8, vector
     expect(await stateOf(username, { csr: base64(csr) })).to.equal('pending');
     const again = await openssl.run(`req -new -key $${username}.key -sha384 -subj`, `/O=x/CN=${username}`);
     expect(await stateOf(username, { csr: base64(again) })).to.equal('pending');
+    expect(await stateOf(username, { csr })).to.equal('pending');
+    const der = csr.replaceAll(/-----.*-----|\s/g, '');
+    expect(await stateOf(username, { csr: der })).to.equal('pending');
     const other = await makeRequest(openssl, 'other', `/CN=${username}`);
     expect(await stateOf(username, { csr: base64(other) })).to.equal('conflict');
   });

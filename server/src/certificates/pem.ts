@@ -18,7 +18,8 @@ export const refused = (path: string, rule: string, message: string): RegistryEr
  * broken or too long, or if there is a private key in it: those have no business here.
  */
 export const readPem = (text: string, path: string): readonly PemBlock[] => {
-  if (/PRIVATE KEY/i.test(text)) throw refused(path, 'privateKey', 'a private key must not be sent; nothing was kept of it');
+  if (/BEGIN[^\n]*PRIVATE KEY/i.test(text))
+    throw refused(path, 'privateKey', 'a private key must not be sent; nothing was kept of it');
   const blocks: PemBlock[] = [];
   const boundary = /^-----(BEGIN|END) ([A-Z0-9 ]{1,64})-----[ \t\r]*$/gm;
   let open: { readonly label: string; readonly from: number } | undefined;

@@ -11,6 +11,15 @@ const isGood = ({ asymmetricKeyType: type, asymmetricKeyDetails: details = {} }:
   return (type === 'rsa' && modulusLength >= 2048 && modulusLength <= 8192) || (type === 'ec' && curves.has(namedCurve));
 };
 
+/** Base64 of PEM is what the reference asks for; PEM alone, or base64 of DER, can be nothing else. */
+const derOf = (text: string, path: string): Buffer => {
+  const given = text.includes('-----BEGIN') ? Buffer.from(text) : readBase64(text, path);
+  if (given[0] === 0x30) return given;
+  const [block, ...others] = readPem(given.toString('latin1'), path);
+  if (block !== undefined && others.length === 0 && labels.has(block.label)) return block.bytes;
+  throw refused(path, 'csr', 'must be one certificate request as PEM, in base64');
+};
+
 const parsed = (der: Buffer, path: string) => {
   try {
     const request = new x509.Pkcs10CertificateRequest(new Uint8Array(der));
@@ -37,11 +46,7 @@ const shown = (names: readonly string[]): string =>
  * strong. What else it asks for is not looked at. Fails with `invalid-input`.
  */
 export const readCertificateRequest = async (text: string, username: string, path: string): Promise<Buffer> => {
-  const pem = text.includes('-----BEGIN') ? text : readBase64(text, path).toString('latin1');
-  const [block, ...others] = readPem(pem, path);
-  if (block === undefined || others.length > 0 || !labels.has(block.label))
-    throw refused(path, 'csr', 'must be one certificate request as PEM, in base64');
-  const { request, publicKey, names } = parsed(block.bytes, path);
+  const { request, publicKey, names } = parsed(derOf(text, path), path);
   if (names.length !== 1 || names[0] !== username || username === '')
     throw refused(path, 'commonName', `the CN of the CSR (${shown(names)}) must be the username (${JSON.stringify(username)})`);
   const key = keyOf(publicKey);
