@@ -328,6 +328,7 @@ const start = async (config: Config, log: pino.Logger, closers: (() => unknown)[
     mqttPrincipals: access.services.mqttPrincipals,
     trust: access.services.trust,
     pins: access.services.pins,
+    clientRegistry: access.services.clientRegistry,
     live: access.live,
     operations,
     dispatch,

@@ -4,6 +4,7 @@ import type { Authenticate } from './authenticate.ts';
 import type { Authorities } from './authorities.ts';
 import type { Pins } from './certificates/pins.ts';
 import type { Trust } from './certificates/trust.ts';
+import type { ClientRegistry } from './client-registry/requests.ts';
 import type { Clock } from './clock.ts';
 import type { Config } from './config.ts';
 import type { Connection, Connections } from './connections.ts';
@@ -49,6 +50,7 @@ export interface MqttFoundation {
   readonly mqttPrincipals: MqttPrincipals;
   readonly trust: Trust;
   readonly pins: Pins;
+  readonly clientRegistry: ClientRegistry;
   readonly live: (actors: readonly Actor[]) => Promise<ReadonlySet<Actor>>;
   readonly operations: ReadonlyMap<string, Operation>;
   readonly dispatch: (operation: Operation, call: Call) => Promise<Handled<unknown>>;

@@ -3,6 +3,7 @@ import { expect } from 'chai';
 import { createRegistry, type Registry } from '@rollcall/server';
 import { connectRaw } from '../support/meshblu.ts';
 import { mongodUri } from '../support/mongod.ts';
+import { closeClients, connectMqtt } from '../mqtt/support/client.ts';
 import { onBothStores } from '../support/registries.ts';
 import { until } from '../support/until.ts';
 import { askHttp } from './support/letter.ts';
@@ -590,5 +591,39 @@ describe('the client registry of two nodes', function () {
     await until(async () => (await register(other, `late${(count += 1)}`)).status === 423);
     const asked = await Promise.all([one, other, one, other].map((url) => register(url, 'dora')));
     expect(new Set(asked.map(({ status }) => status)).size).to.equal(1);
+  });
+});
+
+onBothStores('who is nobody and tries MQTT (access control reference, 8, vectors 114 and 115)', (registries) => {
+  let ask: Awaited<ReturnType<typeof askHttp>>;
+  before(async () => {
+    ask = await askHttp(registries, { mqttPort: 0 });
+  });
+  after(() => closeClients());
+  const codeOf = (username: string, password = 'secret1'): Promise<unknown> =>
+    connectMqtt(ask.mqtt(), { username, password, clientId: `${username}-client` }).then(
+      () => 0,
+      (error: unknown) => (error as { code?: unknown }).code,
+    );
+  const listed = async () => (await ask('GET', '/api/client-registry')).body as { username: string; credentialType: string }[];
+
+  it('115: is refused and not recorded while the registry is closed', async () => {
+    expect(await codeOf('stranger')).to.equal(4);
+    expect(await listed()).to.deep.equal([]);
+  });
+
+  it('114: is recorded while it is open, and once somebody has confirmed gets in, but may do nothing', async () => {
+    await ask('POST', '/api/client-registry/open', { json: { duration: 60_000 } });
+    expect([await codeOf('admin', 'wrong'), await codeOf('ab'), await codeOf('short', 'four')]).to.deep.equal([4, 4, 4]);
+    expect(await listed()).to.deep.equal([]);
+    expect([await codeOf('pump'), await codeOf('pump'), await codeOf('pump', 'another')]).to.deep.equal([4, 4, 4]);
+    expect(await listed()).to.have.lengthOf(1);
+    expect((await listed())[0]).to.include({ username: 'pump', credentialType: 'password', granted: false });
+    expect((await ask('POST', '/api/client-registry/confirm', { json: { username: 'pump' } })).status).to.equal(200);
+    expect(await codeOf('pump', 'another')).to.equal(4);
+    const pump = await connectMqtt(ask.mqtt(), { username: 'pump', password: 'secret1', clientId: 'pump' });
+    expect(await pump.subscribe('plant/a')).to.deep.equal([128]);
+    pump.mqtt.publish('plant/a', 'x');
+    await pump.closed();
   });
 });

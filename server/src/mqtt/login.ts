@@ -1,6 +1,7 @@
 import type { Actor } from '../actor.ts';
 import type { Pins } from '../certificates/pins.ts';
 import type { Trust } from '../certificates/trust.ts';
+import type { ClientRegistry } from '../client-registry/requests.ts';
 import type { Authenticate } from '../authenticate.ts';
 import type { Authorities } from '../authorities.ts';
 import { loginNameOf, looksLikeUuid } from '../domain/user.ts';
@@ -61,6 +62,7 @@ export interface LoginKit {
   readonly mqttPrincipals: MqttPrincipals;
   readonly trust: Pick<Trust, 'identify' | 'verifier'>;
   readonly pins: Pick<Pins, 'admit'>;
+  readonly clientRegistry: Pick<ClientRegistry, 'recordAttempt'>;
 }
 
 /** Whoever has no roles: a device. */
@@ -87,7 +89,7 @@ const holderOf = ({
 };
 
 /** Opens it: the rules of the domain model, section 4; the first that applies decides, and nothing falls through after a failure. */
-export const openLogin = ({ authenticate, authorities, devices, mqttPrincipals, trust, pins }: LoginKit) => {
+export const openLogin = ({ authenticate, authorities, devices, mqttPrincipals, trust, pins, clientRegistry }: LoginKit) => {
   const prefixOf = async (uuid: string): Promise<string> => {
     const authority = (await authorities.of(uuid)) ?? (await authorities.fresh(uuid));
     if (authority === null) throw new LoginRefused(5);
@@ -139,8 +141,9 @@ export const openLogin = ({ authenticate, authorities, devices, mqttPrincipals, 
     const named = await mqttPrincipals.byLoginName(username);
     if (named?.kind === 'mqttToken') return bySecret(named, password);
     const actor = await authenticate({ uuid: username, token: password, basic: true, address });
-    if (actor === null || named === null) throw new LoginRefused(4);
-    return identityOf(actor, named);
+    if (actor !== null && named !== null) return identityOf(actor, named);
+    if (named === null) await clientRegistry.recordAttempt({ username, password, source: 'mqtt' });
+    throw new LoginRefused(4);
   };
 
   /** Who the client of a session would be that is not connected; null if it may not be. */

@@ -1,4 +1,4 @@
-import type { Registry } from '@rollcall/server';
+import type { Config, Registry } from '@rollcall/server';
 import type { Registries } from '../../support/registries.ts';
 
 /** What came back, as it was written. */
@@ -23,8 +23,8 @@ export interface Sent {
 const adminPassword = 'admin-of-the-tests';
 
 /** Asks a registry of its own by HTTP, as the administrator; it can be started again on the same store. */
-export const askHttp = async (registries: Registries) => {
-  let registry: Registry = await registries.start({ adminPassword });
+export const askHttp = async (registries: Registries, options: Partial<Config> = {}) => {
+  let registry: Registry = await registries.start({ adminPassword, ...options });
   let token = '';
   const ask = async (method: string, path: string, sent: Sent = {}): Promise<Letter> => {
     const content = sent.text ?? (sent.json === undefined ? undefined : JSON.stringify(sent.json));
@@ -47,12 +47,12 @@ export const askHttp = async (registries: Registries) => {
   };
   await login();
   return Object.assign(ask, {
-    url: () => registry.url,
-    login,
+    /** Where MQTT is served over TCP. */
+    mqtt: () => registry.mqtt[0] ?? '',
     async restart(between: () => Promise<unknown> = () => Promise.resolve()): Promise<void> {
       await registry.close();
       await between();
-      registry = await registries.again({ adminPassword });
+      registry = await registries.again({ adminPassword, ...options });
     },
   });
 };
