@@ -16,8 +16,12 @@ import type { Services } from './implement.ts';
 import type { Actor } from './actor.ts';
 import type { Keys } from './keys.ts';
 import { openLockout } from './lockout.ts';
+import type { Log } from './log.ts';
 import { openLogins } from './logins.ts';
 import { openMqttClients } from './mqtt-clients.ts';
+import { openChallenges } from './mfa/challenges.ts';
+import { openMfa } from './mfa/mfa.ts';
+import { checkSeeds, openSeeds } from './mfa/seeds.ts';
 import { openMqttPrincipals } from './mqtt-principals.ts';
 import { openMqttSecrets } from './mqtt-secrets.ts';
 import { openPasswords, passwordId } from './passwords.ts';
@@ -39,6 +43,7 @@ export interface Access {
     | 'users'
     | 'groups'
     | 'logins'
+    | 'mfa'
     | 'passwords'
     | 'sessions'
     | 'mqttSecrets'
@@ -66,10 +71,14 @@ export const openAccess = async (options: {
   readonly feed: Feed;
   readonly slowHash: SlowHash;
   readonly pepper: string;
-  readonly config: Pick<Config, 'dataDir' | 'adminPassword' | 'passwordPolicy'>;
+  readonly config: Pick<
+    Config,
+    'dataDir' | 'adminPassword' | 'passwordPolicy' | 'mfa' | 'mfaIssuer' | 'mfaMaxWrongCodes' | 'mfaBanMs'
+  >;
+  readonly log: Log;
   readonly now: () => number;
 }): Promise<Access> => {
-  const { store, doors, devices, tokens, ids, keys, pepper, config, now } = options;
+  const { store, doors, devices, tokens, ids, keys, pepper, config, log, now } = options;
   const principals = openDoor({ ...doors, collection: 'principals', key: '_id' });
   const credentials = openDoor({ ...doors, collection: 'credentials', key: '_id' });
   const roles = openDoor({ ...doors, collection: 'roles', key: '_id' });
@@ -127,7 +136,22 @@ export const openAccess = async (options: {
     hashOf: async (uuid) => (await credentials.fresh(passwordId(uuid)))?.hash,
     passwords,
     lockout,
+    canEnrol: config.mfa,
     key: await keys.key('basic'),
+    now,
+  });
+  const seeds = openSeeds(await keys.key('mfa-seeds'));
+  await checkSeeds(store, seeds, log);
+  const mfa = openMfa({
+    principals,
+    challenges: openChallenges({ credentials, pepper, now }),
+    logins,
+    seeds,
+    canEnrol: config.mfa,
+    issuer: config.mfaIssuer,
+    rules: { most: config.mfaMaxWrongCodes, banMs: config.mfaBanMs },
+    pepper,
+    key: await keys.key('request-window'),
     now,
   });
   const { rootGroup, firstPassword, passwordChanged } = await firstStart({
@@ -149,6 +173,7 @@ export const openAccess = async (options: {
       users,
       groups: openGroups(store),
       logins,
+      mfa,
       passwords,
       sessions,
       mqttSecrets,

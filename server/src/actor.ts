@@ -8,6 +8,8 @@ export interface Actor {
   readonly method?: 'access' | 'password' | 'secret' | 'certificate';
   /** Has he roles beside whitelists? */
   readonly principal?: true;
+  /** Set if he has still to enrol a second factor: he may do nothing else. It was so when he came; `Sessions.hasToEnrol` says whether it still is. */
+  readonly scope?: 'enrolment';
   /** The group whose uuid in a list stands for him too. */
   readonly tenant?: string;
 }

@@ -162,6 +162,7 @@ const start = async (config: Config, log: pino.Logger, closers: (() => unknown)[
     slowHash: hashing,
     pepper: secrets.pepper,
     config,
+    log,
     now,
   });
   const { sessions, authorities, logins, users } = access.services;

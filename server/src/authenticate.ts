@@ -16,6 +16,11 @@ export interface Attempt {
   readonly token: unknown;
   /** Did it come as HTTP Basic, where a user may show his name and password? */
   readonly basic?: boolean;
+  /**
+   * Can whoever asks hold somebody to what enrolling takes (the pipeline does)? Otherwise the token of a login that has still to enrol proves
+   * nothing.
+   */
+  readonly enrolling?: boolean;
   /** The network address that it came from. */
   readonly address?: string;
 }
@@ -57,12 +62,13 @@ export const authenticateWith = ({ devices, tokens, sessions, authorities, login
 
   const byName = async (name: string, secret: string, address: string): Promise<Actor | null> => {
     const found = await logins.checkAgain(name, secret, address);
-    if (found === null) return null;
+    // A password alone is not enough for whoever has, or must have, a second factor.
+    if (found === null || found.missing !== null) return null;
     const { _id: uuid } = found.principal;
     return { uuid, credentialId: passwordId(uuid), hash: found.hash, method: 'password', ...standingOf(found.principal) };
   };
 
-  return async ({ uuid, token, basic = false, address = '' }) => {
+  const resolve = async ({ uuid, token, basic = false, address = '' }: Attempt): Promise<Actor | null> => {
     if (!isText(token, 1024)) return null;
     if (uuid === undefined) return looksLikeJwt(token) ? byAccessToken(token, undefined) : null;
     if (!isText(uuid, 256)) return null;
@@ -72,5 +78,10 @@ export const authenticateWith = ({ devices, tokens, sessions, authorities, login
     const device = (await devices.find(uuid)) ?? (await devices.fresh(uuid));
     if (device !== null) return byDevice(device, token);
     return basic && !looksLikeUuid(uuid) ? byName(uuid, token, address) : null;
+  };
+
+  return async (attempt) => {
+    const actor = await resolve(attempt);
+    return actor?.scope === undefined || attempt.enrolling === true ? actor : null;
   };
 };

@@ -43,6 +43,8 @@ const passwordPolicy = (value: string): PasswordPolicy => {
 
 const policyForm = 'JSON such as {"min":8,"lower":1,"upper":1,"numeric":1,"symbol":0}: whole numbers that a password can meet';
 
+const issuer = (value: string): string => (/^[^:]{1,64}$/.test(value) ? value : wrong('1 to 64 characters without a colon'));
+
 const truth = (value: string): boolean => (value === 'true' ? true : value === 'false' ? false : wrong('true or false'));
 
 const origins = (value: string): readonly string[] =>
@@ -109,6 +111,20 @@ export const settings = {
     'What new passwords must have at least: characters, lower-case and upper-case letters, digits, symbols. A missing member is no rule.',
     passwordPolicy,
   ),
+  mfa: setting(
+    'ROLLCALL_MFA',
+    true,
+    'May users enrol in multi-factor authentication, and be held to it? Whoever has enrolled keeps his second factor.',
+    truth,
+  ),
+  mfaIssuer: setting('ROLLCALL_MFA_ISSUER', 'Rollcall', 'What authenticator applications call this registry.', issuer),
+  mfaMaxWrongCodes: setting(
+    'ROLLCALL_MFA_MAX_WRONG_CODES',
+    5,
+    'Wrong codes of one user after which no code of his is looked at for a while.',
+    whole(1, 1000),
+  ),
+  mfaBanMs: setting('ROLLCALL_MFA_BAN_MS', 900_000, 'How long that is, in milliseconds.', whole(1_000, 86_400_000)),
   openRegistration: setting('ROLLCALL_OPEN_REGISTRATION', true, 'May devices register without credentials?', truth),
   legacy: setting(
     'ROLLCALL_LEGACY',

@@ -42,12 +42,14 @@ export interface Told {
 
 /** This node's live connections: by device, and by the credential that each hangs on. */
 export interface Connections {
-  /** Sends an event to these connections, each once. */
+  /** Sends an event to these connections, each once; not to those who have still to enrol a second factor. */
   send(to: Iterable<Connection>, event: string, data: unknown, extras?: Extras): void;
   /** Adds a connection that has proved who it is; the function returned takes it out. */
   add(connection: Connection): () => void;
   /** Calls `ended` once when what this actor proved himself with ends; the function returned takes that back. */
   watch(actor: Actor, ended: () => void): () => void;
+  /** Those that hang on this credential may have events from now on: their user has enrolled his second factor. */
+  free(uuid: string, credential: string): void;
   /** The connections of a device. */
   of(uuid: string): Iterable<Connection>;
   all(): Iterable<Connection>;
@@ -59,7 +61,7 @@ export interface Connections {
   endOthers(ending: Ending, last: Connection | undefined): boolean;
   /** Ends all of them. */
   endAll(): void;
-  /** How many endings were carried out; whoever proves himself while it changes has to do so again. */
+  /** How many endings were carried out, and how often somebody was freed; whoever proves himself while it changes has to do so again. */
   readonly endings: number;
   readonly size: number;
 }
@@ -91,6 +93,8 @@ const settled = async (ended: readonly Connection[], told?: Told): Promise<void>
 export const openConnections = (): Connections => {
   const byDevice: Index<Connection> = new Map();
   const watched: Index<{ readonly actor: Actor; readonly ended: () => void }> = new Map();
+  /** Of those who had still to enrol, the ones who have. */
+  const freed = new WeakSet<Connection>();
   const withRoles = new Set<Connection>();
   let size = 0;
   let endings = 0;
@@ -109,6 +113,7 @@ export const openConnections = (): Connections => {
     send(to, event, data, extras) {
       const outlets = new Map<Outlet, Connection[]>();
       for (const connection of new Set(to)) {
+        if (connection.actor.scope !== undefined && !freed.has(connection)) continue;
         const group = outlets.get(connection.outlet);
         if (group === undefined) outlets.set(connection.outlet, [connection]);
         else group.push(connection);
@@ -136,6 +141,11 @@ export const openConnections = (): Connections => {
       const ended = affected(ending);
       void settled(ended.filter((connection) => connection !== last));
       return last !== undefined && ended.includes(last);
+    },
+    free(uuid, credential) {
+      // Whoever is proving himself at this moment looks again.
+      endings += 1;
+      for (const connection of byDevice.get(uuid) ?? []) if (hangsOn(connection, { uuid, credential })) freed.add(connection);
     },
     watch(actor, ended) {
       const watch = { actor, ended };

@@ -20,6 +20,7 @@ import type { Store } from './store/port.ts';
 import type { StoredSubscriptions } from './stored-subscriptions.ts';
 import type { Logins } from './logins.ts';
 import type { MqttClients } from './mqtt-clients.ts';
+import type { Mfa } from './mfa/mfa.ts';
 import type { MqttPrincipals } from './mqtt-principals.ts';
 import type { MqttSecrets } from './mqtt-secrets.ts';
 import type { Passwords } from './passwords.ts';
@@ -42,6 +43,7 @@ export interface Services {
   readonly users: Users;
   readonly groups: Groups;
   readonly logins: Logins;
+  readonly mfa: Mfa;
   readonly passwords: Passwords;
   readonly sessions: Sessions;
   readonly mqttSecrets: MqttSecrets;

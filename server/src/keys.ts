@@ -18,14 +18,16 @@ export class WrongSecretError extends Error {
 
 const algorithm = 'aes-256-gcm';
 
-const seal = (key: Buffer, plain: Buffer, name: string): string => {
+/** Seals what nobody may read in the store. Only under the same `name` can it be opened. `key`: 32 secret bytes. */
+export const seal = (key: Buffer, plain: Buffer, name: string): string => {
   const nonce = randomBytes(12);
   const cipher = createCipheriv(algorithm, key, nonce).setAAD(Buffer.from(name));
   const sealed = Buffer.concat([cipher.update(plain), cipher.final()]);
   return Buffer.concat([nonce, cipher.getAuthTag(), sealed]).toString('base64');
 };
 
-const unseal = (key: Buffer, sealed: string, name: string): Buffer => {
+/** Opens what was sealed. Fails if the key or the name is another one. */
+export const unseal = (key: Buffer, sealed: string, name: string): Buffer => {
   const bytes = Buffer.from(sealed, 'base64');
   const decipher = createDecipheriv(algorithm, key, bytes.subarray(0, 12)).setAAD(Buffer.from(name));
   decipher.setAuthTag(bytes.subarray(12, 28));

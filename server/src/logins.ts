@@ -1,6 +1,7 @@
 import { createHmac } from 'node:crypto';
 import { RegistryError } from '@rollcall/client/contract';
 import { LRUCache } from 'lru-cache';
+import { missingFactor } from './domain/mfa.ts';
 import { isLive, isNamed, loginNameOf, takesPassword } from './domain/user.ts';
 import type { Lockout } from './lockout.ts';
 import type { Passwords } from './passwords.ts';
@@ -8,24 +9,43 @@ import { openQueue } from './queue.ts';
 import type { PrincipalDocument } from './store/collections.ts';
 
 /** A user who has shown his password, and the stored hash that it fitted. */
-export interface Proved {
+export interface ByPassword {
   readonly principal: PrincipalDocument;
   readonly hash: string;
 }
 
+/** A user who has shown all that he has to. */
+export interface Proved extends ByPassword {
+  readonly missing: null;
+  /** Did that include a code of the second factor? */
+  readonly withCode: boolean;
+}
+
+/**
+ * A user whose password is right, and who has still to show a code, or to enrol. The password alone opens no door to him; a door that cannot
+ * ask for more refuses, or says in its own words why it goes on with `byPassword`.
+ */
+export interface Unproved<M extends 'code' | 'enrolment' = 'code' | 'enrolment'> {
+  readonly missing: M;
+  readonly byPassword: ByPassword;
+}
+
+/** What has come of name and password. Only what `missing` says tells whether they are enough. */
+export type Checked = Proved | Unproved<'code'> | Unproved<'enrolment'>;
+
 /** Who logs in by name and password. Every door that takes a password asks here. */
 export interface Logins {
   /**
-   * The user with this name and password.
+   * The user with this name and password, and which factor he has still to show.
    *
    * Fails with `invalid-credentials`, whatever is wrong: name, password, a user who is disabled or may not use a password; with `banned` after
    * too many failures, `busy` if too many wait. The work is the same for a name that does not exist.
    */
-  check(username: string, password: string, address: string): Promise<Proved>;
+  check(username: string, password: string, address: string): Promise<Checked>;
   /** Is it still so, now that something was made of it? Otherwise what was made has to be ended. */
-  stillHolds(proved: Proved): Promise<boolean>;
+  stillHolds(checked: Checked): Promise<boolean>;
   /** The same for whoever shows his password with each request: it is compared once, and for a minute by a keyed hash. Null if it is wrong. */
-  checkAgain(username: string, password: string, address: string): Promise<Proved | null>;
+  checkAgain(username: string, password: string, address: string): Promise<Checked | null>;
 }
 
 const rememberedMs = 60_000;
@@ -39,6 +59,8 @@ export const openLogins = (options: {
   readonly hashOf: (uuid: string) => Promise<string | undefined>;
   readonly passwords: Passwords;
   readonly lockout: Lockout;
+  /** Can users enrol a second factor, and be held to it? */
+  readonly canEnrol: boolean;
   readonly key: Buffer;
   readonly now: () => number;
 }): Logins => {
@@ -50,6 +72,12 @@ export const openLogins = (options: {
     const principal = await byLoginName(loginNameOf(username));
     if (principal === null || principal.kind !== 'user' || !isNamed(principal, username)) return null;
     return isLive(principal, now()) && takesPassword(principal) ? principal : null;
+  };
+
+  const checkedOf = (byPassword: ByPassword): Checked => {
+    const missing = missingFactor(byPassword.principal, options.canEnrol);
+    if (missing === null) return { missing, withCode: false, ...byPassword };
+    return missing === 'code' ? { missing, byPassword } : { missing, byPassword };
   };
 
   // One at a time for each name and address: otherwise many guesses at once would be counted too late.
@@ -71,11 +99,16 @@ export const openLogins = (options: {
     async check(username, password, address) {
       const found = await verify(username, password, address);
       if (found === null) throw new RegistryError('invalid-credentials');
-      return found;
+      return checkedOf(found);
     },
-    async stillHolds({ principal, hash }) {
+    async stillHolds(checked) {
+      const { principal, hash } = checked.missing === null ? checked : checked.byPassword;
       const present = await find(principal.username ?? '');
-      return present?._id === principal._id && (await hashOf(principal._id)) === hash;
+      if (present?._id !== principal._id || (await hashOf(principal._id)) !== hash) return false;
+      const missing = missingFactor(present, options.canEnrol);
+      return (
+        missing === null || missing === checked.missing || (missing === 'code' && checked.missing === null && checked.withCode)
+      );
     },
     async checkAgain(username, password, address) {
       const shown = createHmac('sha256', options.key)
@@ -84,12 +117,13 @@ export const openLogins = (options: {
       const known = remembered.get(shown);
       if (known !== undefined) {
         const principal = await find(username);
-        if (principal !== null && (await hashOf(principal._id)) === known) return { principal, hash: known };
+        if (principal !== null && (await hashOf(principal._id)) === known) return checkedOf({ principal, hash: known });
         remembered.delete(shown);
       }
       const found = await verify(username, password, address);
-      if (found !== null) remembered.set(shown, found.hash);
-      return found;
+      if (found === null) return null;
+      remembered.set(shown, found.hash);
+      return checkedOf(found);
     },
   };
 };

@@ -1,6 +1,7 @@
-import { createHmac, randomBytes, randomInt, timingSafeEqual } from 'node:crypto';
+import { randomBytes, randomInt, timingSafeEqual } from 'node:crypto';
 import { RegistryError } from '@rollcall/client/contract';
 import type { Documents, RequestId } from './door.ts';
+import { handedOutTo, supersedes } from './handed-out.ts';
 import type { Passwords } from './passwords.ts';
 import type { CredentialDocument, StoredSecret } from './store/collections.ts';
 import { tokenHash } from './tokens.ts';
@@ -70,13 +71,12 @@ export const openMqttSecrets = (options: {
     chosen: async (secret) => ({ alg: 'bcrypt', hash: await passwords.hash(secret) }),
 
     made(uuid, secret, request) {
-      const stored = { alg: 'sha256-pepper', hash: tokenHash(secret, uuid, pepper) } as const;
-      if (request === null) return stored;
-      const { actor, instance, counter, again } = request;
-      const named = createHmac('sha256', key)
-        .update(JSON.stringify([actor, instance, counter]))
-        .digest('base64url');
-      return { ...stored, secretFor: { request: named, sending: again } };
+      const secretFor = handedOutTo(key, request);
+      return {
+        alg: 'sha256-pepper',
+        hash: tokenHash(secret, uuid, pepper),
+        ...(secretFor !== undefined && { secretFor }),
+      };
     },
 
     async set(uuid, stored, request) {
@@ -87,10 +87,7 @@ export const openMqttSecrets = (options: {
       await credentials.revise(secretId(uuid), null, (before) => {
         if (before === null) throw new RegistryError('not-found');
         if (before.hash === stored.hash) return null;
-        const earlier = before._rollcall?.secretFor;
-        const { secretFor } = stored;
-        if (secretFor === undefined || earlier?.request !== secretFor.request || earlier.sending >= secretFor.sending)
-          throw new RegistryError('outcome-unknown');
+        if (!supersedes(stored.secretFor, before._rollcall?.secretFor)) throw new RegistryError('outcome-unknown');
         return { next: row(uuid, stored, before), shown: true };
       });
     },

@@ -64,10 +64,12 @@ export const openPipeline = ({ services, authenticate, limits, auditing, send, a
   const { devices } = services;
 
   /** What the actor's roles allow. Fails with `unauthenticated` if he may not be here any more. */
-  const ownPart = async ({ uuid, principal }: Actor, fresh: boolean): Promise<Subject> => {
+  const ownPart = async ({ uuid, principal, scope }: Actor, fresh: boolean): Promise<Subject> => {
     if (principal !== true) return { uuid };
     const authority = (fresh ? null : await services.authorities.of(uuid)) ?? (await services.authorities.fresh(uuid));
     if (authority === null) throw new RegistryError('unauthenticated');
+    // His roles are none until he has enrolled.
+    if (scope !== undefined) return { uuid };
     return { uuid, tenant: authority.principal.tenant, permissions: authority.permissions };
   };
 
@@ -119,12 +121,29 @@ export const openPipeline = ({ services, authenticate, limits, auditing, send, a
       return { ...revision, next: { ...revision.next, _rollcall: hidden } };
     };
 
+  /**
+   * Whoever has still to enrol a second factor makes only calls that say so in their row, and what anybody may, as nobody (access control
+   * reference, section 3.3).
+   */
+  const held = async (actor: Actor, { enrolling = false, access }: Operation['row']): Promise<Actor | null> => {
+    if (!(await services.sessions.hasToEnrol(actor))) {
+      const { scope: _scope, ...free } = actor;
+      return free;
+    }
+    if (enrolling) return actor;
+    if ('public' in access) return null;
+    throw new RegistryError('mfa-enrollment-required');
+  };
+
   const carryOut = async (operation: Operation, call: Call, handle: Handle = operation.handle): Promise<Handled<unknown>> => {
     available();
     limits.spend(call.from);
     const { row, access } = operation;
     const shown = call.input;
-    const { actor, input } = showsCredentials(operation, shown) ? await actingWith(call.actor, shown) : call;
+    const admitted = call.actor?.scope === undefined ? call.actor : await held(call.actor, row);
+    const { actor, input } = showsCredentials(operation, shown)
+      ? await actingWith(admitted, shown)
+      : { actor: admitted, input: shown };
     const problems = operation.problems(input);
     if (problems.length > 0) throw new RegistryError('invalid-input', row.refusal?.(problems), { details: problems });
 

@@ -7,6 +7,7 @@ import type { Authorities } from './authorities.ts';
 import type { Documents, RequestId } from './door.ts';
 import type { DerivedIds } from './derived-ids.ts';
 import type { Actor, Ending } from './actor.ts';
+import type { Proved, Unproved } from './logins.ts';
 import type { CredentialDocument, PrincipalDocument } from './store/collections.ts';
 import type { Store } from './store/port.ts';
 import { tokenHash, type Tokens } from './tokens.ts';
@@ -26,10 +27,20 @@ export interface Pair extends Login {
 
 /** Logins of users: their access and refresh tokens, in `credentials`. */
 export interface Sessions {
-  /** Logs somebody in who has proved who he is. */
-  open(principal: PrincipalDocument, options: { readonly label: string; readonly lifetimeMs: number }): Promise<Login>;
+  /**
+   * Logs somebody in who has proved who he is, or who has still to enrol a second factor: his token is worth nothing but that, for 15 minutes
+   * at most. A repeat of the same request gets the same token.
+   */
+  open(
+    checked: Proved | Unproved<'enrolment'>,
+    options: { readonly label: string; readonly lifetimeMs: number; readonly request: RequestId | null },
+  ): Promise<Login>;
   /** The same with a refresh token: the access token lives one hour. */
-  openPair(principal: PrincipalDocument): Promise<Pair>;
+  openPair(proved: Proved): Promise<Pair>;
+  /** Has this actor still to enrol? */
+  hasToEnrol(actor: Actor): Promise<boolean>;
+  /** He has enrolled: his token is worth all, and lives as long as was asked for. */
+  enrolled(actor: Actor): Promise<void>;
   /**
    * Exchanges both tokens for new ones. A refresh token that was used before ends its whole login, unless it is a repeat of the same request.
    * Fails with `unauthenticated`, and tells what has ended.
@@ -57,10 +68,21 @@ export interface Sessions {
   revokeAll(uuid: string, except?: Actor): Promise<readonly Ending[]>;
 }
 
+/** What an access token is to be. `enrolling`: nothing but that, and for a short time, until its user has enrolled. */
+interface Wanted {
+  readonly label: string;
+  readonly lifetimeMs: number;
+  readonly sid: string;
+  readonly request: RequestId | null;
+  readonly enrolling?: boolean;
+}
+
 /** Lifetime of an access token of a pair, in milliseconds. */
 export const accessMs = 3_600_000;
 const refreshMs = 30 * 86_400_000;
 const absoluteMs = 90 * 86_400_000;
+/** Lifetime of the token of a login that has still to enrol. */
+const enrolmentMs = 15 * 60_000;
 
 const present = { '_rollcall.gone': { $exists: false } };
 
@@ -80,25 +102,41 @@ export const openSessions = (options: {
   const isLive = ({ expiresAt }: CredentialDocument): boolean => expiresAt === undefined || expiresAt.getTime() > now();
   const endingOf = ({ uuid, _id }: CredentialDocument): Ending => ({ uuid, credential: _id });
 
-  const access = async (principal: PrincipalDocument, sid: string, label: string, lifetimeMs: number): Promise<Login> => {
-    const issuedAt = Math.floor(now() / 1000) * 1000;
-    const expiresAt = new Date(issuedAt + Math.max(1000, Math.round(lifetimeMs / 1000) * 1000));
-    const id = ids.uuid('access', null);
-    const { _id: uuid, username = '' } = principal;
-    const token = await accessTokens.sign({ id, uuid, sid, issuedAt, expiresAt: expiresAt.getTime(), username });
-    await credentials.insert({
-      _id: id,
-      uuid,
+  const sign = ({ username = '' }: PrincipalDocument, row: CredentialDocument): Promise<string> =>
+    accessTokens.sign({
+      id: row._id,
+      uuid: row.uuid,
+      sid: row.sid ?? '',
+      issuedAt: row.createdAt.getTime(),
+      expiresAt: (row.fullUntil ?? row.expiresAt ?? row.createdAt).getTime(),
+      username,
+    });
+
+  const access = async (
+    principal: PrincipalDocument,
+    { label, lifetimeMs, sid, request, enrolling = false }: Wanted,
+  ): Promise<Login> => {
+    const at = now();
+    const full = Math.floor(at / 1000) * 1000 + Math.max(1000, Math.round(lifetimeMs / 1000) * 1000);
+    const expiresAt = new Date(enrolling ? Math.min(full, at + enrolmentMs) : full);
+    const row: CredentialDocument = {
+      _id: ids.uuid('access', request),
+      uuid: principal._id,
       kind: 'access',
       alg: 'none',
-      fingerprint: fingerprintOf(token),
       label,
       sid,
-      createdAt: new Date(now()),
+      createdAt: new Date(at),
       expiresAt,
       purgeAt: expiresAt,
-    });
-    return { id, token, expiresAt };
+      ...(enrolling && { scope: 'enrolment' as const, fullUntil: new Date(full) }),
+    };
+    const fingerprint = fingerprintOf(await sign(principal, row));
+    const stored = await credentials.insert({ ...row, fingerprint }, request ?? undefined);
+    // A repeat meets the row of its first sending, and the same token follows from it.
+    const token = await sign(principal, stored);
+    if (fingerprintOf(token) !== stored.fingerprint) throw new RegistryError('outcome-unknown');
+    return { id: stored._id, token, expiresAt: stored.expiresAt ?? expiresAt };
   };
 
   const refreshId = (sid: string, secret: string): string => `refresh:${tokenHash(secret, sid, pepper)}`;
@@ -118,7 +156,8 @@ export const openSessions = (options: {
       absoluteAt,
       purgeAt: expiresAt,
     });
-    return { ...(await access(principal, sid, 'api-v2', accessMs)), refreshToken: `${sid}.${secret}` };
+    const login = await access(principal, { label: 'api-v2', lifetimeMs: accessMs, sid, request: null });
+    return { ...login, refreshToken: `${sid}.${secret}` };
   };
 
   /** Ends rows, each once: replaced by themselves with `gone`, so that every node learns of it by the feed. */
@@ -155,9 +194,32 @@ export const openSessions = (options: {
   };
 
   return {
-    open: (principal, { label, lifetimeMs }) => access(principal, ids.uuid('session', null), label, lifetimeMs),
+    open(checked, { label, lifetimeMs, request }) {
+      const wanted = { label, lifetimeMs, sid: ids.uuid('session', request), request };
+      return checked.missing === null
+        ? access(checked.principal, wanted)
+        : access(checked.byPassword.principal, { ...wanted, enrolling: true });
+    },
 
-    openPair: (principal) => pair(principal, ids.uuid('session', null), new Date(now() + absoluteMs)),
+    openPair: ({ principal }) => pair(principal, ids.uuid('session', null), new Date(now() + absoluteMs)),
+
+    async hasToEnrol({ credentialId, scope }) {
+      if (scope === undefined) return false;
+      const known = await credentials.find(credentialId);
+      if (known !== null && known.scope === undefined) return false;
+      const row = await credentials.fresh(credentialId);
+      return row === null || row.scope !== undefined;
+    },
+
+    async enrolled({ credentialId, scope }) {
+      if (scope === undefined) return;
+      await credentials.revise(credentialId, null, (before) => {
+        if (before?.scope === undefined) return null;
+        const { scope: _scope, fullUntil, ...row } = before;
+        const until = fullUntil === undefined ? {} : { expiresAt: fullUntil, purgeAt: fullUntil };
+        return { next: { ...row, ...until } as CredentialDocument, shown: true };
+      });
+    },
 
     async refresh(token, refreshToken, request) {
       const claims = await accessTokens.read(token);
@@ -190,7 +252,9 @@ export const openSessions = (options: {
       if (row === null || row.fingerprint !== fingerprint || row.uuid !== claims.uuid) return null;
       const authority = (await authorities.of(row.uuid)) ?? (await authorities.fresh(row.uuid));
       if (authority === null) return null;
-      return { uuid: row.uuid, credentialId: row._id, hash: fingerprint, method: 'access', ...standingOf(authority.principal) };
+      const { uuid, _id: credentialId, scope } = row;
+      const actor = { uuid, credentialId, hash: fingerprint, method: 'access', ...standingOf(authority.principal) } as const;
+      return scope === undefined ? actor : { ...actor, scope };
     },
 
     async live(actors) {

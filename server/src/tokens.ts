@@ -1,7 +1,8 @@
-import { createHash, createHmac } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { RegistryError, type TokenInfo } from '@rollcall/client/contract';
 import type { DerivedIds } from './derived-ids.ts';
 import type { Documents, RequestId } from './door.ts';
+import { handedOutTo, supersedes } from './handed-out.ts';
 import { compileFilter } from './documents/index.ts';
 import { isProperties } from './domain/properties.ts';
 import type { Actor, Ending } from './actor.ts';
@@ -118,13 +119,10 @@ export const openTokens = (options: {
   const isLive = (row: TokenDocument): boolean =>
     row.expiresOn === undefined || row.expiresOn === null || row.expiresOn.getTime() > now();
 
-  const requestKey = ({ actor, instance, counter }: RequestId): string =>
-    createHmac('sha256', options.key)
-      .update(JSON.stringify([actor, instance, counter]))
-      .digest('base64url');
-
-  const secretFor = (request: RequestId | null) =>
-    request === null ? {} : { secretFor: { request: requestKey(request), sending: request.again } };
+  const secretFor = (request: RequestId | null) => {
+    const mark = handedOutTo(options.key, request);
+    return mark === undefined ? {} : { secretFor: mark };
+  };
 
   /** Inserts a row that hands out a secret. A repeat puts a fresh secret in the place of its first one; a lower sending never replaces a higher. */
   const insertSecret = async (row: TokenDocument, request: RequestId | null): Promise<void> => {
@@ -132,12 +130,13 @@ export const openTokens = (options: {
     try {
       await rows.insertOne(document);
     } catch (error) {
-      if (!isDuplicateKey(error) || request === null) throw error;
+      const mark = handedOutTo(options.key, request);
+      if (!isDuplicateKey(error) || mark === undefined) throw error;
       const { matchedCount } = await rows.replaceOne(
         {
           _id: row._id,
-          '_rollcall.secretFor.request': requestKey(request),
-          '_rollcall.secretFor.sending': { $lt: request.again },
+          '_rollcall.secretFor.request': mark.request,
+          '_rollcall.secretFor.sending': { $lt: mark.sending },
         },
         document,
       );
@@ -221,13 +220,10 @@ export const openTokens = (options: {
         before === null ? null : { next: replaced(before), shown: true },
       );
       if (outcome !== 'repeated') return;
-      const earlier = document._rollcall?.secretFor;
-      if (request === null || earlier?.request !== requestKey(request) || earlier.sending >= request.again)
-        throw new RegistryError('outcome-unknown');
+      const mark = handedOutTo(options.key, request);
+      if (!supersedes(mark, document._rollcall?.secretFor)) throw new RegistryError('outcome-unknown');
       await rootRows.revise(root, null, (before) => {
-        const by = before?._rollcall?.secretFor;
-        if (before === null || by?.request !== earlier.request || by.sending >= request.again)
-          throw new RegistryError('outcome-unknown');
+        if (before === null || !supersedes(mark, before._rollcall?.secretFor)) throw new RegistryError('outcome-unknown');
         return { next: replaced(before), shown: true };
       });
     };

@@ -14,7 +14,7 @@ const pair = {
 /**
  * Exchange name and password for an access token that lives one hour and a refresh token.
  *
- * `customerId` is the uuid of the user's group. Other keys are ignored. Access token reference, section 1.1.
+ * Not for users who have, or must have, a second factor (`mfa-required`). `customerId` is the uuid of the user's group. Other keys are ignored. Access token reference, section 1.1.
  */
 export const token = operation({
   http: ['POST /api/v2/auth/token'],
@@ -27,7 +27,7 @@ export const token = operation({
     password: Type.String({ minLength: 1, maxLength: 1024 }),
   }),
   output: Type.Object({ customerId: Uuid, ...pair }),
-  errors: ['invalid-credentials', 'banned', 'busy'],
+  errors: ['invalid-credentials', 'mfa-required', 'banned', 'busy'],
 });
 
 /**
@@ -55,6 +55,7 @@ export const revoke = operation({
   dialect: 'authToken',
   summary: 'End a login with all its tokens.',
   access: { public: true },
+  enrolling: true,
   mutates: true,
   input: Type.Object({ token: Type.Optional(Type.String({ minLength: 1, maxLength: 4096 })) }),
   output: Done,

@@ -21,7 +21,7 @@ export const errors = {
     http: 403,
     mqtt: 0x87,
     retry: false,
-    message: 'Enroll in multi-factor authentication first',
+    message: 'Enrol in multi-factor authentication first',
   },
   'not-found': { http: 404, mqtt: 0x80, retry: false, message: 'Not Found' },
   'unknown-event': { http: 404, mqtt: 0x90, retry: false, message: 'Not Found' },

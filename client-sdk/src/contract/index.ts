@@ -16,6 +16,7 @@ export * as live from './live.ts';
 export * as users from './users.ts';
 export * as roles from './roles.ts';
 export * as permissions from './permissions.ts';
+export * as mfa from './mfa.ts';
 export * as passwordPolicy from './password-policy.ts';
 export * as session from './session.ts';
 export * as auth from './auth.ts';

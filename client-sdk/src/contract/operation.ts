@@ -66,6 +66,8 @@ export interface Row<
    * those of the administration and the logins.
    */
   readonly audit?: boolean;
+  /** May a login make it that has still to enrol a second factor? (Access control reference, section 3.3; default false.) */
+  readonly enrolling?: boolean;
   /** Does a success change something? Such calls carry a `reqId` and take effect once. */
   readonly mutates: M;
   readonly input: In;

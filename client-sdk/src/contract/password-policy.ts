@@ -8,6 +8,7 @@ export const get = operation({
   dialect: 'accessControl',
   summary: 'What a new password must have.',
   access: { self: true },
+  enrolling: true,
   mutates: false,
   input: Type.Object({}, { additionalProperties: false }),
   output: PasswordPolicy,

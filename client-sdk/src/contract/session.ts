@@ -1,7 +1,7 @@
 import Type from 'typebox';
-import { Time, Token } from './models.ts';
+import { Time } from './models.ts';
 import { operation } from './operation.ts';
-import { Done, Password, Permission } from './user-models.ts';
+import { Done, LoginResult, Password, Permission } from './user-models.ts';
 
 const closed = { additionalProperties: false } as const;
 
@@ -9,7 +9,10 @@ const closed = { additionalProperties: false } as const;
  * Log in by name and password. The token logs in a connection (`identity { token }`) and HTTP (`Authorization: Bearer`).
  *
  * `expireTimeInHours`: more than 0, at most 100000, by default 24. `label` names the token in the list of the user's tokens. It does not change
- * who the connection is. Access control reference, section 3.3.
+ * who the connection is.
+ *
+ * With a second factor the answer is `needsMfa` and a `secret` for `mfa:login`; whoever must have one and has none gets a token that is good for
+ * enrolling only (`enforceMFAEnrollment`). Access control reference, section 3.3.
  */
 export const login = operation({
   http: ['POST /api/login'],
@@ -26,13 +29,7 @@ export const login = operation({
     },
     closed,
   ),
-  output: Type.Object({
-    token: Type.Optional(Token),
-    expiresAt: Type.Optional(Time),
-    permissions: Type.Array(Permission),
-    needsMfa: Type.Boolean(),
-    enforceMFAEnrollment: Type.Boolean(),
-  }),
+  output: LoginResult,
   errors: ['invalid-credentials', 'banned', 'busy'],
 });
 
@@ -42,6 +39,7 @@ export const get = operation({
   dialect: 'accessControl',
   summary: 'Who the caller is and what he may do.',
   access: { self: true },
+  enrolling: true,
   mutates: false,
   input: Type.Object({}, closed),
   output: Type.Object({
@@ -59,6 +57,7 @@ export const logout = operation({
   dialect: 'accessControl',
   summary: 'End the login that makes this call.',
   access: { self: true },
+  enrolling: true,
   mutates: true,
   input: Type.Object({}, closed),
   output: Done,

@@ -1,5 +1,5 @@
 import Type, { type Static } from 'typebox';
-import { Time, Uuid } from './models.ts';
+import { Time, Token, Uuid } from './models.ts';
 
 /** Id of a role or a permission: opaque text. */
 export const Id = Type.String({ minLength: 1, maxLength: 128 });
@@ -143,3 +143,19 @@ export const pageFields = {
 
 /** An answer that says nothing but that it is done. */
 export const Done = Type.Object({});
+
+/**
+ * What a login gives. A `token`; or with `needsMfa` a `secret` instead, which `mfa:login` takes together with a code; or with
+ * `enforceMFAEnrollment` a token that is good for enrolling only (access control reference, section 3.3).
+ */
+export const LoginResult = Type.Object({
+  token: Type.Optional(Token),
+  expiresAt: Type.Optional(Time),
+  permissions: Type.Array(Permission),
+  needsMfa: Type.Boolean(),
+  secret: Type.Optional(Token),
+  enforceMFAEnrollment: Type.Boolean(),
+});
+
+/** What a login gives. */
+export type LoginResult = Static<typeof LoginResult>;

@@ -34,7 +34,7 @@ const NewUser = Type.Object(
     initialPermissions: Type.Optional(PermissionInputs),
     roles: Type.Optional(RoleIds),
     group: Type.Optional(Uuid),
-    enforceMFAEnrollment: Type.Optional(Type.Literal(false)),
+    enforceMFAEnrollment: Type.Optional(Type.Boolean()),
   },
   closed,
 );
@@ -53,7 +53,7 @@ export const create = operation({
   mutates: true,
   input: NewUser,
   output: User,
-  errors: ['conflict'],
+  errors: ['conflict', 'not-supported'],
 });
 
 /** Make up to 500 users, all or none; the answer has their ids in the order of the input. Access control reference, section 3.1. */
@@ -65,7 +65,7 @@ export const createBatch = operation({
   mutates: true,
   input: Type.Object({ users: Type.Array(NewUser, { minItems: 1, maxItems: 500 }) }, closed),
   output: Type.Object({ ids: Type.Array(Uuid) }),
-  errors: ['conflict'],
+  errors: ['conflict', 'not-supported'],
 });
 
 /** Users by name, a page at a time. Access control reference, sections 1 and 3.1. */
@@ -124,11 +124,13 @@ export const update = operation({
       permissions: Type.Optional(PermissionInputs),
       initialPermissions: Type.Optional(PermissionInputs),
       disabled: Type.Optional(Type.Boolean()),
+      disableMfa: Type.Optional(Type.Boolean()),
+      enforceMFAEnrollment: Type.Optional(Type.Boolean()),
     },
     closed,
   ),
   output: User,
-  errors: ['not-found', 'conflict'],
+  errors: ['not-found', 'conflict', 'not-supported'],
 });
 
 /** Remove a user: his device, his logins and his own permissions go. Access control reference, section 3.10. */
@@ -161,6 +163,7 @@ export const changePassword = operation({
   dialect: 'accessControl',
   summary: 'Change the own password.',
   access: { self: true },
+  enrolling: true,
   mutates: true,
   input: Type.Object({ password: Password, newPassword: Password }, closed),
   output: Done,
@@ -173,6 +176,7 @@ export const listTokens = operation({
   dialect: 'accessControl',
   summary: 'The live tokens of a user.',
   access: { permission: '/api/users/:id/tokens', operation: 'read', orSelf: 'id' },
+  enrolling: true,
   mutates: false,
   input: Type.Object({ id: Uuid }, closed),
   output: Type.Object({ tokens: Type.Array(TokenInfo) }),
@@ -185,6 +189,7 @@ export const revokeTokens = operation({
   dialect: 'accessControl',
   summary: 'End one token of a user, or all.',
   access: { permission: '/api/users/:id/tokens', operation: 'write', orSelf: 'id' },
+  enrolling: true,
   mutates: true,
   input: Type.Object({ id: Uuid, tokenId: Type.Optional(Type.String({ minLength: 1, maxLength: 256 })) }, closed),
   output: Type.Object({ revoked: Type.Integer() }),

@@ -2,6 +2,7 @@ import type { Connections } from '../connections.ts';
 import { outgoing } from '../domain/outgoing.ts';
 import type { Presence } from '../presence.ts';
 import type { CredentialDocument, DeviceDocument, PrincipalDocument, TokenDocument } from '../store/collections.ts';
+import { passwordId } from '../passwords.ts';
 import { hasInnerToken, innerId } from '../tokens.ts';
 import type { Carriage } from './carry.ts';
 import type { Change } from './feed.ts';
@@ -64,16 +65,25 @@ export const openPublisher = (options: {
   };
 
   /** Whoever was disabled is here no longer, nor what belongs to him; one who is removed ends with his device. */
-  const person = ({ _id, kind, state }: PrincipalDocument): Promise<unknown> | undefined => {
-    if (state !== 'disabled') return undefined;
+  const person = ({ _id, kind, state, mfa, _rollcall: hidden }: PrincipalDocument): Promise<unknown> | undefined => {
+    if (state !== 'disabled') {
+      // By this very change a second factor was turned on: what hangs on the password alone hangs on too little now.
+      const isNew = mfa?.since !== undefined && mfa.since === hidden?.rev;
+      return isNew ? connections.end({ uuid: _id, credential: passwordId(_id) }) : undefined;
+    }
     const ended = connections.end({ device: _id });
     if (kind !== 'user') return ended;
     return Promise.all([ended, ownedBy(_id).then((all) => Promise.all(all.map((device) => connections.end({ device }))))]);
   };
 
   /** What hangs on a credential ends with it, or when its secret is another one. */
-  const secret = ({ _id, uuid, fingerprint, hash, _rollcall: hidden }: CredentialDocument): Promise<unknown> | undefined => {
+  const secret = (
+    { _id, uuid, kind, scope, fingerprint, hash, _rollcall: hidden }: CredentialDocument,
+    { type }: Change,
+  ): Promise<unknown> | undefined => {
     if (hidden?.gone !== undefined) return connections.end({ uuid, credential: _id });
+    // An access token is changed but once: when its user has enrolled his second factor.
+    if (kind === 'access' && type === 'replace' && scope === undefined) connections.free(uuid, _id);
     const shown = fingerprint ?? hash;
     return shown === undefined ? undefined : connections.end({ uuid, credential: _id, unless: shown });
   };
@@ -84,7 +94,8 @@ export const openPublisher = (options: {
     const due = pushes.due(change);
     void line.deliver(change.position, due.length === 0 ? nothing : () => pushes.deliver(due));
     if (change.document !== null && change.collection === 'principals') return person(change.document as PrincipalDocument);
-    if (change.document !== null && change.collection === 'credentials') return secret(change.document as CredentialDocument);
+    if (change.document !== null && change.collection === 'credentials')
+      return secret(change.document as CredentialDocument, change);
     if (change.collection !== 'tokens' || change.type !== 'replace' || change.document === null) return undefined;
     const { uuid, _id, hashedToken, _rollcall: hidden } = change.document as TokenDocument;
     const credential = String(_id);

@@ -53,10 +53,11 @@ const always: readonly ErrorCode[] = [
 ];
 
 /** Every code that a call of this row can end with over HTTP. */
-export const codesOf = ({ access, mutates, errors }: Row): readonly ErrorCode[] => [
+export const codesOf = ({ access, enrolling, mutates, errors }: Row): readonly ErrorCode[] => [
   ...new Set<ErrorCode>([
     ...always,
     ...('public' in access ? [] : (['unauthenticated', 'forbidden'] as const)),
+    ...('public' in access || enrolling === true ? [] : (['mfa-enrollment-required'] as const)),
     ...(mutates ? (['conflict', 'outcome-unknown'] as const) : []),
     ...errors,
   ]),

@@ -8,6 +8,7 @@ import {
 } from '@rollcall/client/contract';
 import type { Revision } from '../door.ts';
 import type { PrincipalDocument, RoleDocument } from '../store/collections.ts';
+import { isEnrolled, withoutMfa } from './mfa.ts';
 import { compilePermissions, isEverything } from './permissions.ts';
 import { roleView } from './role.ts';
 
@@ -98,15 +99,15 @@ export const userView = (
   tokens: [...tokens],
   certificates: [...certificates],
   roles: roles.map(roleView),
-  mfaIsEnrolled: false,
-  enforceMFAEnrollment: false,
+  mfaIsEnrolled: isEnrolled(principal),
+  enforceMFAEnrollment: principal.enforceMfa === true,
   disabled: principal.state === 'disabled',
   ...(principal.tenant !== undefined && { group: principal.tenant }),
 });
 
 /** The principal of somebody who is being removed: nobody's names and nobody's roles from now on. */
 export const removedPrincipal = (before: PrincipalDocument, by: string, now: number): Revision<PrincipalDocument> => {
-  const { username: _username, loginName: _loginName, unfinished: _unfinished, mqtt, ...rest } = before;
+  const { username: _username, loginName: _loginName, unfinished: _unfinished, mqtt, ...rest } = withoutMfa(before);
   const hidden = { rev: 0, shown: 0, ...before._rollcall, gone: { at: now, by } };
   return {
     next: {

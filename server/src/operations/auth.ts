@@ -14,7 +14,9 @@ const invalid = (): RegistryError => new RegistryError('unauthenticated', 'Inval
 export const auth: Implementation['auth'] = {
   async token({ username, password }, { logins, sessions, address, rootGroup }) {
     const proved = await logins.check(username, password, address);
-    const pair = await sessions.openPair(proved.principal);
+    // There is no way to show a code here.
+    if (proved.missing !== null) throw new RegistryError('mfa-required');
+    const pair = await sessions.openPair(proved);
     if (!(await logins.stillHolds(proved))) {
       await sessions.close({ uuid: proved.principal._id, credentialId: pair.id, method: 'access' });
       throw new RegistryError('invalid-credentials');

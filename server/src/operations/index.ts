@@ -9,6 +9,7 @@ import { feed } from './feed.ts';
 import { identity } from './identity.ts';
 import { live } from './live.ts';
 import { messages } from './messages.ts';
+import { mfa } from './mfa.ts';
 import { passwordPolicy } from './password-policy.ts';
 import { mqttClients } from './mqtt-clients.ts';
 import { mqttTokens } from './mqtt-tokens.ts';
@@ -30,6 +31,7 @@ export const handlers: Implementation = {
   users,
   roles,
   permissions,
+  mfa,
   passwordPolicy,
   session,
   auth,

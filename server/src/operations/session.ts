@@ -1,21 +1,22 @@
 import { RegistryError } from '@rollcall/client/contract';
+import { isEnrolled } from '../domain/mfa.ts';
 import { permissionsOf } from '../domain/user.ts';
 import type { Implementation } from '../implement.ts';
+import { loggedIn } from './logged-in.ts';
 
 const hourMs = 3_600_000;
 
 export const session: Implementation['session'] = {
-  async login({ username, password, expireTimeInHours = 24, label = '' }, { logins, sessions, authorities, address }) {
-    const proved = await logins.check(username, password, address);
-    const { id, token, expiresAt } = await sessions.open(proved.principal, { label, lifetimeMs: expireTimeInHours * hourMs });
-    if (!(await logins.stillHolds(proved))) {
-      await sessions.close({ uuid: proved.principal._id, credentialId: id, method: 'access' });
-      throw new RegistryError('invalid-credentials');
+  async login({ username, password, expireTimeInHours = 24, label = '' }, call) {
+    const checked = await call.logins.check(username, password, call.address);
+    const wish = { label, lifetimeMs: expireTimeInHours * hourMs };
+    if (checked.missing === 'code') {
+      const secret = await call.mfa.challenge(checked.byPassword, wish);
+      return { output: { permissions: [], needsMfa: true, secret, enforceMFAEnrollment: false } };
     }
-    const permissions = permissionsOf(await authorities.rolesOf(proved.principal));
-    return {
-      output: { token, expiresAt: expiresAt.toISOString(), permissions, needsMfa: false, enforceMFAEnrollment: false },
-    };
+    const { principal } = checked.missing === null ? checked : checked.byPassword;
+    const request = call.numbered === null ? null : { ...call.numbered, actor: principal._id };
+    return { output: await loggedIn(checked, wish, request, call) };
   },
 
   async get(_input, { actor, authorities, sessions }) {
@@ -26,8 +27,8 @@ export const session: Implementation['session'] = {
       output: {
         username: authority.principal.username ?? '',
         expiresAt: (await sessions.expiresAt(actor))?.toISOString() ?? null,
-        permissions: permissionsOf(authority.roles),
-        mfa: { enabled: false, enforced: false },
+        permissions: actor.scope === undefined ? permissionsOf(authority.roles) : [],
+        mfa: { enabled: isEnrolled(authority.principal), enforced: authority.principal.enforceMfa === true },
       },
     };
   },

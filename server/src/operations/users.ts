@@ -1,4 +1,5 @@
 import { RegistryError, type ErrorDetail, type Input, type users as rows } from '@rollcall/client/contract';
+import { withoutMfa } from '../domain/mfa.ts';
 import { passwordProblems } from '../domain/password-policy.ts';
 import { isGroup } from '../domain/device.ts';
 import { readFingerprint } from '../domain/fingerprint.ts';
@@ -25,6 +26,11 @@ import { mayGive } from './manage.ts';
 type NewUser = Input<typeof rows.create>;
 type Change = Omit<Input<typeof rows.update>, 'id'>;
 type Called = Services & { readonly actor: Actor; readonly request: RequestId | null };
+
+/** Nobody can be held to what is switched off. */
+const checkEnforced = (enforced: boolean | undefined, { mfa }: Services): void => {
+  if (enforced === true && !mfa.canEnrol) throw new RegistryError('not-supported', 'Multi-factor authentication is switched off');
+};
 
 const passwordOnly: PrincipalDocument['grantTypes'] = [{ method: 'password', isRequired: true }];
 
@@ -112,6 +118,7 @@ type Known = Pick<Plan, 'passwordHash' | 'certificates'> & { readonly id: string
 /** Checks everything about a new user that can be known before he is made. */
 const planOf = async (input: NewUser, index: number, path: string, call: Called, known?: Known): Promise<Plan> => {
   const { username, password, grantTypes = passwordOnly, initialPermissions = [], roles: roleIds = [] } = input;
+  checkEnforced(input.enforceMFAEnrollment, call);
   const takes = grantTypes.some(({ method }) => method === 'password');
   const missing = takes && password === undefined && known?.passwordHash === undefined;
   refuseProblems([
@@ -139,6 +146,7 @@ const planOf = async (input: NewUser, index: number, path: string, call: Called,
       grantTypes,
       roleIds: [...new Set(roleIds)],
       mqttPublishPrefix: input.mqttPublishPrefix ?? '',
+      ...(input.enforceMFAEnrollment === true && { enforceMfa: true as const }),
       createdBy: call.actor.uuid,
       createdAt: at,
       updatedAt: at,
@@ -191,10 +199,10 @@ export const makeUser = async (input: NewUser, call: Called, known?: Known): Pro
 const revise = async (
   id: string,
   compute: (before: PrincipalDocument) => PrincipalDocument | null,
-  { principals, now }: Called,
+  { principals, now, request }: Called,
 ): Promise<PrincipalDocument> => {
   try {
-    const { document } = await principals.revise(id, null, (before) => {
+    const { document } = await principals.revise(id, request, (before) => {
       if (before === null || before.kind !== 'user') throw new RegistryError('not-found');
       const next = compute(before);
       return next === null ? null : { next: { ...next, updatedAt: new Date(now()) }, shown: true };
@@ -244,7 +252,8 @@ export const users: Implementation['users'] = {
   async update({ id, ...input }, call) {
     const before = await userOf(id, call);
     refuseProblems(problemsOf(input, '', call));
-    const { username, password, mqttPublishPrefix, grantTypes, disabled } = input;
+    const { username, password, mqttPublishPrefix, grantTypes, disabled, disableMfa, enforceMFAEnrollment: enforced } = input;
+    checkEnforced(enforced, call);
     const wanted = input.permissions ?? input.initialPermissions;
     const shared = input.roles === undefined ? undefined : await rolesOf([...new Set(input.roles)], '/roles', call);
     const given = [
@@ -258,7 +267,8 @@ export const users: Implementation['users'] = {
     if (shared !== undefined) await checkShared(shared, id, call);
     // Whoever sets how somebody logs in can become him.
     const held = await call.authorities.rolesOf(before, true);
-    if (password !== undefined || grantTypes !== undefined || username !== undefined || disabled === false)
+    const weakens = disabled === false || disableMfa === true || enforced === false;
+    if (password !== undefined || grantTypes !== undefined || username !== undefined || weakens)
       await mayGive(call, permissionsOf(held));
     const tenant = input.group === undefined ? before.tenant : await groupOf(input.group, '', call);
     const moves = tenant !== before.tenant && tenant !== undefined;
@@ -268,10 +278,11 @@ export const users: Implementation['users'] = {
     }
 
     const changed = (principal: PrincipalDocument, privateRoleId: string | undefined): PrincipalDocument => {
-      const { privateRoleId: _own, ...rest } = principal;
+      const { privateRoleId: _own, enforceMfa, ...rest } = disableMfa === true ? withoutMfa(principal) : principal;
       return {
         ...rest,
         ...(username !== undefined && { username, loginName: loginNameOf(username) }),
+        ...((enforced ?? enforceMfa) === true && { enforceMfa: true }),
         ...(mqttPublishPrefix !== undefined && { mqttPublishPrefix }),
         ...(grantTypes !== undefined && { grantTypes }),
         ...(disabled !== undefined && { state: disabled ? ('disabled' as const) : ('active' as const) }),

@@ -143,6 +143,12 @@ export interface PrincipalDocument extends Guarded {
   roleIds: string[];
   privateRoleId?: string;
   mqttPublishPrefix: string;
+  /** The second factor, or what is to become it. */
+  mfa?: MfaPart;
+  /** Without a second factor he gets no full login. */
+  enforceMfa?: true;
+  /** Codes of the second factor tried since the last right one, and when the last was. */
+  codesTried?: { count: number; at: Date };
   createdBy?: string;
   createdAt: Date;
   updatedAt: Date;
@@ -167,6 +173,20 @@ export interface MqttPart {
   description?: string;
   /** Which of them the owner of a client record chose himself. */
   chosen?: { name: boolean; key: boolean };
+}
+
+/** A second factor (access control reference, section 5.7). */
+export interface MfaPart {
+  /** `pending` until a first right code was shown. */
+  state: 'pending' | 'on';
+  /** The TOTP seed, sealed. */
+  seed: string;
+  /** The time step of the last accepted code: no earlier one is accepted any more, nor this one again. */
+  lastStep?: number;
+  /** Hashes of the backup codes that are left. */
+  backupCodes?: string[];
+  /** The revision by which it was turned on. */
+  since?: number;
 }
 
 /** A secret as it is stored, and the request (keyed hash) and its sending to which it is handed out. */
@@ -201,7 +221,7 @@ export interface CertificatePin {
 export interface CredentialDocument extends Guarded {
   _id: string;
   uuid: string;
-  kind: 'password' | 'secret' | 'access' | 'refresh' | 'certificate';
+  kind: 'password' | 'secret' | 'access' | 'refresh' | 'certificate' | 'mfaChallenge';
   alg: 'sha256-pepper' | 'bcrypt' | 'none';
   hash?: string;
   /** SHA-256 of an access token, or either fingerprint of a certificate, as colon separated hex. */
@@ -215,8 +235,15 @@ export interface CredentialDocument extends Guarded {
   expiresAt?: Date;
   /** Whatever happens, a refresh token of this login is worth nothing after this. */
   absoluteAt?: Date;
-  /** A refresh token works once. */
+  /** A refresh token works once, and so does a challenge. */
   usedAt?: Date;
+  /** An access token of somebody who has still to enrol: it is worth only what that takes, until `fullUntil` takes the place of `expiresAt`. */
+  scope?: 'enrolment';
+  fullUntil?: Date;
+  /** Of a challenge: the hash that the password fitted, the lifetime of the login that was asked for, and how often a code was tried. */
+  proof?: string;
+  lifetimeMs?: number;
+  tries?: number;
   /** When the store may drop the row. */
   purgeAt?: Date;
 }

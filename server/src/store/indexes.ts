@@ -68,6 +68,7 @@ const ensureAccessIndexes = async (store: Store): Promise<void> => {
       { unique: true, partialFilterExpression: { [`mqtt.${name}`]: { $exists: true } } },
     );
   await principals.createIndex({ tenant: 1 });
+  await principals.createIndex({ 'mfa.state': 1 }, { sparse: true });
   await principals.createIndex({ owner: 1 }, { sparse: true });
   await principals.createIndex({ expiresAt: 1 }, { sparse: true });
   await principals.createIndex({ 'unfinished.since': 1 }, { sparse: true });

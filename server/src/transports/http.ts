@@ -167,7 +167,7 @@ export const openHttp = async (kit: HttpKit): Promise<FastifyInstance> => {
 
   const actorOf = async (request: FastifyRequest, operation: Operation): Promise<Actor | null> => {
     const shown = credentialsOf(request.headers);
-    const actor = shown === undefined ? null : await kit.authenticate({ ...shown, address: request.ip });
+    const actor = shown === undefined ? null : await kit.authenticate({ ...shown, enrolling: true, address: request.ip });
     if (actor === null && !('public' in operation.access)) throw new RegistryError('unauthenticated');
     return actor;
   };

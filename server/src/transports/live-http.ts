@@ -112,7 +112,7 @@ export const serveLive = (app: FastifyInstance, kit: LiveHttpKit): void => {
     const shown = credentialsOf(request.headers);
     for (;;) {
       const before = connections.endings;
-      const actor = shown === undefined ? null : await kit.authenticate(shown);
+      const actor = shown === undefined ? null : await kit.authenticate({ ...shown, enrolling: true });
       if (connections.endings !== before) continue;
       if (actor === null) throw new RegistryError('unauthenticated');
       return actor;

@@ -73,6 +73,7 @@ interface Envelope {
 const envelopeCodes: Readonly<Record<string, string>> = {
   AUTH_1001: 'invalid-credentials',
   AUTH_1002: 'unauthenticated',
+  AUTH_1003: 'mfa-required',
   AUTH_1004: 'banned',
   GEN_1001: 'invalid-input',
   GEN_1002: 'invalid-input',

@@ -97,6 +97,11 @@ const routes: Readonly<Record<string, Route>> = {
   'PUT /api/roles/:id/permissions/:permissionId': { success: empty },
   'DELETE /api/roles/:id/permissions/:permissionId': { success: empty },
   'POST /api/login': { success: { ...found(), headers: noStore } },
+  'POST /api/mfa/enable': { success: { ...found(), headers: noStore } },
+  'POST /api/mfa/validate': { success: { ...found(), headers: noStore } },
+  'POST /api/mfa/login': { success: { ...found(), headers: noStore } },
+  'POST /api/mfa/disable': { success: empty },
+  'POST /api/mfa/regenerate/backupcodes': { success: { ...found(), headers: noStore } },
   'GET /api/session': { success: found(withFields({ expiresAt: textForNull })) },
   'POST /api/logout': { success: empty },
   'GET /api/permissions/page': {

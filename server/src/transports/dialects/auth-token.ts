@@ -100,6 +100,8 @@ export const authToken: Dialect = {
     switch (error.code) {
       case 'invalid-credentials':
         return failure(401, 'AUTH_1001', 'Invalid credentials');
+      case 'mfa-required':
+        return failure(401, 'AUTH_1003', 'Multi-factor authentication required');
       case 'unauthenticated':
         return failure(401, 'AUTH_1002', 'Invalid token');
       case 'banned':

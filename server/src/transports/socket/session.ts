@@ -228,7 +228,7 @@ export class Session {
     const { connections, authenticate } = this.#kit;
     for (;;) {
       const before = connections.endings;
-      const actor = await authenticate(credentials);
+      const actor = await authenticate({ ...credentials, enrolling: true });
       if (connections.endings !== before) continue;
       if (actor === null || !this.socket.connected) return null;
       this.#forget();
