@@ -10,6 +10,7 @@ import type { Sessions } from './sessions.ts';
 import type {
   CertificatePin,
   DeviceDocument,
+  Hidden,
   PrincipalDocument,
   RecordOfRegistry,
   RoleDocument,
@@ -67,6 +68,14 @@ export const ownRole = (uuid: string, id: string, permissions: readonly Permissi
   permissions: [...permissions],
 });
 
+/** What of a principal is kept with its device. */
+const hiddenOf = ({ tenant, owner, mqtt }: PrincipalDocument): Partial<Hidden> => ({
+  ...(tenant !== undefined && { tenant }),
+  ...(owner !== undefined &&
+    mqtt?.recordId !== undefined &&
+    mqtt.clientId !== undefined && { record: { id: mqtt.recordId, clientId: mqtt.clientId, owner } }),
+});
+
 const unless = async (code: 'not-found' | 'conflict', work: Promise<unknown>): Promise<void> => {
   try {
     await work;
@@ -100,13 +109,13 @@ export const openIdentities = (options: {
 
   /** Does what is left after the principal was written; each step may be repeated. */
   const complete = async (principal: PrincipalDocument): Promise<PrincipalDocument> => {
-    const { _id: uuid, kind, tenant, unfinished, privateRoleId, createdAt } = principal;
+    const { _id: uuid, kind, unfinished, privateRoleId, createdAt } = principal;
     if (unfinished === undefined) return principal;
     const properties = unfinished.device ?? { type: kind, meshblu: { version: '2.0.0', whitelists: {} } };
     const device = newDevice(properties, uuid, createdAt);
     await unless(
       'conflict',
-      devices.insert({ ...device, _rollcall: { rev: 0, shown: 0, principal: true, ...(tenant !== undefined && { tenant }) } }),
+      devices.insert({ ...device, _rollcall: { rev: 0, shown: 0, principal: true, ...hiddenOf(principal) } }),
     );
     if (unfinished.passwordHash !== undefined) await passwords.set(uuid, unfinished.passwordHash, null);
     if (unfinished.secret !== undefined) await mqttSecrets.set(uuid, unfinished.secret, null);

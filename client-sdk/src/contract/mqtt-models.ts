@@ -1,4 +1,4 @@
-import Type from 'typebox';
+import Type, { type Static } from 'typebox';
 import { Time, Uuid } from './models.ts';
 
 /** How a token is made (MQTT token reference, section 2): name and secret chosen, name chosen, or made for a serial number. */
@@ -14,6 +14,9 @@ export const MqttToken = Type.Object({
   serialNumber: Type.Optional(Type.String()),
   createdAt: Time,
 });
+
+/** An MQTT token without its secret. */
+export type MqttToken = Static<typeof MqttToken>;
 
 /** What an MQTT client logs in with, without its key (MQTT client reference, section 1.1). */
 export const MqttClient = Type.Object({

@@ -3,6 +3,7 @@ import Type from 'typebox';
 import { RegistrationRequest } from './certificate-models.ts';
 import { LiveChange } from './live-change.ts';
 import { Device, Uuid } from './models.ts';
+import { MqttToken } from './mqtt-models.ts';
 import { open } from './operation.ts';
 import { ResyncReason } from './resync.ts';
 import { Id } from './user-models.ts';
@@ -31,6 +32,8 @@ const NotReady = Type.Object({
 });
 
 const Message = open({ devices: Type.Array(Uuid), fromUuid: Uuid });
+/** Which client record, and the uuid of its device. */
+const ClientRecord = Type.Object({ id: Type.String(), clientId: Type.String(), uuid: Uuid });
 const Hop = Type.Object({ from: Uuid, to: Uuid, type: Type.String() });
 
 /** What the server sends by itself (Meshblu reference, section 2.2; access control reference, section 7). */
@@ -95,5 +98,21 @@ export const publications = {
     'A request was granted; for the same. Who asked fetches the outcome by `clientRegistry:register`.',
     Type.Object({ username: Type.String() }),
   ),
+  'mqttTokens:created': publication(
+    'mqttTokens:created',
+    'A group that this connection may read has a new MQTT token.',
+    Type.Object({ ...MqttToken.properties, group: Uuid }),
+  ),
+  'mqttTokens:revoked': publication(
+    'mqttTokens:revoked',
+    'An MQTT token of a group that this connection may read has ended.',
+    Type.Object({ uuid: Uuid, token: Type.String(), group: Uuid }),
+  ),
+  'mqttClients:created': publication('mqttClients:created', 'The account has a new client record.', ClientRecord),
+  'mqttClients:updated': publication('mqttClients:updated', 'A client record of the account was changed.', ClientRecord),
+  'mqttClients:deleted': publication('mqttClients:deleted', 'A client record of the account was removed.', ClientRecord),
+  'mqttClients:expired': publication('mqttClients:expired', 'A temporary client record of the account is over.', ClientRecord),
+  'mqttClients:connected': publication('mqttClients:connected', 'The client of a record has connected.', ClientRecord),
+  'mqttClients:disconnected': publication('mqttClients:disconnected', 'The client of a record has gone.', ClientRecord),
   unregistered: publication('unregistered', 'The own device was removed; its last document.', Device),
 } as const;

@@ -30,11 +30,16 @@ export const openPublisher = (options: {
   const { connections, presence, deliveries, carriage, pushes, node, line, ownedBy } = options;
   const nothing = (): undefined => undefined;
 
-  const device = (document: DeviceDocument, { type, cursor, position }: Change): Promise<unknown> => {
+  const device = (document: DeviceDocument, change: Change): Promise<unknown> => {
+    const { type, cursor, position } = change;
     const { uuid, _rollcall: hidden } = document;
     deliveries.expect(uuid);
+    const due = pushes.due(change);
     const told = (kind: 'configure' | 'unregister', body: unknown): Promise<void> =>
-      line.deliver(position, () => deliveries.changed(document, kind, body, { id, cursor }, origin));
+      line.deliver(position, async () => {
+        await deliveries.changed(document, kind, body, { id, cursor }, origin);
+        if (due.length > 0) await pushes.deliver(due);
+      });
     const id = `${uuid}:${hidden?.rev ?? 0}`;
     const origin = hidden?.node === node;
     if (hidden?.gone !== undefined) {

@@ -1,4 +1,5 @@
-import { RegistryError } from '@rollcall/client/contract';
+import { RegistryError, type MqttToken } from '@rollcall/client/contract';
+import type { PrincipalDocument } from '../store/collections.ts';
 import { looksLikeUuid } from './user.ts';
 
 /** A token as it was asked for, after all checks that need no look at the store (MQTT token reference, sections 2 and 3). */
@@ -79,4 +80,18 @@ export const readWantedToken = (input: {
   if (serial !== undefined) return { authType: 'SN', groupName, ...(serial !== '' && { serialNumber: serial }), ...described };
   const named = { groupName, username: capitals(username), ...described };
   return secret === undefined ? { authType: 'S', ...named } : { authType: 'U', ...named, secret };
+};
+
+/** A token as those see it who may. */
+export const tokenView = ({ _id: uuid, username = '', mqtt = {}, createdAt }: PrincipalDocument): MqttToken => {
+  const { authType = 'S', topicToken = '', description, serialNumber } = mqtt;
+  return {
+    uuid,
+    authType,
+    token: topicToken,
+    username,
+    ...(description !== undefined && { description }),
+    ...(serialNumber !== undefined && { serialNumber }),
+    createdAt: createdAt.toISOString(),
+  };
 };

@@ -1,7 +1,7 @@
 import { RegistryError } from '@rollcall/client/contract';
 import type { Actor } from '../actor.ts';
 import { sees } from '../domain/access.ts';
-import { needed, readWantedToken, type WantedToken } from '../domain/mqtt-token.ts';
+import { needed, readWantedToken, tokenView, type WantedToken } from '../domain/mqtt-token.ts';
 import { resourceOf, type Verb } from '../domain/permissions.ts';
 import { loginNameOf } from '../domain/user.ts';
 import type { RequestId } from '../door.ts';
@@ -37,19 +37,6 @@ const groupOf = async (name: string, verbs: readonly Verb[], call: Called): Prom
     allows('read', resourceOf('/groups/:name', { name })) ||
     allows('read', resourceOf('/devices/:uuid', { uuid: group.uuid }));
   throw isSeen ? new RegistryError('forbidden') : noGroup();
-};
-
-const view = ({ _id: uuid, username = '', mqtt = {}, createdAt }: PrincipalDocument) => {
-  const { authType = 'S', topicToken = '', description, serialNumber } = mqtt;
-  return {
-    uuid,
-    authType,
-    token: topicToken,
-    username,
-    ...(description !== undefined && { description }),
-    ...(serialNumber !== undefined && { serialNumber }),
-    createdAt: createdAt.toISOString(),
-  };
 };
 
 const taken = ({ serialNumber }: WantedToken): RegistryError =>
@@ -132,12 +119,12 @@ export const mqttTokens: Implementation['mqttTokens'] = {
       await users.remove(uuid, call.actor.uuid);
       throw noGroup();
     }
-    return { output: { ...view(made), secret, groupName } };
+    return { output: { ...tokenView(made), secret, groupName } };
   },
 
   async list(input, call) {
     const group = await groupOf(needed('groupName', input.groupName), ['read', 'write'], call);
-    return { output: { tokens: (await tokensOf(group.uuid, input.token, call)).map(view) } };
+    return { output: { tokens: (await tokensOf(group.uuid, input.token, call)).map(tokenView) } };
   },
 
   async revoke(input, call) {

@@ -25,6 +25,8 @@ export interface Hidden {
   principal?: true;
   /** It is a group, and this is its name; unique. It stays one, whatever becomes of its visible type. */
   group?: string;
+  /** The MQTT client record that the device stands for, and the user whose it is. */
+  record?: { id: string; clientId: string; owner: string };
   /** The group of its principal: lists that name the group name its members. */
   tenant?: string;
   /** Set when the device was unregistered: it is missing to everybody from then on. */
