@@ -29,6 +29,7 @@ import { describeHttp, pagesOf } from './pages.ts';
 import { openPipeline } from './pipeline.ts';
 import { openRealtime } from './realtime.ts';
 import { operations } from './registry.ts';
+import { routeTable } from './route-table.ts';
 import { openSecrets } from './secrets.ts';
 import { slowHash } from './slow-hash.ts';
 import { openSweeper } from './sweeper.ts';
@@ -222,6 +223,7 @@ const start = async (config: Config, log: pino.Logger, closers: (() => unknown)[
     waiting,
     connections,
     audit,
+    routeOf: routeTable(operations),
     node: node.id,
     live,
     resume,

@@ -17,6 +17,7 @@ import type { Live } from './delivery/live/live.ts';
 import type { Config } from './config.ts';
 import type { Documents, RequestId, Revised, Revision } from './door.ts';
 import type { Store } from './store/port.ts';
+import type { RouteTable } from './route-table.ts';
 import type { StoredSubscriptions } from './stored-subscriptions.ts';
 import type { Logins } from './logins.ts';
 import type { MqttClients } from './mqtt-clients.ts';
@@ -63,6 +64,7 @@ export interface Services {
   readonly waiting: Waiting;
   readonly connections: Connections;
   readonly audit: Pick<Audit, 'list' | 'verify'>;
+  readonly routeOf: RouteTable;
   /** The id of this node. */
   readonly node: string;
   readonly live: Live;

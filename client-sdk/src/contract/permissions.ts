@@ -1,4 +1,5 @@
 import Type from 'typebox';
+import { Explanation } from './explanation.ts';
 import { Uuid } from './models.ts';
 import { operation } from './operation.ts';
 import { Id, Pagination, pageFields, PermissionContext, PermissionOperation } from './user-models.ts';
@@ -59,4 +60,30 @@ export const ids = operation({
     ),
   }),
   errors: [],
+});
+
+/**
+ * May somebody do something, by exactly what, and what is the smallest change that would turn the answer? The answer is that of the policy itself, as
+ * things are now. What depends on more than who asks for what is no part of it: that nobody gives what he has not, and that a token of a user's device needs
+ * what that user may do (access control reference, section 5.13).
+ *
+ * `actor`: a uuid, or the login name of a user. `action`: one of the whitelists (`configure.update`), asked of the device `target`; or a method and a path
+ * (`POST /devices/<uuid>/tokens`), where `target` is the device that the body would name.
+ */
+export const explain = operation({
+  http: ['GET /api/permissions/explain'],
+  dialect: 'accessControl',
+  summary: 'May somebody do something, by what, and what would turn the answer?',
+  access: { permission: '/api/permissions', operation: 'read' },
+  mutates: false,
+  input: Type.Object(
+    {
+      actor: Type.String({ minLength: 1, maxLength: 256 }),
+      action: Type.String({ minLength: 1, maxLength: 2048, examples: ['configure.update', 'GET /api/listUsers'] }),
+      target: Type.Optional(Uuid),
+    },
+    closed,
+  ),
+  output: Explanation,
+  errors: ['not-found'],
 });

@@ -88,6 +88,34 @@ const names = (document: DeviceDocument, list: Whitelist, uuid: string): boolean
 export const grants = (document: DeviceDocument, list: Whitelist, { uuid, tenant }: Who): boolean =>
   names(document, list, uuid) || (tenant !== undefined && names(document, list, tenant));
 
+/** One place in a document where a list names somebody: the path of the list or text, and what stands there. */
+export interface Naming {
+  readonly path: string;
+  readonly entry: string;
+}
+
+/** Every place where this list of this document names this device, its group, or everybody; none exactly if `grants` says no. */
+export const namings = (document: DeviceDocument, list: Whitelist, { uuid, tenant }: Who): readonly Naming[] => {
+  const [group, name] = paths[list];
+  const whitelists = propertiesOf(propertiesOf(document['meshblu'])?.['whitelists']);
+  const wanted = new Set<unknown>([uuid, '*', ...(tenant === undefined ? [] : [tenant])]);
+  const found = (path: string, entries: readonly unknown[]): readonly Naming[] =>
+    [...new Set(entries)]
+      .filter((entry) => typeof entry === 'string')
+      .filter((entry) => wanted.has(entry) && (path !== 'owner' || entry !== '*' || uuid === '*' || tenant === '*'))
+      .map((entry) => ({ path, entry }));
+  const entries = propertiesOf(whitelists?.[group])?.[name];
+  const listed = Array.isArray(entries) ? (entries as readonly unknown[]).map((entry) => propertiesOf(entry)?.['uuid']) : [];
+  const old = isVersionTwo(document) ? [] : versionOneLists[list];
+  return [
+    ...found(`meshblu.whitelists.${list}`, listed),
+    ...old.flatMap((property) => {
+      const value = document[property];
+      return found(property, property !== 'owner' && Array.isArray(value) ? (value as readonly unknown[]) : [value]);
+    }),
+  ];
+};
+
 /** The device of a document, as a list may name it. */
 export const whoIs = ({ uuid, _rollcall: hidden }: DeviceDocument): Who => ({ uuid, tenant: hidden?.tenant });
 

@@ -1,6 +1,7 @@
 import type { Permission } from '@rollcall/client/contract';
 import { pageOf } from '../domain/role.ts';
 import type { Implementation, Services } from '../implement.ts';
+import { explain } from './explain.ts';
 import type { RoleDocument } from '../store/collections.ts';
 
 interface Held {
@@ -29,6 +30,8 @@ const grouped = (held: readonly Held[], key: (permission: Permission) => readonl
 };
 
 export const permissions: Implementation['permissions'] = {
+  explain,
+
   async page({ ids, ...asked }, call) {
     const groups = grouped(await all(call), ({ resource, context }) => [resource, context]).filter(
       (group) => ids === undefined || group.some(({ permission }) => ids.includes(permission.id)),

@@ -1,0 +1,103 @@
+import type { Explanation, Permission } from '@rollcall/client/contract';
+import type { DeviceDocument, RoleDocument } from '../store/collections.ts';
+import { decide, namings, type Gate, type Subject } from './access.ts';
+import { compilePermissions, resourceOf, type Verb } from './permissions.ts';
+
+/** May somebody do something, as far as that is known beforehand. */
+export interface Question {
+  /** Who asks, as the policy sees him; he acts for himself. */
+  readonly subject: Subject;
+  /** Those that he holds, his own last. */
+  readonly roles: readonly RoleDocument[];
+  /** Can roles be given to him? Not to a thing. */
+  readonly isPrincipal: boolean;
+  readonly gate: Gate;
+  /** The document that the call names; null if there is none. */
+  readonly target: DeviceDocument | null;
+  readonly input: Readonly<Record<string, unknown>>;
+}
+
+type By = NonNullable<Explanation['by']>;
+type Step = NonNullable<Explanation['change']>[number];
+
+interface Wanted {
+  readonly operation: Verb;
+  readonly path: string;
+}
+
+/** What a role would have to allow; undefined if no role helps. */
+const wantedOf = ({ gate, target, input }: Question): Wanted | undefined => {
+  const [operation, template] =
+    'permission' in gate ? [gate.operation, gate.permission] : target === null ? [] : [gate.twin?.operation, gate.twin?.path];
+  const path = template === undefined ? undefined : resourceOf(template, input);
+  return operation === undefined || path === undefined ? undefined : { operation, path };
+};
+
+interface Held {
+  readonly role: RoleDocument;
+  readonly permission: Permission;
+}
+
+const heldFor = ({ roles }: Question, wanted: Wanted | undefined): readonly Held[] =>
+  wanted === undefined
+    ? []
+    : roles.flatMap((role) =>
+        role.permissions
+          .filter((permission) => compilePermissions([permission]).cover('http', wanted.operation, wanted.path))
+          .map((permission) => ({ role, permission })),
+      );
+
+/** What lets him do it whatever lists and roles say; no change turns that. */
+const fixed = ({ subject: { uuid }, gate, target, input }: Question): By | undefined => {
+  if ('public' in gate) return { kind: 'public' };
+  if ('self' in gate) return { kind: 'identity' };
+  if ('permission' in gate) return gate.orSelf !== undefined && input[gate.orSelf] === uuid ? { kind: 'self' } : undefined;
+  if (!('target' in gate)) return { kind: 'identity' };
+  return target?.uuid === uuid ? { kind: 'self' } : undefined;
+};
+
+/** Takes a role from him; one that is his own loses the one permission. */
+const without = ({ role, permission }: Held, uuid: string): Step =>
+  role.ownerUuid === undefined
+    ? { kind: 'take-role', user: uuid, roleId: role._id }
+    : { kind: 'remove-permission', roleId: role._id, permissionId: permission.id };
+
+const unique = (steps: readonly Step[]): Step[] => [...new Map(steps.map((step) => [JSON.stringify(step), step])).values()];
+
+/**
+ * Whether somebody may do something, by exactly what, and the smallest change that would turn the answer: one step where something is missing, and
+ * every single grant where something is allowed. Each step touches nobody else than it has to. `change` is null if nothing would turn it.
+ *
+ * The answer itself is that of the one policy.
+ */
+export const explain = (question: Question): Explanation => {
+  const { subject, gate, target, input, isPrincipal } = question;
+  const { allowed } = decide(subject, gate, target, input);
+  const settled = fixed(question);
+  if (settled !== undefined) return { allowed, by: allowed ? settled : null, change: null };
+  const list = 'target' in gate ? gate.whitelist : undefined;
+  const places = list === undefined || target === null ? [] : namings(target, list, subject);
+  const wanted = wantedOf(question);
+  const held = heldFor(question, wanted);
+
+  if (!allowed) {
+    if (list !== undefined && target !== null) {
+      const path = `meshblu.whitelists.${list}`;
+      return { allowed, by: null, change: [{ kind: 'add-entry', device: target.uuid, path, entry: subject.uuid }] };
+    }
+    if (wanted === undefined || !isPrincipal) return { allowed, by: null, change: null };
+    const permission = { context: 'http' as const, resource: wanted.path, operation: wanted.operation };
+    return { allowed, by: null, change: [{ kind: 'add-permission', user: subject.uuid, permission }] };
+  }
+
+  const [first] = places;
+  const [role] = held;
+  const by: By | null =
+    first !== undefined && list !== undefined
+      ? { kind: 'whitelist', list, ...first }
+      : role === undefined
+        ? null
+        : { kind: 'role', roleId: role.role._id, roleName: role.role.name, permission: role.permission };
+  const ends: Step[] = places.map(({ path, entry }) => ({ kind: 'remove-entry', device: target?.uuid ?? '', path, entry }));
+  return { allowed, by, change: unique([...ends, ...held.map((one) => without(one, subject.uuid))]) };
+};
