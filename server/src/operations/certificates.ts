@@ -6,7 +6,8 @@ export const certificates: Implementation['certificates'] = {
   },
 
   async add({ pem }, { trust, request }) {
-    return { output: { certificates: [...(await trust.add(pem, request))] } };
+    const certificates = [...(await trust.add(pem, request))];
+    return { output: { certificates }, about: certificates.map(({ id }) => id) };
   },
 
   async content({ id }, { trust }) {
@@ -15,6 +16,6 @@ export const certificates: Implementation['certificates'] = {
 
   async remove({ id }, { trust }) {
     await trust.remove(id);
-    return { output: {} };
+    return { output: {}, about: [id] };
   },
 };
