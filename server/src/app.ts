@@ -1,11 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import type { AddressInfo } from 'node:net';
 import { pino } from 'pino';
 import { openAccess } from './access.ts';
 import { openAudit } from './audit.ts';
 import { auditedLogins, openAuditing } from './auditing.ts';
 import { authenticateWith } from './authenticate.ts';
-import { systemClock } from './clock.ts';
+import { systemClock, type Clock } from './clock.ts';
 import { completeConfig, type Config } from './config.ts';
 import { openConnections, type Connection } from './connections.ts';
 import { openHistory } from './delivery/history.ts';
@@ -20,9 +19,11 @@ import { endForGood } from './ending.ts';
 import type { FirstPassword } from './first-start.ts';
 import type { Handled, Services } from './implement.ts';
 import { openKeys } from './keys.ts';
+import { closeAll, openLife, ReplacedError, type Closers } from './life.ts';
 import { openLimits } from './limits.ts';
 import { openTokenLoader } from './loader.ts';
-import { openMetrics } from './metrics.ts';
+import { openMaintenance, type Maintenance } from './maintenance.ts';
+import { openMetrics, openProcessFigures } from './metrics.ts';
 import { openMqtt } from './mqtt.ts';
 import { openNode, openSoleNode } from './node.ts';
 import { describeHttp, pagesOf } from './pages.ts';
@@ -30,16 +31,18 @@ import { openPipeline } from './pipeline.ts';
 import { openRealtime } from './realtime.ts';
 import { operations } from './registry.ts';
 import { routeTable } from './route-table.ts';
-import { openSecrets } from './secrets.ts';
+import { openSecrets, type Secrets } from './secrets.ts';
 import { slowHash } from './slow-hash.ts';
 import { openSweeper } from './sweeper.ts';
 import type { TokenDocument } from './store/collections.ts';
 import { ensureIndexes } from './store/indexes.ts';
-import { openStore } from './store/open.ts';
-import { keptFeedId } from './store/feed-id.ts';
+import { openGate } from './store/gate.ts';
+import { openStore, type OpenStore } from './store/open.ts';
 import { webhookKey } from './webhook-key.ts';
 import { openTokens } from './tokens.ts';
 import { openHttp } from './transports/http.ts';
+import { awayAnswers } from './transports/away.ts';
+import { openListener, type Listener } from './transports/listener.ts';
 import { openArrivals } from './transports/socket/arrivals.ts';
 import { drop, openEngines } from './transports/socket/engines.ts';
 import { firehoseCredentials } from './transports/socket/firehose.ts';
@@ -70,41 +73,75 @@ export const createRegistry = async (options: Partial<Config> = {}): Promise<Reg
   const config = completeConfig(options);
   const paths = redacted.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]);
   const log = pino({ level: config.logLevel, redact: { paths, censor: '[redacted]' } }, pino.destination({ fd: 2, sync: true }));
-  const closers: (() => unknown)[] = [];
-  const close = async (): Promise<void> => {
-    for (const closer of closers.splice(0).reverse()) {
-      try {
-        await closer();
-      } catch (error) {
-        log.error({ err: error }, 'a part of the registry did not close well');
-      }
-    }
-  };
+  const closers: Closers = [];
+  const close = (): Promise<void> => closeAll(closers, log);
   try {
-    return { ...(await start(config, log, closers)), close };
+    return { ...(await house(config, log, closers)), close };
   } catch (error) {
     await close();
     throw error;
   }
 };
 
-/** Opens everything in the order in which it depends on each other; what it opens it leaves to be closed in the opposite order. */
-const start = async (config: Config, log: pino.Logger, closers: (() => unknown)[]): Promise<Omit<Registry, 'close'>> => {
-  const clock = systemClock;
-  const { now } = clock;
-  const secrets = await openSecrets(config);
-  const { store, reserved, alone, ping, close: closeStore } = await openStore(config);
-  closers.push(closeStore);
-  await ensureIndexes(store);
-  const keys = await openKeys(store, secrets);
-  const windowSecret = await keys.key('request-window');
-  const idKey = await keys.key('derived-ids');
+/** What outlives a restore: the inside of the registry is closed for it, and another one is opened on the same ground. */
+interface Ground {
+  readonly config: Config;
+  readonly log: pino.Logger;
+  readonly clock: Clock;
+  readonly secrets: Secrets;
+  readonly opened: OpenStore;
+  readonly maintenance: Maintenance;
+  readonly listener: Listener;
+  readonly processFigures: ReturnType<typeof openProcessFigures>;
+}
 
-  const feedId = await keptFeedId(store, () => randomBytes(12).toString('base64url'));
+/** The ports that MQTT was given: whatever is opened later on listens there too. */
+const portsOf = (urls: readonly string[]): Partial<Config> =>
+  Object.fromEntries(
+    urls.map((url) => {
+      const { protocol, port } = new URL(url);
+      return [protocol === 'mqtts:' ? 'mqttsPort' : 'mqttPort', Number(port)];
+    }),
+  );
+
+const house = async (config: Config, log: pino.Logger, closers: Closers): Promise<Omit<Registry, 'close'>> => {
+  const clock = systemClock;
+  const secrets = await openSecrets(config);
+  const opened = await openStore(config);
+  closers.push(opened.close);
+  const { store, alone } = opened;
+  const { dataDir, archiveBytes: mostBytes } = config;
+  const maintenance = await openMaintenance({ store, alone, dataDir, mostBytes, secrets, clock, log });
+  closers.push(maintenance.close);
+  const listener = openListener(awayAnswers(maintenance));
+  closers.push(listener.close);
+  const ground = { config, log, clock, secrets, opened, maintenance, listener, processFigures: openProcessFigures() };
+  let taken: Partial<Config> = {};
+  const life = await openLife({
+    open: (own, leave) => start({ ...ground, config: { ...config, ...taken } }, own, leave),
+    clock,
+    log,
+  });
+  taken = portsOf(life.inside.mqtt);
+  closers.push(life.close, maintenance.stop);
+  const url = await listener.listen(config.host, config.port);
+  return { url, ...life.inside };
+};
+
+/** Opens everything in the order in which it depends on each other; what it opens it leaves to be closed in the opposite order. */
+const start = async (
+  { config, log, clock, secrets, opened, maintenance, listener, processFigures }: Ground,
+  closers: Closers,
+  leave: () => Promise<void>,
+): Promise<Pick<Registry, 'mqtt' | 'firstPassword'>> => {
+  const { now } = clock;
+  const { reserved, alone, ping } = opened;
+  const { id: feedId, origin } = await maintenance.settled();
   const feed = openFeed({
     // Messages of an embedded store are gone with its process: a position of an earlier one is none of this feed.
     store: reserved,
     id: alone ? `${feedId}-${randomBytes(6).toString('base64url')}` : feedId,
+    origin,
     clock,
     log,
     window: { ms: config.resumeWindowMs, changes: config.resumeWindowChanges, bytes: config.resumeWindowBytes },
@@ -133,8 +170,19 @@ const start = async (config: Config, log: pino.Logger, closers: (() => unknown)[
   closers.push(() => cache.close());
   const node = alone ? openSoleNode({ feed, clock, log }) : openNode({ store: reserved, feed, clock, log });
   closers.push(() => node.close());
+  closers.push(() => maintenance.leaving(node));
+  const gate = openGate(opened.store);
+  const { store } = gate;
+  const quiet = new Promise<void>((resolve) => closers.push(() => gate.shut().then(resolve)));
   await node.ready;
+  closers.push(node.carry(maintenance.follow({ feedId, leave, quiet })));
+  // Whatever began before this node was seen by the others began before this question.
+  if (!(await maintenance.serves(feedId))) throw new ReplacedError();
 
+  await ensureIndexes(store);
+  const keys = await openKeys(store, secrets);
+  const windowSecret = await keys.key('request-window');
+  const idKey = await keys.key('derived-ids');
   const doors = { store, feed, node, cache, clock, windowSecret };
   const devices = openDoor({ ...doors, collection: 'devices', key: 'uuid' });
   const rootRows = openDoor({ ...doors, collection: 'tokens', key: '_id' });
@@ -169,24 +217,25 @@ const start = async (config: Config, log: pino.Logger, closers: (() => unknown)[
   const { sessions, authorities, logins, users } = access.services;
   const toRegistryError = failuresTo(log);
   const report = (error: unknown): void => void toRegistryError(error);
+  const available = (): void => {
+    gate.check();
+    node.check();
+  };
   const { byLoginName } = users;
   const audit = openAudit({
     store,
     chain: randomBytes(12).toString('base64url'),
     key: await keys.key('audit'),
     clock,
-    available: () => node.check(),
+    available,
     report,
   });
   closers.push(() => audit.close());
   const auditing = openAuditing({ audit, authorities, byLoginName, report });
-  const authenticate = auditedLogins(
-    authenticateWith({ devices, tokens, sessions, authorities, logins, byLoginName }),
-    auditing,
-    byLoginName,
+  const authenticate = gate.answers(
+    auditedLogins(authenticateWith({ devices, tokens, sessions, authorities, logins, byLoginName }), auditing, byLoginName),
   );
   const connections = openConnections();
-  const available = (): void => node.check();
 
   const signing = webhookKey(keys);
   const realtime = openRealtime(
@@ -229,6 +278,7 @@ const start = async (config: Config, log: pino.Logger, closers: (() => unknown)[
     resume,
     authenticate,
     provenAt: (document) => presence.provenAt(document),
+    maintenance: maintenance.jobs({ feed, keys, leave }),
     now,
     config,
   };
@@ -245,16 +295,18 @@ const start = async (config: Config, log: pino.Logger, closers: (() => unknown)[
   realtime.follow(() => sweeper.checkConnections());
   await presence.sweep();
 
-  const metrics = openMetrics({ connections, cache, transport: () => engines.stats() });
+  const metrics = openMetrics({ process: processFigures, connections, cache, transport: () => engines.stats() });
   const dispatch = metrics.measured(
-    openPipeline({
-      services,
-      authenticate,
-      limits: openLimits(config.callsPerMinute, now),
-      auditing,
-      send: (sent, repeated) => carriage.send(sent, repeated),
-      available,
-    }),
+    gate.answers(
+      openPipeline({
+        services,
+        authenticate,
+        limits: openLimits(config.callsPerMinute, now),
+        auditing,
+        send: (sent, repeated) => carriage.send(sent, repeated),
+        available,
+      }),
+    ),
   );
   const carryOutEndings = async ({ ends, endAgain }: Handled<unknown>, asking?: Connection): Promise<boolean> => {
     if (ends === undefined) return false;
@@ -354,6 +406,7 @@ const start = async (config: Config, log: pino.Logger, closers: (() => unknown)[
     carryOutEndings: (handled) => carryOutEndings(handled),
     toRegistryError,
     document,
+    archives: { offer: maintenance.offer, newest: services.maintenance.newest },
     pages: pagesOf({
       publicKey: signing.publicKey,
       operations,
@@ -363,16 +416,15 @@ const start = async (config: Config, log: pino.Logger, closers: (() => unknown)[
       isServing: () => node.state === 'serving' && feed.open,
     }),
   });
+  const away = listener.serve(http.front);
   closers.push(async () => {
+    away();
     stopSockets();
     await mqtt.close();
     await engines.close();
     await http.close();
     await presence.close();
   });
-  await http.listen({ host: config.host, port: config.port });
   const mqttUrls = await mqtt.listen();
-  const { port } = http.server.address() as AddressInfo;
-  const host = config.host.includes(':') ? `[${config.host}]` : config.host;
-  return { url: `http://${host}:${port}`, mqtt: mqttUrls, firstPassword: access.firstPassword };
+  return { mqtt: mqttUrls, firstPassword: access.firstPassword };
 };

@@ -184,6 +184,12 @@ export const settings = {
     `What /api/client answers to whoever is not logged in: ${unauthorizedForms.join(' (302 to /login) or ')} (401).`,
     (value) => unauthorizedForms.find((form) => form === value) ?? wrong(`one of ${unauthorizedForms.join(', ')}`),
   ),
+  archiveBytes: setting(
+    'ROLLCALL_ARCHIVE_BYTES',
+    4_294_967_296,
+    'Largest archive that is taken to be restored, in bytes.',
+    whole(1_048_576, 1_099_511_627_776),
+  ),
   callsPerMinute: setting(
     'ROLLCALL_CALLS_PER_MINUTE',
     1200,

@@ -20,6 +20,7 @@ import type { Store } from './store/port.ts';
 import type { RouteTable } from './route-table.ts';
 import type { StoredSubscriptions } from './stored-subscriptions.ts';
 import type { Logins } from './logins.ts';
+import type { Jobs } from './maintenance.ts';
 import type { MqttClients } from './mqtt-clients.ts';
 import type { Mfa } from './mfa/mfa.ts';
 import type { MqttPrincipals } from './mqtt-principals.ts';
@@ -72,6 +73,7 @@ export interface Services {
   readonly authenticate: Authenticate;
   /** When a device last gave a sign of life; see `Presence`. */
   readonly provenAt: (document: DeviceDocument) => number | undefined;
+  readonly maintenance: Jobs;
   /** Milliseconds since 1970. */
   readonly now: () => number;
   readonly config: Pick<Config, 'openRegistration' | 'passwordPolicy' | 'temporaryClientMs'>;

@@ -9,6 +9,8 @@ export interface Keys {
   key(name: string): Promise<Buffer>;
   /** The text of this name, made by `make` if it is not there yet: for keys of another form. */
   text(name: string, make: () => Promise<string>): Promise<string>;
+  /** The key of this name with the form in which it is kept. */
+  sealed(name: string): Promise<{ readonly key: Buffer; readonly sealed: string }>;
 }
 
 /** A node with another pepper or secret than its registry's does not start. */
@@ -37,10 +39,25 @@ export const unseal = (key: Buffer, sealed: string, name: string): Buffer => {
 const checkValue = (what: string, text: string): string =>
   createHmac('sha256', text).update(`rollcall check of the ${what}`).digest('base64');
 
+/** The check value of a pepper. */
+export const pepperCheck = ({ pepper }: Pick<Secrets, 'pepper'>): string => checkValue('pepper', pepper);
+
+const sealingKey = ({ secret }: Pick<Secrets, 'secret'>): Buffer =>
+  Buffer.from(hkdfSync('sha256', createHash('sha256').update(secret).digest(), '', 'rollcall key sealing', 32));
+
+/** The key of this name out of the form in which it is kept, whatever store that is from; null if it was sealed with another secret. */
+export const unsealKey = (secrets: Pick<Secrets, 'secret'>, name: string, sealed: string): Buffer | null => {
+  try {
+    return unseal(sealingKey(secrets), sealed, name);
+  } catch {
+    return null;
+  }
+};
+
 /** Opens the keys of a store, and holds pepper and secret to its check values: the first node's are the registry's. */
 export const openKeys = async (store: Store, { pepper, secret }: Secrets): Promise<Keys> => {
   const rows = store.collection('keys');
-  const sealing = Buffer.from(hkdfSync('sha256', createHash('sha256').update(secret).digest(), '', 'rollcall key sealing', 32));
+  const sealing = sealingKey({ secret });
 
   const first = async (row: { _id: string; sealed?: string; check?: string }) => {
     const present = await rows.findOne({ _id: row._id });
@@ -63,14 +80,16 @@ export const openKeys = async (store: Store, { pepper, secret }: Secrets): Promi
     if (row.check !== check) throw new WrongSecretError(`${variable} is not the one that this registry was started with`);
   }
 
-  const kept = async (name: string, make: () => Promise<Buffer>): Promise<Buffer> => {
+  const kept = async (name: string, make: () => Promise<Buffer>) => {
     const present = await rows.findOne({ _id: name });
-    const row = present ?? (await first({ _id: name, sealed: seal(sealing, await make(), name) }));
-    return unseal(sealing, row.sealed ?? '', name);
+    const { sealed = '' } = present ?? (await first({ _id: name, sealed: seal(sealing, await make(), name) }));
+    return { key: unseal(sealing, sealed, name), sealed };
   };
+  const random = (): Promise<Buffer> => Promise.resolve(randomBytes(32));
 
   return {
-    key: (name) => kept(name, () => Promise.resolve(randomBytes(32))),
-    text: async (name, make) => (await kept(name, async () => Buffer.from(await make(), 'utf8'))).toString('utf8'),
+    key: async (name) => (await kept(name, random)).key,
+    text: async (name, make) => (await kept(name, async () => Buffer.from(await make(), 'utf8'))).key.toString('utf8'),
+    sealed: (name) => kept(name, random),
   };
 };

@@ -21,15 +21,22 @@ interface Spent {
   ms: number;
 }
 
+/** Figures of the process. They are watched as long as it lives: opened once, however often what they stand beside is opened. */
+export const openProcessFigures = (): Figures => {
+  const figures = new Figures();
+  collectDefaultMetrics({ register: figures });
+  return figures;
+};
+
 /** Figures of one registry; several in one process do not mix. */
 export const openMetrics = (sources: {
+  readonly process: Pick<Figures, 'metrics'>;
   readonly connections: Connections;
   readonly cache: { readonly size: number };
   readonly transport: () => EngineStats;
 }): Metrics => {
   const figures = new Figures();
   const registers = [figures];
-  collectDefaultMetrics({ register: figures });
   const spent = new Map<Operation, Map<string, Spent>>();
   const perCall = (name: string, help: string, read: (one: Spent) => number): void => {
     new Counter({
@@ -100,6 +107,6 @@ export const openMetrics = (sources: {
         throw error;
       }
     },
-    text: () => figures.metrics(),
+    text: async () => (await sources.process.metrics()) + (await figures.metrics()),
   };
 };

@@ -26,3 +26,4 @@ export * as certificates from './certificates.ts';
 export * as mqttTokens from './mqtt-tokens.ts';
 export * as clientRegistry from './client-registry.ts';
 export * as mqttClients from './mqtt-clients.ts';
+export * as maintenance from './maintenance.ts';

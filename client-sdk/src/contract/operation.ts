@@ -59,6 +59,8 @@ export interface Row<
   readonly access: A;
   /** Whose names, statuses and bodies the routes speak, if not ours or Meshblu's: a file of the server's `transports/dialects`. */
   readonly dialect?: Dialect;
+  /** Over HTTP a file goes instead of JSON: with the request, where the input names it, or as the answer (default: neither). */
+  readonly file?: 'request' | 'response';
   /** May the input carry `uuid` and `token` of a device, to be called as that device? (Meshblu reference, section 1.8; default false.) */
   readonly credentials?: boolean;
   /**

@@ -2,6 +2,7 @@ import type { TSchema } from 'typebox';
 import Type from 'typebox';
 import { RegistrationRequest } from './certificate-models.ts';
 import { LiveChange } from './live-change.ts';
+import { MaintenanceStatus } from './maintenance-status.ts';
 import { Device, Uuid } from './models.ts';
 import { MqttToken } from './mqtt-models.ts';
 import { open } from './operation.ts';
@@ -114,5 +115,10 @@ export const publications = {
   'mqttClients:expired': publication('mqttClients:expired', 'A temporary client record of the account is over.', ClientRecord),
   'mqttClients:connected': publication('mqttClients:connected', 'The client of a record has connected.', ClientRecord),
   'mqttClients:disconnected': publication('mqttClients:disconnected', 'The client of a record has gone.', ClientRecord),
+  'maintenance:progress': publication(
+    'maintenance:progress',
+    'How a backup or a restore stands now, as `maintenance:status` answers it. While a store is replaced nobody is connected.',
+    MaintenanceStatus,
+  ),
   unregistered: publication('unregistered', 'The own device was removed; its last document.', Device),
 } as const;

@@ -57,10 +57,20 @@ export interface Feed {
   close(): Promise<void>;
 }
 
+/** Where a feed begins, if the store has changes of an earlier one: they are none of this. */
+export interface Origin {
+  /** A moment before it, in milliseconds since 1970 of the store's clock. */
+  readonly at: number;
+  /** Is this the change with which it begins, or a later one? */
+  begins(change: Change): boolean;
+}
+
 export interface FeedOptions {
   readonly store: Pick<Store, 'watch'>;
   /** The id of the feed: random, kept in the store, renewed by a restore. */
   readonly id: string;
+  /** Default: it is as old as the store. */
+  readonly origin?: Origin | null;
   readonly clock: Clock;
   readonly log: Log;
   /** How far clients may be behind and still catch up. */
@@ -72,7 +82,7 @@ export interface FeedOptions {
 const cursorForm = /^([^.]+)\.([0-9a-f]{20}(?:[0-9a-f]{8})?)$/;
 
 /** Opens the tail. It starts one window back if the store reaches that far, and keeps itself open until it is closed. */
-export const openFeed = ({ store, id, clock, log, window, heartbeats }: FeedOptions): Feed => {
+export const openFeed = ({ store, id, origin = null, clock, log, window, heartbeats }: FeedOptions): Feed => {
   const bounds = { ...defaultBounds, ...window };
   const ring = openRing(bounds);
   const listeners = new Set<(change: Change) => void>();
@@ -84,6 +94,8 @@ export const openFeed = ({ store, id, clock, log, window, heartbeats }: FeedOpti
   /** False while the place where the stream began is not known: until the first change, the ring cannot say what it lacks. */
   let anchored = true;
   let newestTime = 0;
+  /** What comes is still of an earlier feed. */
+  let isEarlier = false;
 
   const tell = <T>(all: Iterable<(value: T) => void>, value: T): void => {
     for (const listener of all) {
@@ -102,6 +114,7 @@ export const openFeed = ({ store, id, clock, log, window, heartbeats }: FeedOpti
   const resync = (reason: string, from: Position | null): void => {
     log.warn({ reason }, 'the feed has a hole: everything that follows it starts anew');
     if (from !== null && from > position) position = from;
+    isEarlier = false;
     anchored = from !== null;
     ring.reset(position);
     tell(resyncs, reason);
@@ -120,7 +133,10 @@ export const openFeed = ({ store, id, clock, log, window, heartbeats }: FeedOpti
       newestTime = Math.max(newestTime, timeAt(place));
     }
     const change = changeOf(event, id, position);
-    if (change) {
+    if (isEarlier) {
+      isEarlier = change === null || origin?.begins(change) !== true;
+      ring.reset(position);
+    } else if (change) {
       ring.push(change, 200 + roughBytes(change.document));
       tell(listeners, change);
     } else if (event.operationType === 'drop' || event.operationType === 'rename' || event.operationType === 'dropDatabase') {
@@ -135,8 +151,10 @@ export const openFeed = ({ store, id, clock, log, window, heartbeats }: FeedOpti
     log,
     heartbeats,
     backMs: bounds.ms,
+    origin: origin?.at ?? null,
     accept,
-    opened: (from) => {
+    opened: (from, beforeOrigin) => {
+      isEarlier = beforeOrigin;
       anchored = from !== null;
       if (from !== null) ring.reset((position = from));
     },

@@ -1,6 +1,7 @@
-import { clientRegistry, meshblu, mqttClients, roles, users } from '@rollcall/client/contract';
+import { clientRegistry, maintenance, meshblu, mqttClients, roles, users } from '@rollcall/client/contract';
 import { tokenView } from '../domain/mqtt-token.ts';
 import { awaitedName, requestView } from '../domain/registration.ts';
+import { statusView } from '../maintenance/status-view.ts';
 import type { DeviceDocument, PrincipalDocument } from '../store/collections.ts';
 import { push, type Push } from './pushes.ts';
 
@@ -102,4 +103,10 @@ export const pushTable: readonly Push[] = [
   }),
   push({ collection: 'devices', event: 'mqttClients:connected', reads: mqttClients.get, of: ofClient(true) }),
   push({ collection: 'devices', event: 'mqttClients:disconnected', reads: mqttClients.get, of: ofClient(false) }),
+  push({
+    collection: 'maintenance',
+    event: 'maintenance:progress',
+    reads: maintenance.status,
+    of: (document) => ({ input: {}, body: statusView(document) }),
+  }),
 ];

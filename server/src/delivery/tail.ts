@@ -11,6 +11,8 @@ const SILENCE_MS = 3_000;
 const WATCH_MS = 500;
 /** A stalled stream may not hold up the end of the process for longer, in milliseconds. */
 const CLOSE_MS = 1_000;
+/** So much later than its origin a stream may have to begin before that, to have it for sure, in milliseconds. */
+const ORIGIN_MS = 120_000;
 const OPTIONS = { promoteLongs: false, maxAwaitTimeMS: 250 };
 
 export interface TailOptions {
@@ -20,9 +22,14 @@ export interface TailOptions {
   readonly heartbeats: boolean;
   /** How far back to start, in milliseconds. */
   readonly backMs: number;
+  /** Nothing before this moment of the store's clock is wanted, in milliseconds since 1970; null: whatever there is. */
+  readonly origin: number | null;
   accept(event: ChangeStreamDocument): void;
-  /** The first stream is open: nothing after `from` will be missing. Null: it began at now, and the store did not say where that is. */
-  opened(from: Position | null): void;
+  /**
+   * The first stream is open: nothing after `from` will be missing. Null: it began at now, and the store did not say where that is.
+   * `beforeOrigin`: it began before the origin, which is still to come.
+   */
+  opened(from: Position | null, beforeOrigin: boolean): void;
   /** The stream could not go on where it was; a new one is open, and nothing after `from` will be missing. */
   lost(reason: string, from: Position | null): void;
 }
@@ -39,12 +46,13 @@ interface Opened {
   readonly stream: ChangeStream;
   readonly first: ChangeStreamDocument | null;
   readonly from: Position | null;
+  readonly beforeOrigin?: true;
 }
 
 /**
  * Opens the tail. Every node uses this same, empty pipeline: a resume token is only good for the pipeline that it came from.
  */
-export const openTail = ({ store, clock, log, heartbeats, backMs, accept, opened, lost }: TailOptions): Tail => {
+export const openTail = ({ store, clock, log, heartbeats, backMs, origin, accept, opened, lost }: TailOptions): Tail => {
   let token: ResumeToken | null = null;
   let begun = false;
   let gap: string | null = null;
@@ -72,12 +80,14 @@ export const openTail = ({ store, clock, log, heartbeats, backMs, accept, opened
   /** At first: one window back, or at now if the store does not reach that far. */
   const startBack = async (): Promise<Opened> => {
     const now = await start({ maxAwaitTimeMS: 20 }, null);
-    const seconds = Math.max(1, Math.floor(((now.from === null ? clock.now() : timeAt(now.from)) - backMs) / 1000));
+    const windowStart = (now.from === null ? clock.now() : timeAt(now.from)) - backMs;
+    const beforeOrigin = origin !== null && windowStart <= origin + ORIGIN_MS;
+    const seconds = Math.max(1, Math.floor((beforeOrigin ? origin : windowStart) / 1000));
     try {
       const startAtOperationTime = new Timestamp({ t: seconds, i: 1 });
       const back = await start({ startAtOperationTime }, positionAt({ high: seconds, low: 0 }, 0xffff));
       discard(now.stream);
-      return back;
+      return { ...back, ...(beforeOrigin && { beforeOrigin }) };
     } catch (error) {
       if (!isOutcomeUnknown(error)) return now;
       discard(now.stream);
@@ -86,7 +96,7 @@ export const openTail = ({ store, clock, log, heartbeats, backMs, accept, opened
   };
 
   const follow = async (mine: number): Promise<void> => {
-    const { stream, first, from } = await (token !== null
+    const { stream, first, from, beforeOrigin } = await (token !== null
       ? start({ resumeAfter: token }, null)
       : begun
         ? start({}, null)
@@ -96,7 +106,7 @@ export const openTail = ({ store, clock, log, heartbeats, backMs, accept, opened
     lastSign = clock.monotonic();
     open = true;
     failures = 0;
-    if (!begun) opened(from);
+    if (!begun) opened(from, beforeOrigin === true);
     else if (gap !== null) lost(gap, from);
     begun = true;
     gap = null;

@@ -23,7 +23,9 @@ export interface Parameter {
 export interface Body {
   readonly required: boolean;
   readonly schema: Json;
-  /** Media types beside the first, which is the one that the schema describes; default `application/json` alone. */
+  /** The media type that the schema describes; default `application/json`. */
+  readonly type?: string;
+  /** Media types beside it. */
   readonly types?: readonly string[];
   readonly example?: unknown;
 }
@@ -79,6 +81,12 @@ const samplesOf = (code: ErrorCode): readonly RegistryError[] => {
       return [new RegistryError(code)];
   }
 };
+
+/** A file that goes instead of JSON: as it is, or, in a request, as the field `file` of a form. */
+export const file = {
+  type: 'application/octet-stream',
+  schema: { type: 'string', format: 'binary' },
+} as const;
 
 /** A failure before it is written: what a dialect makes of a code. */
 interface Failing {

@@ -70,11 +70,11 @@ const shared = ({ responses }: Components, status: number, response: Json): Json
 
 const json = 'application/json';
 
-const bodyOf = (components: Components, { required, schema, types = [], example }: Body): Json => ({
+const bodyOf = (components: Components, { required, schema, type = json, types = [], example }: Body): Json => ({
   required,
   content: {
-    [json]: { schema: referring(components)(schema), ...(example !== undefined && { example }) },
-    ...Object.fromEntries(types.map((type) => [type, {}])),
+    [type]: { schema: referring(components)(schema), ...(example !== undefined && { example }) },
+    ...Object.fromEntries(types.map((other) => [other, {}])),
   },
 });
 

@@ -8,6 +8,7 @@ import { documents } from './documents.ts';
 import { feed } from './feed.ts';
 import { identity } from './identity.ts';
 import { live } from './live.ts';
+import { maintenance } from './maintenance.ts';
 import { messages } from './messages.ts';
 import { mfa } from './mfa.ts';
 import { passwordPolicy } from './password-policy.ts';
@@ -40,4 +41,5 @@ export const handlers: Implementation = {
   mqttTokens,
   clientRegistry,
   mqttClients,
+  maintenance,
 };

@@ -33,6 +33,6 @@ const opened = (store: Store, reserved: Store, alone: boolean, close: () => Prom
   store,
   reserved,
   alone,
-  ping: () => store.collection('keys').findOne({ _id: 'feed' }),
+  ping: () => store.collection('maintenance').findOne({ _id: 'state' }),
   close,
 });

@@ -58,6 +58,7 @@ export interface FindOptions {
   maxTimeMS?: number;
   signal?: AbortSignal;
   promoteLongs?: boolean;
+  promoteValues?: boolean;
   readConcern?: { level: 'majority' | 'linearizable' | 'local' };
 }
 

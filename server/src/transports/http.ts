@@ -1,9 +1,8 @@
-import { createServer, STATUS_CODES, type IncomingMessage, type Server as HttpServer } from 'node:http';
-import type { Duplex } from 'node:stream';
+import { createServer, type RequestListener } from 'node:http';
 import { RegistryError, type ErrorCode } from '@rollcall/client/contract';
 import cors from '@fastify/cors';
 import helmet from '@fastify/helmet';
-import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import Fastify, { type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Authenticate } from '../authenticate.ts';
 import type { Connections } from '../connections.ts';
 import type { Actor } from '../actor.ts';
@@ -11,6 +10,7 @@ import type { Handled } from '../implement.ts';
 import type { Call } from '../pipeline.ts';
 import type { Operation } from '../registry.ts';
 import type { Json } from '../describe/schema.ts';
+import { serveArchives, type Archives } from './archives-http.ts';
 import { credentialsOf } from './dialects/meshblu-credentials.ts';
 import { accessControl } from './dialects/access-control.ts';
 import type { Answer, Asked, Dialect } from './dialects/dialect.ts';
@@ -21,6 +21,7 @@ import { readRequestId } from './socket/call-options.ts';
 import type { MqttUpgrades } from './mqtt/listeners.ts';
 import type { Engines } from './socket/engines.ts';
 import { readJson } from './json-body.ts';
+import type { Front } from './listener.ts';
 import { serveLive } from './live-http.ts';
 
 /** What the HTTP side needs of the registry. */
@@ -37,6 +38,7 @@ export interface HttpKit {
   dispatch(operation: Operation, call: Call): Promise<Handled<unknown>>;
   carryOutEndings(handled: Handled<unknown>): Promise<unknown>;
   toRegistryError(error: unknown): RegistryError;
+  readonly archives: Archives;
   /** What is served beside the operations: health, figures, written documents. */
   readonly pages: readonly Page[];
   /** The OpenAPI document of all of it. */
@@ -53,8 +55,6 @@ export interface Page {
 }
 
 const maxBodyBytes = 131_072;
-const requestMs = 15_000;
-const headersMs = 10_000;
 const allMethods = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
 
 const header = (request: FastifyRequest, name: string): string | undefined => {
@@ -96,46 +96,27 @@ const isAccessControl = (request: FastifyRequest): boolean => pathOf(request).st
 const answerUnknown = (request: FastifyRequest, reply: FastifyReply, code: ErrorCode): FastifyReply =>
   write(reply, (isAccessControl(request) ? accessControl : ours).fail('', new RegistryError(code)));
 
-const unread: Readonly<Record<string, readonly [status: number, code: ErrorCode]>> = {
-  HPE_HEADER_OVERFLOW: [431, 'too-large'],
-  ERR_HTTP_REQUEST_TIMEOUT: [408, 'timeout'],
-};
+/** What answers HTTP requests. */
+export interface Http {
+  readonly front: Front;
+  close(): Promise<void>;
+}
 
-/** Answers bytes that are no request, or too much of one; nobody knows its route. */
-const answerUnread = (error: Error & { readonly code?: string }, socket: Duplex): void => {
-  const [status, code] = unread[error.code ?? ''] ?? ([400, 'invalid-input'] as const);
-  if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
-  const phrase = STATUS_CODES[status] ?? '';
-  const body = JSON.stringify({ error: phrase, status, code });
-  const head = [
-    `HTTP/1.1 ${status} ${phrase}`,
-    'content-type: application/json; charset=utf-8',
-    `content-length: ${Buffer.byteLength(body)}`,
-    'connection: close',
-  ];
-  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
-};
-
-/** Serves every row's routes, and the pages, on one HTTP server beside the Socket.IO engines. */
-export const openHttp = async (kit: HttpKit): Promise<FastifyInstance> => {
+/** Serves every row's routes, and the pages, beside the Socket.IO engines. It listens to nothing itself. */
+export const openHttp = async (kit: HttpKit): Promise<Http> => {
   const { engines } = kit;
+  let routed: RequestListener = (_request, response) => void response.destroy();
+  /** Fastify wants one; the requests come from the listener that others have opened. */
+  const server = createServer();
   const app = Fastify({
     bodyLimit: maxBodyBytes,
-    requestTimeout: requestMs,
-    forceCloseConnections: true,
-    clientErrorHandler: answerUnread,
     frameworkErrors: (_error, request, reply) => {
       void answerUnknown(request, reply, 'invalid-input');
     },
     // How long a value in a path may be is the row's to say; the head of a request is bounded anyway.
     routerOptions: { maxParamLength: 16_384, ignoreTrailingSlash: true },
-    serverFactory(handler): HttpServer {
-      const server = createServer({ headersTimeout: headersMs, requestTimeout: requestMs }, (request, response) => {
-        if (!engines.handle(request, response)) handler(request, response);
-      });
-      server.on('upgrade', (request: IncomingMessage, socket, head) => {
-        if (!kit.mqtt.upgrade(request, socket, head) && !engines.upgrade(request, socket, head)) socket.destroy();
-      });
+    serverFactory(handler) {
+      routed = handler;
       return server;
     },
   });
@@ -173,7 +154,7 @@ export const openHttp = async (kit: HttpKit): Promise<FastifyInstance> => {
   };
 
   /** A late dialect's body is still text. */
-  const bodyOf = ({ body, headers }: FastifyRequest, { late }: Dialect): unknown => {
+  const readLate = (body: unknown, { headers }: FastifyRequest, { late }: Dialect): unknown => {
     if (late === undefined) return body;
     return typeof body !== 'string' || body === '' ? undefined : late.read(body, headers['content-type']);
   };
@@ -200,31 +181,35 @@ export const openHttp = async (kit: HttpKit): Promise<FastifyInstance> => {
       const [method = '', url = ''] = route.split(' ');
       const dialect = dialectOf(operation, route, kit.redirectsClients);
       if (dialect.notAllowed !== undefined) taken.set(url, { dialect, methods: [...(taken.get(url)?.methods ?? []), method] });
+      const respond = async (request: FastifyRequest, body: unknown): Promise<Answer> => {
+        try {
+          const { headers } = request;
+          dialect.late?.admit?.(headers['content-type'], typeof body === 'string' && body !== '');
+          const actor = await actorOf(request, operation);
+          const asked: Asked = {
+            params: request.params as Record<string, unknown>,
+            query: request.query as Record<string, unknown>,
+            body: readLate(body, request, dialect),
+            headers,
+          };
+          const call = callOf(request, actor, dialect.inputOf(route, asked, operation.row));
+          const handled = await kit.dispatch(operation, call);
+          await kit.carryOutEndings(handled);
+          return dialect.succeed(route, handled.output, asked);
+        } catch (error) {
+          return dialect.fail(route, kit.toRegistryError(error), request.url);
+        }
+      };
+      const config = { dialect, route } satisfies Spoken;
+      if (operation.row.file !== undefined) {
+        await serveArchives(app, { ...kit.archives, method, url, config, respond, write });
+        continue;
+      }
       app.route({
         method,
         url,
-        config: { dialect, route } satisfies Spoken,
-        async handler(request, reply) {
-          let answer: Answer;
-          try {
-            const { headers, body } = request;
-            dialect.late?.admit?.(headers['content-type'], typeof body === 'string' && body !== '');
-            const actor = await actorOf(request, operation);
-            const asked: Asked = {
-              params: request.params as Record<string, unknown>,
-              query: request.query as Record<string, unknown>,
-              body: bodyOf(request, dialect),
-              headers,
-            };
-            const call = callOf(request, actor, dialect.inputOf(route, asked, operation.row));
-            const handled = await kit.dispatch(operation, call);
-            await kit.carryOutEndings(handled);
-            answer = dialect.succeed(route, handled.output, asked);
-          } catch (error) {
-            answer = dialect.fail(route, kit.toRegistryError(error), request.url);
-          }
-          return write(reply, answer);
-        },
+        config,
+        handler: async (request, reply) => write(reply, await respond(request, request.body)),
       });
     }
   }
@@ -251,7 +236,22 @@ export const openHttp = async (kit: HttpKit): Promise<FastifyInstance> => {
     });
   }
 
-  return app;
+  await app.ready();
+  return {
+    front: {
+      request(request, response) {
+        if (!engines.handle(request, response)) routed(request, response);
+      },
+      upgrade(request, socket, head) {
+        if (!kit.mqtt.upgrade(request, socket, head) && !engines.upgrade(request, socket, head)) socket.destroy();
+      },
+    },
+    async close() {
+      await app.close();
+      // It never listened, but it has a timer.
+      server.close();
+    },
+  };
 };
 
 /** What Fastify says of a body that it does not take. */

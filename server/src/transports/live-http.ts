@@ -195,6 +195,7 @@ export const serveLive = (app: FastifyInstance, kit: LiveHttpKit): void => {
   beat.unref();
   app.addHook('onClose', (_app, done) => {
     clearInterval(beat);
+    for (const { response } of streams.values()) response.destroy();
     done();
   });
 };

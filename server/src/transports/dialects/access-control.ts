@@ -1,9 +1,10 @@
 import { errors, RegistryError, type Row } from '@rollcall/client/contract';
 import { exampleOf } from '../../describe/example.ts';
-import { callHeaders, failuresOf, inBody, inQuery, type Body, type Parameter } from '../../describe/form.ts';
+import { callHeaders, failuresOf, file, inBody, inQuery, type Body, type Parameter } from '../../describe/form.ts';
 import { fieldsOf, type Json } from '../../describe/schema.ts';
 import { isProperties } from '../../domain/properties.ts';
 import {
+  accepted,
   answerOf,
   created,
   empty,
@@ -118,6 +119,8 @@ const routes: Readonly<Record<string, Route>> = {
   'POST /api/certificates': { bare: 'pem', textTypes: pemTypes, success: created(only('certificates')) },
   'GET /api/certificates/content': { success: { ...found(only('pem')), isText: true } },
   'DELETE /api/certificates': { success: empty },
+  'POST /api/maintenance/db/backup': { success: accepted },
+  'POST /api/maintenance/db/restore': { bare: 'id', success: accepted },
 };
 
 const successOf = (route: string): Success | Successes => routes[route]?.success ?? found();
@@ -132,7 +135,11 @@ const codes: Readonly<Record<string, string>> = {
   rate: 'BANNED',
 };
 
-const codeOf = (code: string): string => codes[code] ?? code.toUpperCase().replaceAll('-', '_');
+const inCapitals = (code: string): string => codes[code] ?? code.toUpperCase().replaceAll('-', '_');
+
+/** A conflict between jobs has a name of its own. */
+const codeOf = (route: string, code: string): string =>
+  code === 'conflict' && route.includes('/maintenance/') ? 'BUSY' : inCapitals(code);
 
 const failure: Json = {
   title: 'AccessFailure',
@@ -141,7 +148,7 @@ const failure: Json = {
   properties: {
     error: { type: 'string' },
     status: { type: 'integer' },
-    code: { type: 'string', enum: [...new Set(Object.keys(errors).map(codeOf))] },
+    code: { type: 'string', enum: [...new Set(Object.keys(errors).map(inCapitals))] },
     details: {
       type: 'array',
       items: {
@@ -175,6 +182,7 @@ const fromBody = ({ bare, orObject }: Route, { body }: Asked): Readonly<Record<s
 };
 
 const bodyForm = (route: string, row: Row): Body | undefined => {
+  if (row.file === 'request') return { required: true, ...file, types: ['multipart/form-data'] };
   const { bare, orObject, textTypes: types = [] } = routes[route] ?? {};
   const whole = inBody(row, route);
   if (bare === undefined || whole === undefined) return whole;
@@ -216,7 +224,7 @@ export const accessControl: Dialect = {
       body: {
         error: code === 'invalid-input' && message === 'Unprocessable Entity' ? 'Bad Request' : message,
         status,
-        code: codeOf(code),
+        code: codeOf(route, code),
         ...(told !== undefined && told.length > 0 && { details: told }),
         ...(id !== undefined && { id }),
       },
@@ -242,7 +250,10 @@ export const accessControl: Dialect = {
       parameters: [...query, ...callHeaders(row)],
       // What a request to remove may have in its query need not be in its body.
       ...(body !== undefined && { body: isDelete(route) ? { ...body, required: false } : body }),
-      answers: [...successForms(successOf(route), row), ...failuresOf(row, (error) => accessControl.fail(route, error), failure)],
+      answers: [
+        ...(row.file === 'response' ? [{ status: 200, ...file }] : successForms(successOf(route), row)),
+        ...failuresOf(row, (error) => accessControl.fail(route, error), failure),
+      ],
     };
   },
 };

@@ -69,6 +69,8 @@ export interface Successes {
 export const found = (shape: Shape = asItIs): Success => ({ status: 200, shape });
 /** 201 with the output, or what is made of it. */
 export const created = (shape: Shape = asItIs): Success => ({ status: 201, shape });
+/** 202. */
+export const accepted: Success = { status: 202 };
 /** 204. */
 export const empty: Success = { status: 204 };
 

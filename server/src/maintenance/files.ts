@@ -1,0 +1,119 @@
+import { randomUUID } from 'node:crypto';
+import { chmod, mkdir, mkdtemp, open, readdir, rename, rm, stat, type FileHandle } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { RegistryError } from '@rollcall/client/contract';
+import { archiveId, looksLikeArchive, magicBytes } from './archive.ts';
+
+/** A file that is read, and how long it is. */
+export interface OpenArchive {
+  readonly id: string;
+  readonly path: string;
+  readonly file: FileHandle;
+  readonly bytes: number;
+}
+
+/** The archives on this machine: the newest one that was made here, and those that were sent to be restored. */
+export interface ArchiveFiles {
+  /** The newest one that was made here, open; null if there is none. */
+  newest(): Promise<OpenArchive | null>;
+  /** Makes a new one: it takes the newest one's place, whole, when `write` has ended well. */
+  make(write: (file: FileHandle) => Promise<void>): Promise<void>;
+  /**
+   * Takes in what somebody sends, and answers the file's name. Fails with `invalid-input` if it is no archive, `too-large`, and as the stream does.
+   */
+  receive(body: Readable): Promise<string>;
+  open(path: string): Promise<FileHandle>;
+  remove(path: string): Promise<void>;
+  close(): Promise<void>;
+}
+
+const memory = ':memory:';
+const newestName = 'newest';
+/** What a process left that ended in the middle is removed when it is this old, where several may share a folder, in milliseconds. */
+const leftMs = 86_400_000;
+
+const noArchive = (message: string): RegistryError =>
+  new RegistryError('invalid-input', message, {
+    details: [{ path: '/id', rule: 'archive', message: 'an archive that a backup made' }],
+  });
+
+/** Opens the folder: `archives` in the data folder, for its owner only. `alone`: no other process uses it. */
+export const openArchiveFiles = async (dataDir: string, alone: boolean, mostBytes: number): Promise<ArchiveFiles> => {
+  const inMemory = dataDir === memory;
+  const folder = inMemory ? await mkdtemp(join(tmpdir(), 'rollcall-archives-')) : join(dataDir, 'archives');
+  if (!inMemory) await mkdir(folder, { recursive: true, mode: 0o700 });
+  await chmod(folder, 0o700);
+  const newestPath = join(folder, newestName);
+  for (const name of await readdir(folder)) {
+    if (name === newestName) continue;
+    const path = join(folder, name);
+    if (alone || (await stat(path)).mtimeMs < Date.now() - leftMs) await rm(path, { force: true, recursive: true });
+  }
+
+  const create = async <T>(prefix: string, write: (file: FileHandle) => Promise<T>): Promise<readonly [string, T]> => {
+    const path = join(folder, `${prefix}-${randomUUID()}`);
+    const file = await open(path, 'wx', 0o600);
+    try {
+      const written = await write(file);
+      await file.close();
+      return [path, written];
+    } catch (error) {
+      await file.close();
+      await rm(path, { force: true });
+      throw error;
+    }
+  };
+
+  return {
+    async newest() {
+      const file = await open(newestPath, 'r').catch((error: NodeJS.ErrnoException) => {
+        if (error.code !== 'ENOENT') throw error;
+        return null;
+      });
+      if (file === null) return null;
+      try {
+        return { id: await archiveId(file), path: newestPath, file, bytes: (await file.stat()).size };
+      } catch (error) {
+        await file.close();
+        throw error;
+      }
+    },
+    async make(write) {
+      const [path] = await create('backup', write);
+      await rename(path, newestPath);
+      const entry = await open(folder, 'r');
+      try {
+        await entry.sync();
+      } finally {
+        await entry.close();
+      }
+    },
+    async receive(body) {
+      const [path] = await create('upload', async (file) => {
+        let bytes = 0;
+        let first = Buffer.alloc(0);
+        // Whoever sent it is still to be answered.
+        for await (const chunk of body.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+          bytes += chunk.length;
+          if (bytes > mostBytes) throw new RegistryError('too-large');
+          if (first.length < magicBytes) {
+            first = Buffer.concat([first, chunk.subarray(0, magicBytes)]);
+            if (first.length >= magicBytes && !looksLikeArchive(first)) throw noArchive('This is no archive of a registry');
+          }
+          await file.writeFile(chunk);
+        }
+        if (bytes === 0) throw noArchive('There is no archive in this request');
+        if (first.length < magicBytes) throw noArchive('This is no archive of a registry');
+        await file.sync();
+      });
+      return path;
+    },
+    open: (path) => open(path, 'r'),
+    remove: (path) => rm(path, { force: true }),
+    async close() {
+      if (inMemory) await rm(folder, { recursive: true, force: true });
+    },
+  };
+};
