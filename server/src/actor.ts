@@ -10,13 +10,16 @@ export interface Actor {
   readonly principal?: true;
   /** Set if he has still to enrol a second factor: he may do nothing else. It was so when he came; `Sessions.hasToEnrol` says whether it still is. */
   readonly scope?: 'enrolment';
+  /** Is he a device, that nobody can ask for a code? */
+  readonly unattended?: true;
   /** The group whose uuid in a list stands for him too. */
   readonly tenant?: string;
 }
 
 /**
  * Connections that lose their identity when a call has taken effect: all of a device, or those that hang on one credential of it
- * (`unless`: not those that showed the secret with this hash).
+ * (`unless`: not those that showed the secret with this hash; `attended`: not devices that nobody can ask for a code).
  */
 export type Ending =
-  { readonly device: string } | { readonly uuid: string; readonly credential: string; readonly unless?: string };
+  | { readonly device: string }
+  | { readonly uuid: string; readonly credential: string; readonly unless?: string; readonly attended?: true };

@@ -21,6 +21,11 @@ export interface Attempt {
    * nothing.
    */
   readonly enrolling?: boolean;
+  /**
+   * Is the other end a device, that nobody can ask for a code? Then a user's password is enough, whatever second factor he has (access control
+   * reference, section 5.7: MQTT).
+   */
+  readonly unattended?: boolean;
   /** The network address that it came from. */
   readonly address?: string;
 }
@@ -60,24 +65,26 @@ export const authenticateWith = ({ devices, tokens, sessions, authorities, login
     return authority === null ? null : { ...actor, ...standingOf(authority.principal) };
   };
 
-  const byName = async (name: string, secret: string, address: string): Promise<Actor | null> => {
+  const byName = async (name: string, secret: string, address: string, unattended: boolean): Promise<Actor | null> => {
     const found = await logins.checkAgain(name, secret, address);
     // A password alone is not enough for whoever has, or must have, a second factor.
-    if (found === null || found.missing !== null) return null;
-    const { _id: uuid } = found.principal;
-    return { uuid, credentialId: passwordId(uuid), hash: found.hash, method: 'password', ...standingOf(found.principal) };
+    if (found === null || (found.missing !== null && !unattended)) return null;
+    const { principal, hash } = found.missing === null ? found : found.byPassword;
+    const { _id: uuid } = principal;
+    const actor = { uuid, credentialId: passwordId(uuid), hash, method: 'password', ...standingOf(principal) } as const;
+    return unattended ? { ...actor, unattended } : actor;
   };
 
-  const resolve = async ({ uuid, token, basic = false, address = '' }: Attempt): Promise<Actor | null> => {
+  const resolve = async ({ uuid, token, basic = false, address = '', unattended = false }: Attempt): Promise<Actor | null> => {
     if (!isText(token, 1024)) return null;
     if (uuid === undefined) return looksLikeJwt(token) ? byAccessToken(token, undefined) : null;
     if (!isText(uuid, 256)) return null;
     const named = basic && !looksLikeUuid(uuid) ? await byLoginName(uuid) : null;
     if (looksLikeJwt(token)) return byAccessToken(token, named?._id ?? uuid);
-    if (named !== null) return byName(uuid, token, address);
+    if (named !== null) return byName(uuid, token, address, unattended);
     const device = (await devices.find(uuid)) ?? (await devices.fresh(uuid));
     if (device !== null) return byDevice(device, token);
-    return basic && !looksLikeUuid(uuid) ? byName(uuid, token, address) : null;
+    return basic && !looksLikeUuid(uuid) ? byName(uuid, token, address, unattended) : null;
   };
 
   return async (attempt) => {

@@ -69,7 +69,9 @@ export interface Connections {
 const hangsOn = ({ actor }: { readonly actor: Actor }, ending: Ending): boolean =>
   'device' in ending
     ? actor.uuid === ending.device
-    : actor.credentialId === ending.credential && (ending.unless === undefined || actor.hash !== ending.unless);
+    : actor.credentialId === ending.credential &&
+      (ending.unless === undefined || actor.hash !== ending.unless) &&
+      (ending.attended !== true || actor.unattended !== true);
 
 type Index<T> = Map<string, Set<T>>;
 

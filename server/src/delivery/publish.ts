@@ -74,7 +74,7 @@ export const openPublisher = (options: {
     if (state !== 'disabled') {
       // By this very change a second factor was turned on: what hangs on the password alone hangs on too little now.
       const isNew = mfa?.since !== undefined && mfa.since === hidden?.rev;
-      return isNew ? connections.end({ uuid: _id, credential: passwordId(_id) }) : undefined;
+      return isNew ? connections.end({ uuid: _id, credential: passwordId(_id), attended: true }) : undefined;
     }
     const ended = connections.end({ device: _id });
     if (kind !== 'user') return ended;

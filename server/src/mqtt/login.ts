@@ -140,7 +140,7 @@ export const openLogin = ({ authenticate, authorities, devices, mqttPrincipals, 
     }
     const named = await mqttPrincipals.byLoginName(username);
     if (named?.kind === 'mqttToken') return bySecret(named, password);
-    const actor = await authenticate({ uuid: username, token: password, basic: true, address });
+    const actor = await authenticate({ uuid: username, token: password, basic: true, unattended: true, address });
     if (actor !== null && named !== null) return identityOf(actor, named);
     if (named === null) await clientRegistry.recordAttempt({ username, password, source: 'mqtt' });
     throw new LoginRefused(4);

@@ -23,7 +23,7 @@ export const mfa: Implementation['mfa'] = {
     const backupCodes = await factors.validate(uuid, otp, request);
     await sessions.enrolled(actor);
     // What hangs on the password alone hangs on too little now.
-    return { output: { backupCodes }, ends: [{ uuid, credential: passwordId(uuid) }] };
+    return { output: { backupCodes }, ends: [{ uuid, credential: passwordId(uuid), attended: true }] };
   },
 
   async login({ username, secret, ...shown }, call) {

@@ -4,7 +4,14 @@ import { openFeed, type Feed } from '@rollcall/server/internal/delivery/feed';
 import { openCache, type DocumentsCache } from '@rollcall/server/internal/documents-cache';
 import { openDoor, type Documents } from '@rollcall/server/internal/door';
 import { openNode, openSoleNode, type Node } from '@rollcall/server/internal/node';
-import type { CertificateDocument, DeviceDocument, TokenDocument } from '@rollcall/server/internal/store/collections';
+import type {
+  CertificateDocument,
+  CredentialDocument,
+  DeviceDocument,
+  PrincipalDocument,
+  RoleDocument,
+  TokenDocument,
+} from '@rollcall/server/internal/store/collections';
 import type { Store } from '@rollcall/server/store';
 
 /** Everything that one node needs between the store and its operations. */
@@ -14,6 +21,9 @@ export interface TestNode {
   readonly cache: DocumentsCache;
   readonly devices: Documents<DeviceDocument>;
   readonly tokens: Documents<TokenDocument>;
+  readonly principals: Documents<PrincipalDocument>;
+  readonly credentials: Documents<CredentialDocument>;
+  readonly roles: Documents<RoleDocument>;
   readonly certificates: Documents<CertificateDocument>;
   /** What was logged as a warning or an error. */
   readonly logged: string[];
@@ -46,6 +56,9 @@ export const openTestNode = async ({ store, several, clock = systemClock, window
     cache,
     devices: openDoor({ ...shared, collection: 'devices', key: 'uuid' }),
     tokens: openDoor({ ...shared, collection: 'tokens', key: '_id' }),
+    principals: openDoor({ ...shared, collection: 'principals', key: '_id' }),
+    credentials: openDoor({ ...shared, collection: 'credentials', key: '_id' }),
+    roles: openDoor({ ...shared, collection: 'roles', key: '_id' }),
     certificates: openDoor({ ...shared, collection: 'certificates', key: '_id' }),
     logged,
     async close() {
