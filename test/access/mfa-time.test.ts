@@ -1,11 +1,15 @@
+import { execFile, spawnSync } from 'node:child_process';
+import { promisify } from 'node:util';
 import { RegistryError } from '@rollcall/client/contract';
 import { checkSeeds, openSeeds } from '@rollcall/server/internal/mfa/seeds';
-import { stepOf, uriOf } from '@rollcall/server/internal/mfa/totp';
+import { newSeed, stepOf, uriOf } from '@rollcall/server/internal/mfa/totp';
 import { expect } from 'chai';
+import { Secret, TOTP } from 'otpauth';
 import { onBothEngines } from '../door/support/engines.ts';
 import { authenticatorOf } from './support/authenticator.ts';
 import { openClocked } from './support/clocked.ts';
 
+const run = promisify(execFile);
 const minuteMs = 60_000;
 const codeOf = async (work: Promise<unknown>): Promise<string> =>
   work.then(
@@ -189,6 +193,23 @@ describe('codes by time (RFC 6238)', () => {
       [20000000000, '65353130'],
     ] as const) {
       expect(stepOf(seed, digits.slice(2), seconds * 1_000)).to.equal(Math.floor(seconds / 30));
+    }
+  });
+
+  it('95: have eight digits where that is asked for', () => {
+    const secret = new Secret({ buffer: Uint8Array.from(seed).buffer });
+    expect(new TOTP({ secret, digits: 8, algorithm: 'SHA1' }).generate({ timestamp: 59_000 })).to.equal('94287082');
+  });
+
+  const oathtool = spawnSync('oathtool', ['--version']).status === 0;
+  const missing = oathtool ? '' : ' (skipped: oathtool is not installed)';
+  (oathtool ? it : it.skip)(`are those that oathtool tells from the same secret${missing}`, async () => {
+    for (const seconds of [0, 59, 1_700_000_000, 20_000_000_000]) {
+      const mine = newSeed();
+      const { totp } = authenticatorOf(uriOf(mine, 'Rollcall', 'mia'));
+      const at = `${new Date(seconds * 1_000).toISOString().slice(0, 19).replace('T', ' ')} UTC`;
+      const { stdout } = await run('oathtool', ['--totp', '--base32', '--now', at, totp.secret.base32]);
+      expect(stepOf(mine, stdout.trim(), seconds * 1_000)).to.equal(Math.floor(seconds / 30));
     }
   });
 
