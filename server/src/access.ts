@@ -115,7 +115,7 @@ export const openAccess = async (options: {
     now,
   });
   const users = openUsers({ identities, principals, roles, authorities, administrators, sessions, pins, ids });
-  const lockout = openLockout(now);
+  const lockout = openLockout(() => doors.clock.monotonic());
   const clientRegistry = openClientRegistry({
     store,
     registrations: openDoor({ ...doors, collection: 'registrations', key: '_id' }),

@@ -1,4 +1,5 @@
 import { RegistryError } from '@rollcall/client/contract';
+import ipaddr from 'ipaddr.js';
 
 /** Counts failed attempts to log in, so that guessing takes too long. */
 export interface Lockout {
@@ -16,12 +17,22 @@ const mostOfName = 10;
 const mostOfAddress = 200;
 const mostBuckets = 100_000;
 
-/** Counts in the memory of this node. `now` in milliseconds. */
+/** What one caller can speak from: an address, or the 64 bits of IPv6 that are given to one network. */
+const networkOf = (address: string): string => {
+  if (!ipaddr.isValid(address)) return address;
+  const parsed = ipaddr.process(address);
+  return parsed.kind() === 'ipv4' ? parsed.toString() : parsed.toByteArray().slice(0, 8).join('.');
+};
+
+/**
+ * Counts in the memory of this node. `now` in milliseconds of a clock that never goes back: a step of the wall clock neither lengthens a ban nor ends
+ * it.
+ */
 export const openLockout = (now: () => number): Lockout => {
   const buckets = new Map<string, { failures: number; until: number }>();
   const names = (name: string, address: string) => [
-    [JSON.stringify([name, address]), mostOfName] as const,
-    [JSON.stringify([address]), mostOfAddress] as const,
+    [JSON.stringify([name, networkOf(address)]), mostOfName] as const,
+    [JSON.stringify([networkOf(address)]), mostOfAddress] as const,
   ];
   const live = (key: string) => {
     const bucket = buckets.get(key);
@@ -49,6 +60,6 @@ export const openLockout = (now: () => number): Lockout => {
       }
       while (buckets.size > mostBuckets) for (const oldest of buckets.keys()) if (buckets.delete(oldest)) break;
     },
-    succeed: (name, address) => void buckets.delete(JSON.stringify([name, address])),
+    succeed: (name, address) => void buckets.delete(JSON.stringify([name, networkOf(address)])),
   };
 };

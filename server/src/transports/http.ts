@@ -140,6 +140,11 @@ export const openHttp = async (kit: HttpKit): Promise<Http> => {
     const isOdd = isAccessControl(request) && /\/\/|%2f/i.test(pathOf(request));
     return answerUnknown(request, reply, isOdd ? 'invalid-input' : 'not-found');
   });
+  // A fragment is no part of a request (RFC 9110, section 7.1); the router would take what stands before it.
+  app.addHook('onRequest', (request, reply, done) => {
+    if (request.url.includes('#')) void answerUnknown(request, reply, 'invalid-input');
+    else done();
+  });
   app.setErrorHandler((error, request, reply) => {
     const failure = bodyError(error) ?? kit.toRegistryError(error);
     const { dialect = ours, route = '' } = request.routeOptions.config as Spoken;
