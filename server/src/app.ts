@@ -62,7 +62,7 @@ export interface Registry {
 }
 
 /** Names the fields of a log line whose values are never written. */
-const redacted = ['token', 'secret', 'authorization', 'cookie', 'password', 'pepper'];
+const redacted = ['token', 'secret', 'authorization', 'cookie', 'password', 'pepper', 'otp', 'backupCode', 'backupCodes', 'seed'];
 
 /**
  * Starts a registry. Any number of them may run in one process, each with its own data folder (`:memory:` keeps nothing).

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { RegistryError, type TokenInfo } from '@rollcall/client/contract';
 import type { Filter } from 'mongodb';
 import { fingerprintOf, type AccessTokens } from './access-tokens.ts';
+import { isEnrolled } from './domain/mfa.ts';
 import { standingOf } from './domain/user.ts';
 import type { Authorities } from './authorities.ts';
 import type { Documents, RequestId } from './door.ts';
@@ -262,7 +263,11 @@ export const openSessions = (options: {
       const there = new Map(found.filter(isLive).map((row) => [row._id, row.fingerprint ?? row.hash] as const));
       const live = new Set<Actor>();
       for (const actor of actors) {
-        if (there.get(actor.credentialId) === actor.hash && (await authorities.of(actor.uuid)) !== null) live.add(actor);
+        const authority = there.get(actor.credentialId) === actor.hash ? await authorities.of(actor.uuid) : null;
+        if (authority === null) continue;
+        // A password alone is enough no longer once there is a second factor; devices that nobody can ask for one go on.
+        const hangsOnPassword = actor.method === 'password' && actor.unattended !== true;
+        if (!hangsOnPassword || !isEnrolled(authority.principal)) live.add(actor);
       }
       return live;
     },

@@ -68,6 +68,9 @@ onBothStores('the doors of whoever has a second factor', (registries) => {
   it('over HTTP they answer by the letter', async () => {
     const { username, id, token } = await person();
     expect((await post('/api/mfa/enable', '')).status).to.equal(401);
+    expect((await post('/api/mfa/enable', token, {})).status).to.equal(200);
+    const typed = { authorization: token, 'content-type': 'application/json' };
+    expect((await fetch(`${registry.url}/api/mfa/enable`, { method: 'POST', headers: typed })).status).to.equal(200);
     const enabled = await post('/api/mfa/enable', token);
     expect([enabled.status, Object.keys(enabled.body), enabled.headers.get('cache-control')]).to.deep.equal([
       200,

@@ -275,6 +275,7 @@ overBothSurfaces('multi-factor authentication (access control reference, 8, vect
       const basic = { authorization: `Basic ${Buffer.from(`${who}:secret1`).toString('base64')}` };
       for (const path of ['/api/session', '/live', '/v2/whoami', `/api/users/${id}/tokens`])
         expect((await fetch(url() + path, { headers: basic })).status, path).to.equal(401);
+      expect((await fetch(`${url()}/api/client`, { headers: basic, redirect: 'manual' })).ok).to.equal(false);
     }
     const raw = await connectRaw(url());
     raw.socket.emit('identity', { uuid: username, token: 'secret1' });
