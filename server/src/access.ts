@@ -88,7 +88,14 @@ export const openAccess = async (options: {
   const administrators = openAdministrators(records);
   const accessTokens = openAccessTokens(await keys.key('jwt'));
   const sessions = openSessions({ store, credentials, accessTokens, authorities, tokens, ids, pepper, now });
-  const mqttSecrets = openMqttSecrets({ credentials, passwords, pepper, key: await keys.key('request-window'), now });
+  const mqttSecrets = openMqttSecrets({
+    credentials,
+    passwords,
+    lockout: openLockout(now),
+    pepper,
+    key: await keys.key('request-window'),
+    now,
+  });
   const mqttPrincipals = openMqttPrincipals({ store, principals, authorities, mqttSecrets, now });
   const pins = openPins({
     store,

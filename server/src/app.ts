@@ -394,6 +394,7 @@ const start = async (
     config,
     clock,
   });
+  const hookLimits = openLimits(config.brokerHooksPerMinute, now);
   const http = await openHttp({
     operations,
     engines,
@@ -402,6 +403,13 @@ const start = async (
     connections,
     origins: config.origins,
     redirectsClients: config.mqttClientsUnauthorized === 'redirect',
+    brokerHooks: {
+      questions: mqtt.outside,
+      secret: config.brokerHookSecret,
+      addresses: config.brokerHookAddresses,
+      spend: (address) => hookLimits.spend(address),
+      toRegistryError,
+    },
     dispatch,
     carryOutEndings: (handled) => carryOutEndings(handled),
     toRegistryError,

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import type { PasswordPolicy } from '@rollcall/client/contract';
 import { defaultPasswordPolicy, passwordProblems, readPasswordPolicy } from './domain/password-policy.ts';
 
@@ -57,6 +58,19 @@ const origins = (value: string): readonly string[] =>
         wrong('exact origins such as https://example.org, comma separated');
       return part;
     });
+
+const secretText = (value: string): string => (value.length >= 16 ? value : wrong('at least 16 characters'));
+
+const isNetwork = (value: string): boolean => {
+  const [address = '', bits, ...more] = value.split('/');
+  const most = isIP(address) === 4 ? 32 : 128;
+  return isIP(address) !== 0 && more.length === 0 && (bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= most));
+};
+
+const networks = (value: string): readonly string[] => {
+  const all = value.split(',').map((part) => part.trim());
+  return all.every(isNetwork) ? all : wrong('addresses or networks such as 10.0.0.0/8, comma separated');
+};
 
 const mongodbUrl = (value: string): string =>
   /^mongodb(\+srv)?:\/\//.test(value) ? value : wrong('a URL that begins with mongodb://');
@@ -189,6 +203,24 @@ export const settings = {
     4_294_967_296,
     'Largest archive that is taken to be restored, in bytes.',
     whole(1_048_576, 1_099_511_627_776),
+  ),
+  brokerHookSecret: setting(
+    'ROLLCALL_BROKER_HOOK_SECRET',
+    none,
+    'What an MQTT broker outside has to show to ask /api/broker who may do what: in X-Rollcall-Hook-Secret, as bearer, or as the password of Basic.',
+    secretText,
+  ),
+  brokerHookAddresses: setting(
+    'ROLLCALL_BROKER_HOOK_ADDRESSES',
+    undefined as readonly string[] | undefined,
+    'Addresses and networks from which such a broker may ask, comma separated. Default: this machine; with a secret, any.',
+    networks,
+  ),
+  brokerHooksPerMinute: setting(
+    'ROLLCALL_BROKER_HOOKS_PER_MINUTE',
+    60_000,
+    'Questions that one broker may ask in a clock minute. 0: no limit.',
+    whole(0, 100_000_000),
   ),
   callsPerMinute: setting(
     'ROLLCALL_CALLS_PER_MINUTE',

@@ -39,9 +39,9 @@ export interface MqttPrincipals {
   /**
    * Who a token or a client record is that shows its secret; null if the secret is wrong, or for any other kind. `credentialId` is what the
    * connection hangs on: it ends with it. Asks nothing about `state`. For nobody (null) it takes as long as for a secret that somebody chose.
-   * Fails with `busy` when too many wait.
+   * Fails with `busy` when too many wait, with `banned` after too many failures from one address.
    */
-  verify(principal: MqttPrincipal | null, secret: string): Promise<Actor | null>;
+  verify(principal: MqttPrincipal | null, secret: string, address: string): Promise<Actor | null>;
 }
 
 const mostKept = 20_000;
@@ -105,9 +105,9 @@ export const openMqttPrincipals = (options: {
       return view(await lookUp('loginName', loginName, (principal) => principal.loginName));
     },
 
-    async verify(principal, secret) {
+    async verify(principal, secret, address) {
       const hasSecret = principal?.kind === 'mqttToken' || principal?.kind === 'mqttClient';
-      const hash = await mqttSecrets.verify(hasSecret ? principal.uuid : null, secret);
+      const hash = await mqttSecrets.verify(hasSecret ? principal.uuid : null, secret, address);
       if (!hasSecret || hash === null) return null;
       const { uuid, kind, owner } = principal;
       const tenant = kind === 'mqttToken' ? owner : undefined;

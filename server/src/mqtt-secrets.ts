@@ -2,7 +2,9 @@ import { randomBytes, randomInt, timingSafeEqual } from 'node:crypto';
 import { RegistryError } from '@rollcall/client/contract';
 import type { Documents, RequestId } from './door.ts';
 import { handedOutTo, supersedes } from './handed-out.ts';
+import type { Lockout } from './lockout.ts';
 import type { Passwords } from './passwords.ts';
+import { openQueue } from './queue.ts';
 import type { CredentialDocument, StoredSecret } from './store/collections.ts';
 import { tokenHash } from './tokens.ts';
 
@@ -19,8 +21,12 @@ export interface MqttSecrets {
    * first sending, a lower sending never in that of a higher. Fails with `outcome-unknown`.
    */
   settle(uuid: string, stored: StoredSecret): Promise<void>;
-  /** The stored hash that this secret fits, null if none. For nobody (null) one slow comparison is made, so that time tells nothing. */
-  verify(uuid: string | null, secret: string): Promise<string | null>;
+  /**
+   * The stored hash that this secret fits, null if none. For nobody (null) one slow comparison is made, so that time tells nothing.
+   *
+   * One that somebody chose can be guessed: too many failures from one address fail with `banned`.
+   */
+  verify(uuid: string | null, secret: string, address: string): Promise<string | null>;
 }
 
 /** The `_id` of the row with the secret of an MQTT token or client record. */
@@ -47,11 +53,23 @@ export const randomTopicToken = (): string => {
 export const openMqttSecrets = (options: {
   readonly credentials: Documents<CredentialDocument>;
   readonly passwords: Passwords;
+  readonly lockout: Lockout;
   readonly pepper: string;
   readonly key: Buffer;
   readonly now: () => number;
 }): MqttSecrets => {
-  const { credentials, passwords, pepper, key, now } = options;
+  const { credentials, passwords, lockout, pepper, key, now } = options;
+  const line = openQueue();
+
+  // One at a time for each client and address: otherwise many guesses at once would be counted too late.
+  const compareChosen = (uuid: string, stored: string | undefined, secret: string, address: string): Promise<string | null> =>
+    line(JSON.stringify([uuid, address]), async () => {
+      lockout.check(uuid, address);
+      const hash = await passwords.compare(stored, secret);
+      if (hash === null) lockout.fail(uuid, address);
+      else lockout.succeed(uuid, address);
+      return hash;
+    });
 
   const row = (uuid: string, { alg, hash, secretFor }: StoredSecret, before: CredentialDocument | null): CredentialDocument => {
     const { secretFor: _earlier, ...hidden } = before?._rollcall ?? { rev: 0, shown: 0 };
@@ -92,10 +110,10 @@ export const openMqttSecrets = (options: {
       });
     },
 
-    async verify(uuid, secret) {
-      const found =
-        uuid === null ? null : ((await credentials.find(secretId(uuid))) ?? (await credentials.fresh(secretId(uuid))));
-      if (found?.alg !== 'sha256-pepper' || found.hash === undefined) return passwords.compare(found?.hash, secret);
+    async verify(uuid, secret, address) {
+      if (uuid === null) return passwords.compare(undefined, secret);
+      const found = (await credentials.find(secretId(uuid))) ?? (await credentials.fresh(secretId(uuid)));
+      if (found?.alg !== 'sha256-pepper' || found.hash === undefined) return compareChosen(uuid, found?.hash, secret, address);
       const shown = Buffer.from(tokenHash(secret, found.uuid, pepper), 'base64');
       const stored = Buffer.from(found.hash, 'base64');
       return shown.length === stored.length && timingSafeEqual(shown, stored) ? found.hash : null;

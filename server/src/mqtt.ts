@@ -17,6 +17,7 @@ import type { Handled } from './implement.ts';
 import { openIngest } from './mqtt/ingest.ts';
 import { openJobs } from './mqtt/jobs.ts';
 import { openLogin } from './mqtt/login.ts';
+import { openOutside, type OutsideQuestions } from './mqtt/outside.ts';
 import { openTopicPermission } from './mqtt/permission.ts';
 import { openPublications } from './mqtt/publications.ts';
 import { openMqttQueue } from './mqtt/queue.ts';
@@ -67,6 +68,8 @@ export interface Mqtt {
   readonly broker: Broker;
   /** MQTT over websocket, for the HTTP server. */
   readonly upgrades: MqttUpgrades;
+  /** What brokers outside ask. */
+  readonly outside: OutsideQuestions;
   /** Opens the ports that the settings name; answers their URLs. */
   listen(): Promise<readonly string[]>;
   close(): Promise<void>;
@@ -117,7 +120,7 @@ export const openMqtt = async (foundation: MqttFoundation): Promise<Mqtt> => {
   const queue = openMqttQueue({ store, node: node.id, now });
   const retained = openRetained(store);
   const publications = openPublications({ store, sessions, queue, retained, node: node.id, others, now });
-  const { login, identify } = openLogin(foundation);
+  const { login, identify, recognise } = openLogin(foundation);
   const permission = openTopicPermission(foundation);
 
   const broker: Broker = await openBroker({
@@ -158,6 +161,7 @@ export const openMqtt = async (foundation: MqttFoundation): Promise<Mqtt> => {
   return {
     broker,
     upgrades,
+    outside: openOutside({ ...foundation, login, recognise, permission }),
     async listen() {
       const urls: string[] = [];
       if (config.mqttPort !== undefined) {

@@ -5,6 +5,7 @@ import type { Json } from './describe/schema.ts';
 import type { Operation } from './registry.ts';
 import { formOf } from './transports/dialects/index.ts';
 import type { Page } from './transports/http.ts';
+import { hookForms } from './transports/broker-hooks.ts';
 import { loginPages } from './transports/login-page.ts';
 import { liveForm } from './transports/live-http.ts';
 
@@ -40,6 +41,7 @@ const pageForms: readonly PageForm[] = [
     summary: 'This document to read and to try.',
     answers: [{ status: 200, type: 'text/html', schema: { type: 'string' } }],
   },
+  ...hookForms,
   liveForm,
 ];
 

@@ -8,8 +8,11 @@ import { fieldsOf, isJson, type Json } from './schema.ts';
 /** A page that is no operation, as the document says it. */
 export interface PageForm {
   readonly path: string;
+  /** Default `get`. */
+  readonly method?: 'post';
   readonly summary: string;
   readonly parameters?: readonly Parameter[];
+  readonly body?: Body;
   readonly answers: readonly AnswerForm[];
   /** Does it ask who is there? */
   readonly guarded?: true;
@@ -156,11 +159,12 @@ const described = (components: Components, { name, row }: Operation, path: strin
   };
 };
 
-const pageOf = (components: Components, { path, summary, parameters, answers, guarded }: PageForm): Json => ({
+const pageOf = (components: Components, { path, summary, parameters, body, answers, guarded }: PageForm): Json => ({
   operationId: path.slice(1),
   tags: ['pages'],
   summary,
   ...(parameters !== undefined && { parameters: parameters.map(parameterOf) }),
+  ...(body !== undefined && { requestBody: bodyOf(components, body) }),
   security: guarded === true ? proofs : [{}],
   responses: responsesOf(components, [...answers, unread]),
 });
@@ -183,7 +187,7 @@ export const openapi = (
       (paths[template] ??= {})[method.toLowerCase()] = described(components, operation, path, formOf(operation, route), index);
     }
   }
-  for (const page of pages) (paths[page.path] ??= {})['get'] = pageOf(components, page);
+  for (const page of pages) (paths[page.path] ??= {})[page.method ?? 'get'] = pageOf(components, page);
   return {
     openapi: '3.1.0',
     info: {

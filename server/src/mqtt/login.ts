@@ -37,6 +37,12 @@ export interface MqttIdentity extends Holder {
   readonly chain?: readonly Uint8Array[];
 }
 
+/** Who a client is that another broker has let in by these names; null if nobody is, or may not be here any more. */
+export type Recognise = (names: {
+  readonly clientId: string;
+  readonly username: string | undefined;
+}) => Promise<MqttIdentity | null>;
+
 /** Who an attempt is. Fails with `LoginRefused` if it proves nothing. */
 export type MqttLogin = (attempt: MqttAttempt) => Promise<MqttIdentity>;
 
@@ -103,8 +109,8 @@ export const openLogin = ({ authenticate, authorities, devices, mqttPrincipals, 
   });
 
   /** A token or a client record, by its secret. */
-  const bySecret = async (principal: MqttPrincipal, secret: string): Promise<MqttIdentity> => {
-    const actor = await mqttPrincipals.verify(principal, secret);
+  const bySecret = async (principal: MqttPrincipal, secret: string, address: string): Promise<MqttIdentity> => {
+    const actor = await mqttPrincipals.verify(principal, secret, address);
     if (actor === null) throw new LoginRefused(4);
     if (principal.state !== 'active') throw new LoginRefused(5);
     return identityOf(actor, principal);
@@ -136,10 +142,10 @@ export const openLogin = ({ authenticate, authorities, devices, mqttPrincipals, 
     if (record !== null) {
       // Whoever has the client id has to be its owner: no other account leads to it.
       if (loginNameOf(record.username) !== loginNameOf(username)) throw new LoginRefused(4);
-      return bySecret(record, password);
+      return bySecret(record, password, address);
     }
     const named = await mqttPrincipals.byLoginName(username);
-    if (named?.kind === 'mqttToken') return bySecret(named, password);
+    if (named?.kind === 'mqttToken') return bySecret(named, password, address);
     const actor = await authenticate({ uuid: username, token: password, basic: true, unattended: true, address });
     if (actor !== null && named !== null) return identityOf(actor, named);
     if (named === null) await clientRegistry.recordAttempt({ username, password, source: 'mqtt' });
@@ -156,5 +162,21 @@ export const openLogin = ({ authenticate, authorities, devices, mqttPrincipals, 
     return principal?.state === 'active' ? identityOf({ ...actor, principal: true }, principal) : null;
   };
 
-  return { login, identify };
+  /** As `login` would take the names. */
+  const recognise: Recognise = async ({ clientId, username }) => {
+    if (username === undefined) return null;
+    const bare = (uuid: string): Actor => ({ uuid, credentialId: '', hash: '' });
+    const device = (await devices.find(username)) ?? (looksLikeUuid(username) ? await devices.fresh(username) : null);
+    if (device !== null) {
+      const { uuid } = device;
+      if (device._rollcall?.principal !== true) return plain(bare(uuid));
+      return { uuid, kind: 'user', actor: { ...bare(uuid), principal: true }, prefix: await prefixOf(uuid) };
+    }
+    const record = clientId === '' ? null : await mqttPrincipals.byClientId(clientId);
+    if (record !== null && loginNameOf(record.username) !== loginNameOf(username)) return null;
+    const principal = record ?? (await mqttPrincipals.byLoginName(username));
+    return principal?.state === 'active' ? identityOf({ ...bare(principal.uuid), principal: true }, principal) : null;
+  };
+
+  return { login, identify, recognise };
 };

@@ -11,6 +11,7 @@ import type { Call } from '../pipeline.ts';
 import type { Operation } from '../registry.ts';
 import type { Json } from '../describe/schema.ts';
 import { serveArchives, type Archives } from './archives-http.ts';
+import { serveBrokerHooks, type BrokerHooks } from './broker-hooks.ts';
 import { credentialsOf } from './dialects/meshblu-credentials.ts';
 import { accessControl } from './dialects/access-control.ts';
 import type { Answer, Asked, Dialect } from './dialects/dialect.ts';
@@ -39,6 +40,7 @@ export interface HttpKit {
   carryOutEndings(handled: Handled<unknown>): Promise<unknown>;
   toRegistryError(error: unknown): RegistryError;
   readonly archives: Archives;
+  readonly brokerHooks: BrokerHooks;
   /** What is served beside the operations: health, figures, written documents. */
   readonly pages: readonly Page[];
   /** The OpenAPI document of all of it. */
@@ -76,6 +78,8 @@ const expectedRevision = (request: FastifyRequest): number | undefined => {
 
 /** What an error handler needs of the route that it is called for. */
 interface Spoken {
+  /** Does the body come as text? */
+  readonly isText?: true;
   readonly dialect?: Dialect;
   readonly route?: string;
 }
@@ -125,10 +129,10 @@ export const openHttp = async (kit: HttpKit): Promise<Http> => {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', { parseAs: 'string' }, (request, body, done) => {
     try {
-      const { dialect, route = '' } = request.routeOptions.config as Spoken;
+      const { dialect, isText: raw, route = '' } = request.routeOptions.config as Spoken;
       const text = String(body);
       const type = request.headers['content-type']?.split(';')[0]?.trim().toLowerCase() ?? '';
-      const isText = dialect?.late !== undefined || dialect?.textTypes?.(route).includes(type) === true;
+      const isText = raw === true || dialect?.late !== undefined || dialect?.textTypes?.(route).includes(type) === true;
       done(null, isText ? text : readJson(text, request.headers['content-type']));
     } catch (error) {
       done(error as Error);
@@ -233,6 +237,7 @@ export const openHttp = async (kit: HttpKit): Promise<Http> => {
   }
 
   serveLive(app, kit);
+  serveBrokerHooks(app, kit.brokerHooks);
   await serveDocs(app, kit.document);
   for (const { path, type, headers = {}, read } of kit.pages) {
     app.get(path, async (_request, reply) => {
