@@ -108,6 +108,31 @@ describe("the README's device that asks for itself", () => {
   });
 });
 
+describe("the README's group", () => {
+  it('is made and shared, and has a token and client records, as it is printed', async function () {
+    this.timeout(30_000);
+    const folder = mkdtempSync(join(tmpdir(), 'rollcall-readme-'));
+    const { url, close } = await createRegistry({ dataDir: join(folder, 'data'), port: 0, logLevel: 'error' });
+    try {
+      const [login = ''] = examplesIn(read('README.md'), 'Users, roles and logins');
+      const [group = '', records = ''] = examplesIn(read('README.md'), 'Groups, and logins for MQTT');
+      const script = `${login}\n${group}\n${records}`
+        .replaceAll(/^send /gm, 'echo; send ')
+        .replaceAll('http://127.0.0.1:3000', url);
+      const { stdout } = await run('bash', ['-euo', 'pipefail', '-c', script], { cwd: folder });
+      const answers = stdout.trim().split('\n').slice(1);
+      const [made, token, permanent, temporary] = answers.map((line) => JSON.parse(line) as Record<string, unknown>);
+      expect(made).to.include({ type: 'group', name: 'PLANT.NORTH' });
+      expect(token).to.include({ msg: 'Success' });
+      expect(permanent).to.include({ clientId: 'greta-phone', owner: 'greta' });
+      expect(temporary).to.include.keys('key', 'expiresAt');
+    } finally {
+      await close();
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
+});
+
 describe("the README's first steps", () => {
   it('work as they are printed', async function () {
     this.timeout(30_000);
