@@ -160,6 +160,7 @@ export const openAccess = async (options: {
     pepper,
     key: await keys.key('request-window'),
     now,
+    time: () => doors.feed.time(),
   });
   const { rootGroup, firstPassword, passwordChanged } = await firstStart({
     ...config,

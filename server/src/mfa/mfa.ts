@@ -67,9 +67,12 @@ export const openMfa = (options: {
   readonly rules: CodeRules;
   readonly pepper: string;
   readonly key: Buffer;
+  /** The wall clock, that codes go by, in milliseconds since 1970. */
   readonly now: () => number;
+  /** The feed's clock, that bans go by: the same on every node, and it never goes back. */
+  readonly time: () => number;
 }): Mfa => {
-  const { principals, challenges, logins, seeds, canEnrol, issuer, rules, pepper, key, now } = options;
+  const { principals, challenges, logins, seeds, canEnrol, issuer, rules, pepper, key, now, time } = options;
 
   /** A user who may be here; anybody else has no second factor. */
   const userOf = (principal: PrincipalDocument | null): PrincipalDocument => {
@@ -100,7 +103,7 @@ export const openMfa = (options: {
     await principals.revise(uuid, null, (before) => {
       const user = userOf(before);
       check(user);
-      return { next: withCodeTried(user, rules, now()), shown: false };
+      return { next: withCodeTried(user, rules, time()), shown: false };
     });
     return principals.revise(uuid, request, (before) => {
       const user = userOf(before);
@@ -236,7 +239,7 @@ export const openMfa = (options: {
       const request = numbered === null ? null : { ...numbered, actor: uuid };
       if ((await earlierBy(uuid, request)) === null) {
         // Whoever is banned is told so, even if his tries are used up.
-        refuseBanned(principal, rules, now());
+        refuseBanned(principal, rules, time());
         await challenges.count(row);
         await tryCode(uuid, request, { check: checkEnrolled, apply: usedBy(code), wrong: wrongCode, shown: false });
       }

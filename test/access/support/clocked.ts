@@ -71,6 +71,7 @@ export const openClocked = async (bench: Bench, more: Partial<PrincipalDocument>
     pepper,
     key,
     now,
+    time: now,
   });
   const uuid = ids.uuid('mia', null);
   await principals.insert({
