@@ -9,6 +9,8 @@ const main = fileURLToPath(import.meta.resolve('@rollcall/server/internal/main')
 export interface NodeProcess {
   readonly url: string;
   readonly pid: number;
+  /** Is it no more? */
+  readonly ended: boolean;
   /** Sends it a signal: SIGKILL, SIGSTOP, SIGCONT. */
   signal(name: NodeJS.Signals): void;
   /** Ends it in an orderly way; kills what does not end. */
@@ -23,7 +25,7 @@ const running = new Set<ChildProcess>();
 process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')));
 
 /** Starts `node server/dist/main.js` with these settings beside those of a test, and waits until it serves. */
-const startProcess = async (settings: Readonly<Record<string, string>>): Promise<NodeProcess> => {
+export const startProcess = async (settings: Readonly<Record<string, string>>): Promise<NodeProcess> => {
   const child = spawn(process.execPath, [main], {
     env: {
       PATH: process.env['PATH'],
@@ -49,6 +51,9 @@ const startProcess = async (settings: Readonly<Record<string, string>>): Promise
   return {
     url: ready.exec(printed)?.[1] ?? '',
     pid: child.pid ?? 0,
+    get ended() {
+      return child.exitCode !== null || child.signalCode !== null;
+    },
     signal: (name) => void child.kill(name),
     async stop() {
       if (child.exitCode !== null || child.signalCode !== null) return;
