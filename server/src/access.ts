@@ -96,7 +96,7 @@ export const openAccess = async (options: {
     key: await keys.key('request-window'),
     now,
   });
-  const mqttPrincipals = openMqttPrincipals({ store, principals, authorities, mqttSecrets, now });
+  const mqttPrincipals = openMqttPrincipals({ store, principals, mqttSecrets, now });
   const pins = openPins({
     store,
     credentials,

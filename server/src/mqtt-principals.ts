@@ -1,6 +1,5 @@
 import { LRUCache } from 'lru-cache';
 import type { Actor } from './actor.ts';
-import type { Authorities } from './authorities.ts';
 import { isLive, loginNameOf } from './domain/user.ts';
 import type { Documents } from './door.ts';
 import { secretId, type MqttSecrets } from './mqtt-secrets.ts';
@@ -51,11 +50,10 @@ const present = { '_rollcall.gone': { $exists: false } };
 export const openMqttPrincipals = (options: {
   readonly store: Store;
   readonly principals: Documents<PrincipalDocument>;
-  readonly authorities: Authorities;
   readonly mqttSecrets: MqttSecrets;
   readonly now: () => number;
 }): MqttPrincipals => {
-  const { store, principals, authorities, mqttSecrets, now } = options;
+  const { store, principals, mqttSecrets, now } = options;
   const rows = store.collection('principals');
   const known = new LRUCache<string, string>({ max: mostKept });
 
@@ -77,20 +75,24 @@ export const openMqttPrincipals = (options: {
   const view = async (principal: PrincipalDocument | null): Promise<MqttPrincipal | null> => {
     if (principal === null || principal.state === 'creating') return null;
     const { _id: uuid, kind, username = '', owner, tenant, mqtt = {}, expiresAt } = principal;
-    const account = owner === undefined ? undefined : ((await authorities.of(owner)) ?? (await authorities.fresh(owner)));
+    const account = owner === undefined ? undefined : ((await principals.find(owner)) ?? (await principals.fresh(owner)));
     const belongsTo = kind === 'mqttToken' ? tenant : owner;
     const isOver = expiresAt !== undefined && expiresAt.getTime() <= now();
     const { topicToken, authType, serialNumber, clientId } = mqtt;
     return {
       kind,
       uuid,
-      username: owner === undefined ? username : (account?.principal.username ?? ''),
+      username: owner === undefined ? username : (account?.username ?? ''),
       ...(belongsTo !== undefined && { owner: belongsTo }),
       ...(topicToken !== undefined && { topicToken }),
       ...(authType !== undefined && { authType }),
       ...(serialNumber !== undefined && { serialNumber }),
       ...(clientId !== undefined && { clientId }),
-      state: isOver ? 'expired' : isLive(principal, now()) && account !== null ? 'active' : 'disabled',
+      state: isOver
+        ? 'expired'
+        : isLive(principal, now()) && (account === undefined || (account !== null && isLive(account, now())))
+          ? 'active'
+          : 'disabled',
       expiresAt: expiresAt?.getTime() ?? null,
     };
   };
