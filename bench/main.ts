@@ -12,6 +12,7 @@ import { p3 } from './measures/p3.ts';
 import { p5 } from './measures/p5.ts';
 import { p7 } from './measures/p7.ts';
 import { p8 } from './measures/p8.ts';
+import { p14, p15, p16 } from './mqtt.ts';
 import { p10, p9 } from './realtime.ts';
 import { startLoad } from './processes.ts';
 import { keep, table } from './report.ts';
@@ -27,6 +28,9 @@ const measures: Readonly<Record<string, Measure>> = {
   P8: p8,
   P9: p9,
   P10: p10,
+  P14: p14,
+  P15: p15,
+  P16: p16,
 };
 
 const full: Scale = {

@@ -1,4 +1,4 @@
-import type { CallsJob, ConnectsJob, Loop } from './load/jobs.ts';
+import type { CallsJob, ConnectsJob, Loop, MqttConnectsJob, MqttMessagesJob } from './load/jobs.ts';
 import type { Load, Served } from './processes.ts';
 import { median, rounded } from './statistics.ts';
 
@@ -7,12 +7,14 @@ export interface Observed extends Loop {
   readonly processorUs: number;
 }
 
+type ServedJob = CallsJob | ConnectsJob | MqttConnectsJob | MqttMessagesJob;
+
 /** How many operations a job's server has carried out, those of the warm-up included. */
-const operations = (job: CallsJob | ConnectsJob, { perSecond }: Loop): number =>
-  job.kind === 'connects' ? job.count : (perSecond * (job.ms + job.warmUpMs)) / 1000;
+const operations = (job: ServedJob, { perSecond }: Loop): number =>
+  'count' in job ? job.count : (perSecond * (job.ms + job.warmUpMs)) / 1000;
 
 /** Runs a job against a server and takes the server's processor time. */
-export const observe = async (load: Load, server: Served, job: CallsJob | ConnectsJob): Promise<Observed> => {
+export const observe = async (load: Load, server: Served, job: ServedJob): Promise<Observed> => {
   const before = server.processorMs();
   const loop = await load.run(job);
   return { ...loop, processorUs: ((server.processorMs() - before) * 1000) / operations(job, loop) };

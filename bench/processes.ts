@@ -58,13 +58,13 @@ const stopped = (child: ChildProcess): Promise<void> =>
     child.kill('SIGTERM');
   });
 
-const served = (child: ChildProcess): Promise<Served> =>
+const served = (child: ChildProcess, ready = / ready (http\S+)/): Promise<Served> =>
   new Promise((resolve, reject) => {
     let text = '';
     child.once('exit', (code) => reject(new Error(`a server ended with ${code} before it was ready`)));
     child.stdout?.on('data', (chunk: Buffer) => {
       text += chunk.toString();
-      const url = / ready (http\S+)/.exec(text)?.[1];
+      const url = ready.exec(text)?.[1];
       if (url === undefined) return;
       resolve({
         url,
@@ -91,6 +91,9 @@ const environment = (place: Place): Record<string, string> => ({
   ...('dataDir' in place ? { ROLLCALL_DATA_DIR: place.dataDir } : { ROLLCALL_MONGODB_URL: place.mongodbUrl }),
 });
 
+/** The administrator's password of registries that need one. */
+export const adminPassword = 'password of the benchmark';
+
 let profiles = 0;
 
 /** Node's options that leave processor profiles in a folder of this name: one of each thread. */
@@ -100,6 +103,18 @@ const profiled = (name: string, { folder }: Profiling): string[] =>
 /** Starts the built registry as its users do. */
 export const startRegistry = (place: Place, profiling: Profiling): Promise<Served> =>
   served(start('../server/dist/main.js', [], environment(place), profiled('registry', profiling)));
+
+/** Starts the built registry with MQTT; what it is served at is the broker's URL, `http` the registry's. */
+export const startBroker = async (place: Place, profiling: Profiling): Promise<Served & { readonly http: string }> => {
+  const env = { ...environment(place), ROLLCALL_MQTT_PORT: '0', ROLLCALL_ADMIN_PASSWORD: adminPassword };
+  const child = start('../server/dist/main.js', [], env, profiled('broker', profiling));
+  const [http, mqtt] = await Promise.all([served(child), served(child, /(mqtt:\S+)/)]);
+  return { ...mqtt, http: http.url };
+};
+
+/** Starts aedes alone. */
+export const startRawBroker = (profiling: Profiling): Promise<Served> =>
+  served(start('raw-broker.ts', [], {}, [...tsx, '--expose-gc', ...profiled('raw-broker', profiling)]));
 
 /** Starts a registry that can tell its memory. */
 export const startMeasuredRegistry = (place: Place): Promise<Served> =>

@@ -62,7 +62,32 @@ export interface ReadYourWriteJob {
   readonly population: Population;
 }
 
-export type Job = CallsJob | DriverJob | ConnectsJob | HoldJob | ReleaseJob | ReadYourWriteJob;
+/** Names and passwords of MQTT clients; empty ones for a broker that asks nobody. */
+export type MqttLogins = readonly { readonly username?: string; readonly password?: string }[];
+
+/** MQTT messages from publishers to subscribers, one subscriber each; each pair keeps so many on their way. */
+export interface MqttMessagesJob extends Span {
+  readonly kind: 'mqttMessages';
+  readonly url: string;
+  readonly logins: MqttLogins;
+  /** Where the logins may publish, in their order. */
+  readonly topics: readonly string[];
+  readonly qos: 0 | 1;
+  readonly pairs: number;
+  readonly inFlight: number;
+}
+
+/** Connects so many MQTT clients, then closes them. */
+export interface MqttConnectsJob {
+  readonly kind: 'mqttConnects';
+  readonly url: string;
+  readonly logins: MqttLogins;
+  readonly count: number;
+  readonly atOnce: number;
+}
+
+export type Job =
+  MqttMessagesJob | MqttConnectsJob | CallsJob | DriverJob | ConnectsJob | HoldJob | ReleaseJob | ReadYourWriteJob;
 
 /** What a loop did. Times in milliseconds. */
 export interface Loop {

@@ -1,6 +1,7 @@
 import { runCalls, runReadYourWrite } from './calls.ts';
 import { hold, release, runConnects } from './connects.ts';
 import { runDriver } from './driver.ts';
+import { runMqttConnects, runMqttMessages } from './mqtt.ts';
 import type { Job, Loop } from './jobs.ts';
 
 const nothing: Loop = { perSecond: 0, p50: 0, p99: 0, failed: 0, loadBusy: 0 };
@@ -15,6 +16,10 @@ const run = async (job: Job): Promise<Loop> => {
       return runConnects(job);
     case 'readYourWrite':
       return runReadYourWrite(job);
+    case 'mqttMessages':
+      return runMqttMessages(job);
+    case 'mqttConnects':
+      return runMqttConnects(job);
     case 'hold':
       await hold(job);
       return nothing;

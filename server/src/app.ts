@@ -259,7 +259,7 @@ const start = async (
     },
     closers,
   );
-  const { listening, subscriptions, live, resume, carriage, presence, line, waiting } = realtime;
+  const { audience, listening, subscriptions, live, resume, carriage, presence, line, waiting } = realtime;
   const services: Services = {
     store,
     devices,
@@ -377,6 +377,7 @@ const start = async (
     connections,
     listening,
     presence,
+    audience,
     carriage,
     authorities,
     authenticate,

@@ -8,6 +8,7 @@ import type { ClientRegistry } from './client-registry/requests.ts';
 import type { Clock } from './clock.ts';
 import type { Config } from './config.ts';
 import type { Connection, Connections } from './connections.ts';
+import type { Audience } from './delivery/audience.ts';
 import type { Carriage } from './delivery/carry.ts';
 import type { Feed } from './delivery/feed.ts';
 import type { Listening } from './delivery/listening.ts';
@@ -45,6 +46,7 @@ export interface MqttFoundation {
   readonly connections: Connections;
   readonly listening: Listening;
   readonly presence: Presence;
+  readonly audience: Audience;
   readonly carriage: Carriage;
   readonly authorities: Authorities;
   readonly authenticate: Authenticate;
@@ -101,7 +103,7 @@ const every = (clock: Clock, ms: number, work: () => Promise<unknown>): (() => v
 
 /** Puts the broker together: sessions on the store, logins, what it brings to the registry and what the registry tells its clients. */
 export const openMqtt = async (foundation: MqttFoundation): Promise<Mqtt> => {
-  const { store, feed, node, devices, ids, connections, listening, presence, carriage } = foundation;
+  const { store, feed, node, devices, connections, listening, presence, carriage } = foundation;
   const { alone, config, clock, report, trust } = foundation;
   const { now } = clock;
   const others = !alone;
@@ -133,7 +135,7 @@ export const openMqtt = async (foundation: MqttFoundation): Promise<Mqtt> => {
     queue,
     retained,
     publications,
-    ingest: openIngest({ store, devices, ids, send: (sent) => carriage.send(sent, false), now }),
+    ingest: openIngest({ ...foundation, send: (sent) => carriage.send(sent, false), now }),
     jobs: openJobs(foundation),
     hold: (uuid, provenAt) => presence.hold(uuid, provenAt),
     listen: (connection, uuid) => listening.add(connection, uuid, ['broadcast'], connection.actor),

@@ -4,6 +4,7 @@ import type { Authorities } from './authorities.ts';
 import type { Clock } from './clock.ts';
 import type { Config } from './config.ts';
 import type { Connections } from './connections.ts';
+import { openAudience } from './delivery/audience.ts';
 import { openBehind } from './delivery/behind.ts';
 import { openCarriage } from './delivery/carry.ts';
 import type { Feed } from './delivery/feed.ts';
@@ -82,7 +83,7 @@ export const openRealtime = (
 ) => {
   const { now } = clock;
   const available = (): void => node.check();
-  const listening = openListening();
+  const listening = openListening(config.resumeWindowMs);
   const subscriptions = openStoredSubscriptions(store);
   const live = openLive({
     store,
@@ -167,5 +168,6 @@ export const openRealtime = (
     );
   };
 
-  return { listening, subscriptions, live, resume, carriage, presence, line, waiting, follow };
+  const audience = alone ? openAudience({ listening, subscriptions, devices }) : () => true;
+  return { audience, listening, subscriptions, live, resume, carriage, presence, line, waiting, follow };
 };

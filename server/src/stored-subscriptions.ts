@@ -12,6 +12,8 @@ export type Subscription = Pick<SubscriptionDocument, 'subscriberUuid' | 'emitte
 export interface StoredSubscriptions {
   /** Those with this emitter; from memory after the first time, kept right by the feed. */
   of(emitterUuid: string): Promise<readonly Subscription[]>;
+  /** The same at once; undefined if they have to be loaded. */
+  known(emitterUuid: string): readonly Subscription[] | undefined;
   /** Those of a subscriber; from memory after the first time, kept right by the feed. */
   from(subscriberUuid: string): Promise<readonly Subscription[]>;
   /** Those of a subscriber, from the store. */
@@ -50,6 +52,7 @@ type Rows = Collection<SubscriptionDocument>;
 /** The subscriptions by one of their two devices, in memory after the first time. Questions that come together are one query. */
 const openKept = (rows: Rows, property: 'emitterUuid' | 'subscriberUuid') => {
   const known = new Map<string, Promise<readonly Subscription[]>>();
+  const values = new WeakMap<Promise<readonly Subscription[]>, readonly Subscription[]>();
   let generation = 0;
   const load = joinLoads<string, SubscriptionDocument[]>(
     async (uuids) => {
@@ -72,11 +75,19 @@ const openKept = (rows: Rows, property: 'emitterUuid' | 'subscriberUuid') => {
       let found = known.get(uuid);
       if (found === undefined) {
         found = find(uuid);
-        found.catch(() => known.delete(uuid));
+        const asked = found;
+        found.then(
+          (subscriptions) => values.set(asked, subscriptions),
+          () => known.delete(uuid),
+        );
         known.set(uuid, found);
         if (known.size > maxDevices) for (const oldest of known.keys()) if (known.delete(oldest)) break;
       }
       return found;
+    },
+    peek(uuid: string): readonly Subscription[] | undefined {
+      const found = known.get(uuid);
+      return found && values.get(found);
     },
     /** Forgets those of a device, without one everything. */
     forget(uuid?: string): void {
@@ -103,6 +114,7 @@ export const openStoredSubscriptions = (store: Store): StoredSubscriptions => {
 
   return {
     of: byEmitter.get,
+    known: byEmitter.peek,
     from: bySubscriber.get,
     async by(subscriberUuid) {
       return unique(await rows.find({ subscriberUuid, deleted: { $ne: true } }).toArray());

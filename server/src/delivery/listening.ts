@@ -1,4 +1,5 @@
 import { RegistryError } from '@rollcall/client/contract';
+import { LRUCache } from 'lru-cache';
 import type { Connection } from '../connections.ts';
 import type { Channel, Who } from '../domain/access.ts';
 import { topicFilter, type TopicFilter } from '../domain/topics.ts';
@@ -22,6 +23,8 @@ export interface Listening {
   to(type: Listened, uuid: string): Iterable<Listener>;
   /** The devices that a connection listens to. */
   of(connection: Connection): Iterable<string>;
+  /** Does anybody listen to this device, or did so not longer ago than clients may be away? */
+  heardLately(uuid: string): boolean;
   /** Does anybody here listen to a firehose? */
   hasFirehose(): boolean;
 }
@@ -31,8 +34,13 @@ const maxDevices = 1_000;
 
 type Heard = Map<Listened, Map<Connection, Listener>>;
 
-/** An empty table. */
-export const openListening = (): Listening => {
+/** How many devices are kept in mind that somebody has listened to. */
+const maxLately = 200_000;
+
+/** An empty table. `windowMs`: how long clients may be away. */
+export const openListening = (windowMs: number): Listening => {
+  const lately = new LRUCache<string, true>({ max: maxLately, ttl: windowMs });
+  let evicted = false;
   const byDevice = new Map<string, Heard>();
   let firehoses = 0;
   const byConnection = new Map<Connection, Set<string>>();
@@ -45,7 +53,11 @@ export const openListening = (): Listening => {
       if (listeners?.delete(connection) === true && type === 'firehose') firehoses -= 1;
       if (listeners?.size === 0) heard.delete(type);
     }
-    if (heard.size === 0) byDevice.delete(uuid);
+    if (heard.size === 0) {
+      byDevice.delete(uuid);
+      evicted ||= lately.size >= maxLately;
+      lately.set(uuid, true);
+    }
     if ([...heard.values()].every((listeners) => !listeners.has(connection))) byConnection.get(connection)?.delete(uuid);
   };
 
@@ -76,6 +88,7 @@ export const openListening = (): Listening => {
     remove: drop,
     to: (type, uuid) => byDevice.get(uuid)?.get(type)?.values() ?? [],
     of: (connection) => byConnection.get(connection) ?? [],
+    heardLately: (uuid) => evicted || byDevice.has(uuid) || lately.has(uuid),
     hasFirehose: () => firehoses > 0,
   };
 };

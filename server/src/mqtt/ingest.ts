@@ -1,5 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import { RegistryError } from '@rollcall/client/contract';
+import type { Audience } from '../delivery/audience.ts';
+import type { Feed } from '../delivery/feed.ts';
 import type { DerivedIds } from '../derived-ids.ts';
 import { change, newDevice } from '../domain/device.ts';
 import { readMessage, type Sent } from '../domain/message.ts';
@@ -88,33 +90,43 @@ const whitelistsOf = (uuid: string, group: DeviceDocument | null) => {
 export const openIngest = (options: {
   readonly store: Store;
   readonly devices: Documents<DeviceDocument>;
+  readonly feed: Pick<Feed, 'subscribe' | 'onResync'>;
   readonly ids: DerivedIds;
+  /** May anybody hear a broadcast of this device? */
+  readonly audience: Audience;
   readonly send: (sent: Sent) => Promise<void>;
   readonly now: () => number;
 }): Ingest => {
-  const { store, devices, ids, now } = options;
-  /** uuids by group and serial number. */
-  const known = new LRUCache<string, string>({ max: mostKnown });
+  const { store, devices, feed, ids, audience, now } = options;
+  /** uuids by group and serial number; null for one that has not registered. */
+  const known = new LRUCache<string, Promise<string | null>>({ max: mostKnown });
+  feed.subscribe(({ collection, document }) => {
+    const { type, owner, serialNumber } = (collection === 'devices' ? document : null) ?? {};
+    if (type === deviceType) known.delete(JSON.stringify([owner, serialNumber]));
+  });
+  feed.onResync(() => known.clear());
+
+  const isSerial = (serial: string): boolean => serial !== '' && serial !== 'server' && serial.length <= maxSerial;
+
+  const find = async (owner: string, serialNumber: string): Promise<string | null> => {
+    const filter = { owner, type: deviceType, serialNumber, '_rollcall.gone': { $exists: false } };
+    return (await store.collection('devices').findOne(filter, { projection: { uuid: 1 } }))?.uuid ?? null;
+  };
 
   const deviceOf = async ({ group }: MqttIdentity, serial: string): Promise<string | null> => {
-    if (group === undefined || serial === '' || serial === 'server' || serial.length > maxSerial) return null;
+    if (group === undefined || !isSerial(serial)) return null;
     const name = JSON.stringify([group, serial]);
     const seen = known.get(name);
-    if (seen !== undefined) {
-      const device = devices.known(seen) ?? (await devices.find(seen));
-      if (device?.['serialNumber'] === serial && device['owner'] === group) return seen;
-      known.delete(name);
-    }
-    const filter = { owner: group, type: deviceType, serialNumber: serial, '_rollcall.gone': { $exists: false } };
-    const found = await store.collection('devices').findOne(filter, { projection: { uuid: 1 } });
-    if (found === null) return null;
-    known.set(name, found.uuid);
-    return found.uuid;
+    if (seen !== undefined) return seen;
+    const found = find(group, serial);
+    known.set(name, found);
+    found.catch(() => known.delete(name));
+    return found;
   };
 
   const register = async (identity: MqttIdentity, serial: string, payload: Buffer): Promise<string | null> => {
     const { group, uuid: by } = identity;
-    if (group === undefined || serial === '' || serial === 'server' || serial.length > maxSerial) return null;
+    if (group === undefined || !isSerial(serial)) return null;
     const at = new Date(now());
     const properties = announced(payload);
     const present = await deviceOf(identity, serial);
@@ -137,6 +149,7 @@ export const openIngest = (options: {
       const uuid = ids.uuid('mqtt-device', request, index);
       try {
         await devices.insert(newDevice(document, uuid, at));
+        known.delete(JSON.stringify([group, serial]));
         return uuid;
       } catch (error) {
         if (!(error instanceof RegistryError) || (error.code !== 'conflict' && error.code !== 'outcome-unknown')) throw error;
@@ -159,8 +172,10 @@ export const openIngest = (options: {
     deviceOf,
     async take(identity, publication, id) {
       const spoken = await speaker(identity, publication);
+      const from = spoken?.uuid ?? identity.uuid;
+      if (!audience(from)) return spoken;
       const input = { devices: '*', topic: publication.topic, payload: readPayload(publication.payload) };
-      const sent = readMessage(input, spoken?.uuid ?? identity.uuid, id);
+      const sent = readMessage(input, from, id);
       if (Buffer.byteLength(JSON.stringify(sent.raw)) <= maxBytes) await options.send(sent);
       return spoken;
     },

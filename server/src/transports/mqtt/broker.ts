@@ -243,7 +243,7 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
     const topic = `${topicToken}/server/commands/${serial}`;
     join(
       link,
-      connectionOf(() => link, { ...actor, uuid: device }, `${link.id}/${device}`, device, topic),
+      connectionOf(() => link, actor, `${link.id}/${device}`, device, topic),
     );
   };
 

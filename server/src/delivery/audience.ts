@@ -1,0 +1,40 @@
+import { forwardersOf, oldForwardersOf } from '../domain/hooks.ts';
+import type { Documents } from '../door.ts';
+import type { DeviceDocument } from '../store/collections.ts';
+import type { StoredSubscriptions } from '../stored-subscriptions.ts';
+import type { Listening } from './listening.ts';
+
+/**
+ * May anybody hear a broadcast of this device, or have heard it: listen to it now, be away and come back to it, have subscribed for good, or have
+ * asked for requests? False only if that is certain, at once and without a load. Only where this is the one process.
+ */
+export type Audience = (uuid: string) => boolean;
+
+const asks = new WeakMap<DeviceDocument, boolean>();
+
+/** Has the device asked that its broadcasts be sent on? */
+const sendsOn = (document: DeviceDocument): boolean => {
+  const known = asks.get(document);
+  if (known !== undefined) return known;
+  const old = (['sent', 'broadcast'] as const).map((type) => oldForwardersOf(document, type));
+  const answer = [forwardersOf(document, 'broadcast', 'sent'), ...old].some(
+    ({ hooks, again, to }) => hooks.length > 0 || again || to.length > 0,
+  );
+  asks.set(document, answer);
+  return answer;
+};
+
+/** Opens it. */
+export const openAudience =
+  (options: {
+    readonly listening: Pick<Listening, 'heardLately' | 'hasFirehose'>;
+    readonly subscriptions: Pick<StoredSubscriptions, 'known'>;
+    readonly devices: Pick<Documents<DeviceDocument>, 'known'>;
+  }): Audience =>
+  (uuid) => {
+    const { listening, subscriptions, devices } = options;
+    if (listening.hasFirehose() || listening.heardLately(uuid)) return true;
+    if (subscriptions.known(uuid)?.length !== 0) return true;
+    const document = devices.known(uuid);
+    return document === undefined || document === null || sendsOn(document);
+  };
