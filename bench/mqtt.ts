@@ -130,9 +130,11 @@ export const p16: Measure = async ({ temporary, profiling }) => {
     })
   ).json()) as { token: string };
   const listener = await connect(server.http, { token });
-  let uuid: unknown;
-  while (uuid === undefined) uuid = (await listener.devices({ serialNumber: 'serial' })).devices[0]?.['uuid'];
-  await listener.subscribe({ uuid: String(uuid), types: ['broadcast'] });
+  const find = async (): Promise<string> => {
+    const [device] = (await listener.devices({ serialNumber: 'serial' })).devices;
+    return typeof device?.['uuid'] === 'string' ? device['uuid'] : find();
+  };
+  await listener.subscribe({ uuid: await find(), types: ['broadcast'] });
   const times: number[] = [];
   listener.on('message', ({ payload }) => void times.push(performance.now() - Number(payload)));
   for (let n = 0; n < paced.count; n += 1) {

@@ -82,6 +82,8 @@ const maxBacklogBytes = 1_048_576;
 const drainMs = 10_000;
 /** A connection has to say CONNECT in this time, in milliseconds. */
 const connectMs = 10_000;
+/** How long it may take until the clients have left when the broker closes, in milliseconds. */
+const closeMs = 3_000;
 /** How many devices one connection may speak for. */
 const maxDevicesPerLink = 1_000;
 /** Where a call goes that a client made by publishing: nobody subscribes to it. */
@@ -216,7 +218,6 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
   };
 
   const leaving = new Set<Promise<unknown>>();
-  const left = async (): Promise<void> => void (await Promise.all([...leaving]));
 
   /** The releases of a link, called when it leaves. */
   const releases = new Map<Link, (() => void)[]>();
@@ -515,9 +516,13 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
       return links.size;
     },
     async close() {
+      // Not by aedes alone: of a client id that has changed hands it may not know the newest client.
+      for (const { client } of links.values()) client.close();
       await new Promise<void>((resolve) => broker.close(resolve));
-      await Promise.all([...links.values()].map((link) => link.settled()));
-      await left();
+      for (let waited = 0; waited < closeMs && links.size + leaving.size > 0; waited += 10) {
+        await Promise.all([...leaving]);
+        await new Promise((resolve) => setTimeout(resolve, 10));
+      }
     },
   };
 };
