@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import type { Actor } from './actor.ts';
-import { isLive, loginNameOf } from './domain/user.ts';
+import { isLive, loginNameOf, standingOf } from './domain/user.ts';
 import type { Documents } from './door.ts';
 import { secretId, type MqttSecrets } from './mqtt-secrets.ts';
 import type { PrincipalDocument } from './store/collections.ts';
@@ -21,6 +21,8 @@ export interface MqttPrincipal {
   readonly serialNumber?: string;
   /** The only client id that a record is for. */
   readonly clientId?: string;
+  /** What it adds to whoever has proved to be it. */
+  readonly standing: Pick<Actor, 'principal' | 'tenant'>;
   /** May it be here at all? A record is worth as much as its account. */
   readonly state: 'active' | 'disabled' | 'expired';
   /** Milliseconds since 1970; null if it does not expire. */
@@ -83,6 +85,7 @@ export const openMqttPrincipals = (options: {
       kind,
       uuid,
       username: owner === undefined ? username : (account?.username ?? ''),
+      standing: standingOf(principal),
       ...(belongsTo !== undefined && { owner: belongsTo }),
       ...(topicToken !== undefined && { topicToken }),
       ...(authType !== undefined && { authType }),
@@ -111,16 +114,7 @@ export const openMqttPrincipals = (options: {
       const hasSecret = principal?.kind === 'mqttToken' || principal?.kind === 'mqttClient';
       const hash = await mqttSecrets.verify(hasSecret ? principal.uuid : null, secret, address);
       if (!hasSecret || hash === null) return null;
-      const { uuid, kind, owner } = principal;
-      const tenant = kind === 'mqttToken' ? owner : undefined;
-      return {
-        uuid,
-        credentialId: secretId(uuid),
-        hash,
-        method: 'secret',
-        principal: true,
-        ...(tenant !== undefined && { tenant }),
-      };
+      return { uuid: principal.uuid, credentialId: secretId(principal.uuid), hash, method: 'secret', ...principal.standing };
     },
   };
 };

@@ -54,7 +54,7 @@ export const list = operation({
   mutates: false,
   input: Type.Unsafe<TokensOf>(texts('groupName', 'token')),
   output: Type.Object({ tokens: Type.Array(MqttToken) }),
-  errors: ['not-found'],
+  errors: ['not-found', 'too-large'],
   refusal,
 });
 

@@ -1,7 +1,7 @@
 import { RegistryError, type CertificateReference } from '@rollcall/client/contract';
 import type { Actor, Ending } from '../actor.ts';
 import type { DerivedIds } from '../derived-ids.ts';
-import { isLive, isNamed, takesCertificate } from '../domain/user.ts';
+import { isLive, isNamed, standingOf, takesCertificate } from '../domain/user.ts';
 import type { Documents, RequestId } from '../door.ts';
 import type { CertificatePin, CredentialDocument, PrincipalDocument } from '../store/collections.ts';
 import type { Store } from '../store/port.ts';
@@ -101,7 +101,7 @@ export const openPins = (options: {
       const pin = pins.find(({ fingerprint }) => fingerprint === fingerprints.sha256 || fingerprint === fingerprints.sha1);
       if (pins.length > 0 && pin === undefined) return null;
       const hash = pin?.fingerprint ?? fingerprints.sha256;
-      return { uuid, credentialId: pin?._id ?? unpinned(uuid), hash, method: 'certificate', principal: true };
+      return { uuid, credentialId: pin?._id ?? unpinned(uuid), hash, method: 'certificate', ...standingOf(principal) };
     },
 
     async live(actors) {

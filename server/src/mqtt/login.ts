@@ -159,7 +159,7 @@ export const openLogin = ({ authenticate, authorities, devices, mqttPrincipals, 
     const actor: Actor = { uuid, credentialId: '', hash: '' };
     if (device._rollcall?.principal !== true) return plain(actor);
     const principal = await mqttPrincipals.byUuid(uuid);
-    return principal?.state === 'active' ? identityOf({ ...actor, principal: true }, principal) : null;
+    return principal?.state === 'active' ? identityOf({ ...actor, ...principal.standing }, principal) : null;
   };
 
   /** As `login` would take the names. */
@@ -175,7 +175,7 @@ export const openLogin = ({ authenticate, authorities, devices, mqttPrincipals, 
     const record = clientId === '' ? null : await mqttPrincipals.byClientId(clientId);
     if (record !== null && loginNameOf(record.username) !== loginNameOf(username)) return null;
     const principal = record ?? (await mqttPrincipals.byLoginName(username));
-    return principal?.state === 'active' ? identityOf({ ...bare(principal.uuid), principal: true }, principal) : null;
+    return principal?.state === 'active' ? identityOf({ ...bare(principal.uuid), ...principal.standing }, principal) : null;
   };
 
   return { login, identify, recognise };

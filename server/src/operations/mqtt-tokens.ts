@@ -92,7 +92,7 @@ const tokensOf = (group: string, token: string | null | undefined, { store }: Se
       ...(typeof token === 'string' && { 'mqtt.topicToken': token }),
     })
     .sort({ createdAt: 1, _id: 1 })
-    .limit(mostListed)
+    .limit(mostListed + 1)
     .toArray();
 
 export const mqttTokens: Implementation['mqttTokens'] = {
@@ -124,19 +124,25 @@ export const mqttTokens: Implementation['mqttTokens'] = {
 
   async list(input, call) {
     const group = await groupOf(needed('groupName', input.groupName), ['read', 'write'], call);
-    return { output: { tokens: (await tokensOf(group.uuid, input.token, call)).map(tokenView) } };
+    const found = await tokensOf(group.uuid, input.token, call);
+    if (found.length > mostListed)
+      throw new RegistryError('too-large', 'The group has more tokens than one list: ask for one by `token`');
+    return { output: { tokens: found.map(tokenView) } };
   },
 
   async revoke(input, call) {
     const group = await groupOf(needed('groupName', input.groupName), ['write'], call);
     const revokeAll = async (): Promise<readonly string[]> => {
       const ended: string[] = [];
-      for (const { _id } of await tokensOf(group.uuid, input.token, call)) {
-        const gone = call.users.remove(_id, call.actor.uuid);
-        // Somebody else may have been faster.
-        ended.push(...(await gone.catch((error: unknown) => (isMissing(error) ? [] : Promise.reject(error as Error)))));
+      for (;;) {
+        const found = await tokensOf(group.uuid, input.token, call);
+        if (found.length === 0) return ended;
+        for (const { _id } of found) {
+          const gone = call.users.remove(_id, call.actor.uuid);
+          // Somebody else may have been faster.
+          ended.push(...(await gone.catch((error: unknown) => (isMissing(error) ? [] : Promise.reject(error as Error)))));
+        }
       }
-      return ended;
     };
     const ended = await revokeAll();
     const endAgain = async (): Promise<boolean> => (await revokeAll()).length > 0;
