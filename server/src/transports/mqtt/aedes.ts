@@ -10,18 +10,52 @@ interface BrokerInternals {
 interface ClientInternals {
   readonly conn: Duplex;
   /** By filter. */
-  readonly subscriptions: Readonly<Record<string, { readonly qos: number } | undefined>>;
+  readonly subscriptions: Readonly<Record<string, unknown>>;
   /** The packets that were seen, by broker: a second one with the same number is a repeat. */
   readonly duplicates: Record<string, number>;
-  /** The parser of mqtt-packet. */
   readonly _parser: Parser;
+  connackSent: boolean;
+  /** Nothing is read any more until aedes has let it in. */
+  pause(): void;
+  /** How many packets are being worked at: only then more is read when there is none. */
+  _parsingBatch: number;
+  /** One packet is done. */
+  _nextBatch(): void;
 }
 
-/** mqtt-packet's parser: `_parseLength` reads the remaining length of a packet and is true when it has it. */
-interface Parser {
-  packet: { readonly length: number };
+/** A packet as mqtt-packet has read it. */
+export interface Parsed {
+  readonly cmd: string;
+  /** The remaining length. */
+  readonly length: number;
+  readonly dup: boolean;
+  readonly qos: number;
+  readonly topic: string | null;
+  readonly messageId?: number;
+  readonly username?: string;
+  readonly password?: Uint8Array;
+  readonly will?: { readonly topic: string; readonly qos: number };
+  readonly subscriptions?: readonly { readonly topic: string }[];
+  readonly unsubscriptions?: readonly string[];
+}
+
+/** The parser of mqtt-packet 9: its steps, each true when it has what it needs, and what they work on. */
+export interface Parser {
+  readonly packet: Parsed;
+  /** Set when a step has failed. */
+  readonly error: Error | null;
+  /** Bytes that are not consumed yet, those of the packet first. */
+  readonly _list: { readonly length: number; slice(start: number, end: number): Buffer; consume(bytes: number): void };
+  /** How much of them is read. */
+  readonly _pos: number;
+  _parseHeader(): boolean;
   _parseLength(): boolean;
-  emit(event: 'error', error: Error): boolean;
+  _parsePayload(): boolean;
+  _parseString(): string | null;
+  _emitError(error: Error): void;
+  parse(bytes: Buffer): number;
+  /** Sees packets before aedes does. */
+  prependListener(event: 'packet', listener: (packet: Parsed) => void): unknown;
 }
 
 const internalsOf = (client: Client): ClientInternals => client as unknown as ClientInternals;
@@ -32,22 +66,36 @@ export const clientOf = (broker: Aedes, clientId: string): Client | undefined =>
 /** Bytes that the other end has not read yet. */
 export const backlogOf = (client: Client): number => internalsOf(client).conn.writableLength;
 
-/** What a connected client subscribes to, with the QoS that it asked for. */
-export const subscriptionsOf = (client: Client): readonly (readonly [filter: string, qos: number])[] =>
-  Object.entries(internalsOf(client).subscriptions).map(([filter, subscribed]) => [filter, subscribed?.qos ?? 0]);
+/** The filters that a connected client subscribes to. */
+export const filtersOf = (client: Client): readonly string[] => Object.keys(internalsOf(client).subscriptions);
 
-/**
- * Ends a connection as soon as a packet announces more than `most` bytes: mqtt-packet would wait for all of them, up to 256 MiB.
- */
-export const limitPackets = (client: Client, most: number): void => {
-  const parser = internalsOf(client)._parser;
-  const parseLength = parser._parseLength.bind(parser);
-  parser._parseLength = () => {
-    const known = parseLength();
-    if (!known || parser.packet.length <= most) return known;
-    parser.emit('error', new Error(`a packet is larger than ${most} bytes`));
-    return false;
+export const parserOf = (client: Client): Parser => internalsOf(client)._parser;
+
+/** Can anything be sent to a client? */
+export const isOpen = (client: Client): boolean => !client.closed && !internalsOf(client).conn.destroyed;
+
+/** Reads nothing more of a client until aedes has let it in. */
+export const pause = (client: Client): void => internalsOf(client).pause();
+
+/** More packets than are ever worked at. */
+const many = 1_000_000;
+
+/** Reads nothing more of a client that was let in; the function returned goes on. */
+export const stopReading = (client: Client): (() => void) => {
+  const internals = internalsOf(client);
+  internals._parsingBatch += many;
+  return () => {
+    internals._parsingBatch -= many;
+    internals._nextBatch();
   };
+};
+
+/** Has CONNACK been sent? Nothing goes out before it [MQTT-3.2.0-1]. */
+export const isLetIn = (client: Client): boolean => internalsOf(client).connackSent;
+
+/** aedes notes it only after it has told that CONNACK is sent, and puts packets that come in between aside. */
+export const letIn = (client: Client): void => {
+  internalsOf(client).connackSent = true;
 };
 
 /** How many packets a client is known to have had: a packet comes once by each matching subscription, all of them at once. */

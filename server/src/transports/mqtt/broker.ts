@@ -17,11 +17,13 @@ import { isJobTopic, publishedTopic } from '../../mqtt/rights.ts';
 import type { MqttSessions } from '../../mqtt/sessions.ts';
 import { publicationOf, stored, type Publication } from '../../mqtt/stored-publish.ts';
 import type { QoS } from '../../mqtt/subscription-index.ts';
-import { backlogOf, clientOf, forgetPacket, limitPackets } from './aedes.ts';
-import { openLink, wantedQos, type Link } from './link.ts';
+import { backlogOf, clientOf, forgetPacket, isLetIn, isOpen, letIn, pause } from './aedes.ts';
+import { openLink, type Link } from './link.ts';
 import { commandWording, meshbluWording, outletTo, type Told } from './outlet.ts';
 import { shownBy } from './peer.ts';
 import { persistenceOf, sessionMark } from './persistence.ts';
+import { holdToStandard } from './strict.ts';
+import { answerEachFilter } from './suback.ts';
 
 /** What the broker works with. */
 export interface BrokerKit {
@@ -84,6 +86,8 @@ const drainMs = 10_000;
 const connectMs = 10_000;
 /** How long it may take until the clients have left when the broker closes, in milliseconds. */
 const closeMs = 3_000;
+/** How many messages with QoS 2 a client may have sent without PUBREL; one more ends the connection. */
+const maxUnreleased = 1_000;
 /** How many devices one connection may speak for. */
 const maxDevicesPerLink = 1_000;
 /** Where a call goes that a client made by publishing: nobody subscribes to it. */
@@ -104,6 +108,10 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
   const asking = new WeakMap<Client, ConnectPacket>();
   const addresses = new WeakMap<Client, string>();
   const provenAt = new WeakMap<Client, number>();
+  /** Reads what a client has sent behind CONNECT. */
+  const goOn = new WeakMap<Client, () => void>();
+  /** [MQTT-4.6.0-3] PUBREC goes out in the order in which the messages came. */
+  const turns = new WeakMap<object, () => Promise<void>>();
   let messages = 0;
   const prefix = randomBytes(9).toString('base64url');
   const nextMessage = (): string => `${prefix}.${(messages += 1).toString(36)}`;
@@ -118,6 +126,7 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
     maxClientsIdLength: maxClientIdBytes,
     preConnect(client, packet, callback) {
       asking.set(client, packet);
+      pause(client);
       callback(null, true);
     },
     authenticate(client, username, password, done) {
@@ -142,13 +151,20 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
       const link = links.get(client);
       if (link === undefined) return callback(new Error('not connected'));
       grant(link, subscription).then(
-        (granted) => callback(null, granted ? subscription : null),
+        // aedes would take the QoS of one matching subscription for that of all: which one a message gets is decided when it goes out.
+        (granted) => callback(null, granted ? { ...subscription, qos: 2 } : null),
         (error: unknown) => callback(error as Error),
       );
     },
     authorizeForward: (client, packet) => forward(links.get(client), packet),
+    published(packet, _client, callback) {
+      const turn = turns.get(packet);
+      if (turn === undefined) return callback(null);
+      turn().then(() => callback(null), callback);
+    },
   });
   await broker.listen();
+  const watchFilters = answerEachFilter(broker);
 
   const refusalOf = (error: unknown): ReturnType<typeof refused> => {
     if (error instanceof LoginRefused) return refused(error.returnCode);
@@ -267,7 +283,7 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
   /** Broadcasts of a device that the client subscribes to come on that device's topic, everything else on its own. */
   const topicOf = (link: Link, own: string, data: unknown): string => {
     const from = (data as { readonly fromUuid?: unknown } | null | undefined)?.fromUuid;
-    return typeof from === 'string' && from !== own && link.granted.has(from) ? from : own;
+    return typeof from === 'string' && from !== own && link.filters.has(from) ? from : own;
   };
 
   const end = (link: Link, told?: Told): Promise<unknown> => {
@@ -310,6 +326,18 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
   broker.on('unsubscribe', (filters, client) => {
     const link = links.get(client);
     for (const filter of filters) if (link?.ended === false) kit.unlisten(link.connection, filter);
+    link?.filters.remove(filters);
+    goOn.get(client)?.();
+  });
+  broker.on('subscribe', (_subscriptions, client) => {
+    links.get(client)?.filters.refresh();
+    goOn.get(client)?.();
+  });
+  broker.on('connackSent', ({ returnCode }, client) => {
+    if (returnCode !== 0) return;
+    letIn(client);
+    links.get(client)?.filters.refresh();
+    goOn.get(client)?.();
   });
   broker.on('ping', (_packet, client) => provenAt.set(client, now()));
   // What a client does wrong ends its own connection, and that is all.
@@ -325,22 +353,35 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
     const topic = publishedTopic(identity.prefix, packet.topic);
     if (!wellFormed(topic)) throw new RegistryError('invalid-input');
     const payload = Buffer.from(packet.payload);
-    if (isJobTopic(topic) && own.write(topic)) {
+    const isJob = isJobTopic(topic) && own.write(topic);
+    if (!isJob && !(await permission.publish(identity, topic, own))) throw new RegistryError('forbidden');
+    const qos = packet.qos as QoS;
+    const { messageId } = packet;
+    // [MQTT-3.3.1-3] It says nothing of what goes out.
+    packet.dup = false;
+    let remembered: Promise<void> | undefined;
+    if (qos === 2 && messageId !== undefined) {
+      if (!link.incoming.accept(messageId)) return undefined;
+      if (link.incoming.size > maxUnreleased) throw new RegistryError('busy');
+      if (link.keeps) remembered = queue.addIncoming(link.client.id, messageId);
+      turns.set(packet, link.pubrecs());
+    }
+    if (isJob) {
       Object.assign(packet, { topic: nowhere, payload: Buffer.alloc(0), retain: false });
+      await remembered;
       const finish = await kit.jobs(identity.actor, link.connection, topic, payload);
       return async () => answer(link, await finish());
     }
-    if (!(await permission.publish(identity, topic, own))) throw new RegistryError('forbidden');
     packet.topic = topic;
-    const qos = packet.qos as QoS;
-    const { messageId } = packet;
-    if (qos === 2 && messageId !== undefined && !link.incoming.accept(messageId)) return undefined;
     const publication = { topic, payload, qos, retain: packet.retain };
     const id = nextMessage();
     Object.assign(packet, stampOf(id));
-    await publications.take(id, publication, (kept) => expect(id, topic, kept));
+    const taken = publications.take(id, publication, (kept) => expect(id, topic, kept));
+    await Promise.all([taken, remembered]);
     const device = await kit.ingest.take(identity, publication, id);
     if (device !== undefined) speakFor(link, device.uuid, device.serial);
+    // aedes hands on what it can acknowledge, and nothing else.
+    if (messageId !== undefined && !isOpen(link.client)) await emit(id, publication);
     return undefined;
   };
 
@@ -353,7 +394,7 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
   const expect = (id: string, topic: string, kept: ReadonlyMap<string, QoS>): void => {
     for (const clientId of kept.keys()) {
       const link = linkHere(clientId);
-      if (link?.keeps === true && wantedQos(link.client, topic) !== undefined) expectRow(link, id);
+      if (link?.keeps === true && link.filters.wanted(topic) !== undefined) expectRow(link, id);
     }
   };
 
@@ -374,20 +415,27 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
     if (link.ended) throw new RegistryError('unauthenticated');
     if (topic === sessionMark || !wellFormed(topic) || topic.startsWith('$share/')) return false;
     const { identity, own, connection } = link;
-    let granted = await permission.subscribe(identity, topic, own);
-    if (!granted && (await permission.hear(identity, topic))) {
-      kit.listen(connection, topic);
-      granted = true;
+    if (!link.filters.reserve(topic)) return false;
+    let granted = false;
+    try {
+      granted = await permission.subscribe(identity, topic, own);
+      if (!granted && (await permission.hear(identity, topic))) {
+        kit.listen(connection, topic);
+        granted = true;
+      }
+    } finally {
+      link.filters.settle(topic, granted ? (qos as QoS) : undefined);
     }
-    if (granted) link.granted.set(topic, qos as QoS);
     return granted;
   };
 
   /** Lets a message out to a client, if it may still have it. */
   const forward = (link: Link | undefined, packet: AedesPublishPacket): AedesPublishPacket | null => {
     if (link === undefined || (link.ended && !isOurs(link, packet))) return null;
-    const { client, keeps } = link;
+    const { client } = link;
     const { topic, brokerId } = packet;
+    // [MQTT-3.2.0-1] What is kept waits for CONNACK.
+    if (!isLetIn(client) && !link.outgoing.byPacket.has(brokerId)) return null;
     forgetPacket(client, link.passed, brokerId);
     if (backlogOf(client) > maxBacklogBytes) {
       // What is kept comes again when the client does.
@@ -400,9 +448,10 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
       return null;
     }
     if (!allowed) return withhold(link, brokerId);
-    if (packet.qos > 0) {
-      packet.qos = Math.min(packet.qos, wantedQos(client, topic) ?? packet.qos) as QoS;
-      if (keeps && packet.qos > 0) packet.messageId ??= link.outgoing.nextMessageId();
+    // What has waited for the client has its QoS and its identifier already.
+    if (packet.qos > 0 && packet.messageId === undefined) {
+      packet.qos = Math.min(packet.qos, link.filters.wanted(topic) ?? packet.qos) as QoS;
+      if (packet.qos > 0) packet.messageId = link.outgoing.nextMessageId();
     }
     return packet;
   };
@@ -436,7 +485,7 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
 
   /** Tells a client something of its own, if it subscribes to it. */
   const tell = (link: Link, { topic, payload }: Told, message: string | undefined): void => {
-    const wanted = wantedQos(link.client, topic);
+    const wanted = link.filters.wanted(topic);
     if (wanted === undefined) return;
     const publication: Publication = { topic, payload: Buffer.from(payload), qos: wanted > 0 ? 1 : 0, retain: false };
     const id = message ?? nextMessage();
@@ -493,7 +542,8 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
     handle(stream, address, request) {
       const client = broker.handle(stream, request);
       addresses.set(client, address);
-      limitPackets(client, maxPacketBytes);
+      watchFilters(client);
+      goOn.set(client, holdToStandard(client, maxPacketBytes));
     },
     change(change) {
       const arrived = publications.arrived(change);

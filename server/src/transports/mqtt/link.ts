@@ -2,8 +2,10 @@ import type { Client } from 'aedes';
 import type { Connection } from '../../connections.ts';
 import type { MqttIdentity } from '../../mqtt/login.ts';
 import { ownRights, type OwnRights } from '../../mqtt/rights.ts';
-import { matches, type Subscribed } from '../../mqtt/subscription-index.ts';
-import { subscriptionsOf } from './aedes.ts';
+import type { Subscribed } from '../../mqtt/subscription-index.ts';
+import { filtersOf } from './aedes.ts';
+import { openFilters, type Filters } from './filters.ts';
+import { openTurns, type Turns } from './turns.ts';
 
 /** One MQTT connection that has proved who it is, and the part of its session that is in memory while it is here. */
 export interface Link {
@@ -19,8 +21,7 @@ export interface Link {
   readonly hasWill: boolean;
   /** The subscriptions of the session that goes on; null if there was none. */
   readonly restored: readonly Subscribed[] | null;
-  /** Filters that were granted, with their QoS. */
-  readonly granted: Map<string, 0 | 1 | 2>;
+  readonly filters: Filters;
   /** The messages that it was offered lately. */
   readonly passed: string[];
   readonly outgoing: Outgoing;
@@ -31,7 +32,10 @@ export interface Link {
   following: Promise<void>;
   /** Carries out one piece of work after the other, in the order in which it came. */
   line<T>(work: () => Promise<T>): Promise<T>;
-  /** The same for what it is told. */
+  /** In which PUBREC goes out, and PUBREL [MQTT-4.6.0-3] [MQTT-4.6.0-4]. */
+  readonly pubrecs: Turns;
+  readonly pubrels: Turns;
+  /** The same as `line` for what it is told. */
   tellLater(work: () => Promise<void>): Promise<void>;
   /** Counts something as under way until it is done. */
   track<T>(work: Promise<T>): Promise<T>;
@@ -60,6 +64,7 @@ export interface Incoming {
   /** Was it there already? The first one to ask is told no. */
   isKnown(messageId: number): boolean;
   release(messageId: number): boolean;
+  readonly size: number;
 }
 
 const highest = 65_535;
@@ -98,16 +103,10 @@ const openIncoming = (unreleased: readonly number[]): Incoming => {
       return false;
     },
     release: (messageId) => state.delete(messageId),
+    get size() {
+      return state.size;
+    },
   };
-};
-
-/** The highest QoS with which this client wants messages on this topic; undefined if it does not. */
-export const wantedQos = (client: Client, topic: string): 0 | 1 | 2 | undefined => {
-  let wanted: number | undefined;
-  for (const [filter, qos] of subscriptionsOf(client)) {
-    if (qos > (wanted ?? -1) && (filter === topic || matches(filter, topic))) wanted = qos;
-  }
-  return wanted as 0 | 1 | 2 | undefined;
 };
 
 /** A link without anything under way. */
@@ -126,7 +125,9 @@ export const openLink = (
   return {
     ...parts,
     own: ownRights(given.identity),
-    granted: new Map(),
+    filters: openFilters(() => filtersOf(given.client)),
+    pubrecs: openTurns(),
+    pubrels: openTurns(),
     passed: [],
     outgoing: openOutgoing(unacknowledged),
     incoming: openIncoming(unreleased),

@@ -114,6 +114,8 @@ export const openUpgrades = (
       }
       server.handleUpgrade(request, socket, head, (webSocket) => {
         const stream = createWebSocketStream(webSocket);
+        // [MQTT-6.0.0-1]
+        webSocket.on('message', (_data, isBinary) => !isBinary && webSocket.terminate());
         stream.on('error', () => webSocket.terminate());
         broker.handle(stream, request.socket.remoteAddress ?? '', request);
       });

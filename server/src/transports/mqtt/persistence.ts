@@ -3,7 +3,7 @@ import { Readable } from 'node:stream';
 import type { MqttQueue } from '../../mqtt/queue.ts';
 import type { Retained } from '../../mqtt/retained.ts';
 import type { MqttSessions } from '../../mqtt/sessions.ts';
-import type { QoS, Subscribed } from '../../mqtt/subscription-index.ts';
+import type { QoS } from '../../mqtt/subscription-index.ts';
 import type { Link } from './link.ts';
 
 /** The topic of a subscription that nobody has made: it only tells aedes that there is a session. */
@@ -13,6 +13,7 @@ interface Outbound {
   readonly cmd: 'publish' | 'pubrel';
   readonly brokerId: string;
   readonly messageId: number;
+  readonly qos: QoS;
 }
 
 interface Identified {
@@ -50,28 +51,39 @@ export const persistenceOf = (kit: {
         outgoing.byPacket.set(id, { row: id, waited: true });
         const given = messageId ?? outgoing.nextMessageId();
         const cmd = received ? 'pubrel' : 'publish';
-        yield { cmd, ...publication, brokerId: id, brokerCounter: 1, messageId: given, dup: messageId !== undefined };
+        // [MQTT-3.6.1-1] PUBREL knows no repeats.
+        const dup = !received && messageId !== undefined;
+        yield { cmd, ...publication, brokerId: id, brokerCounter: 1, messageId: given, dup };
       }
     } finally {
       outgoing.drain();
     }
   }
 
+  /** Writes down what a client subscribes to: aedes asks for it once for each filter of a packet. */
+  const writing = new WeakMap<Link, Promise<void>>();
+  const keepFilters = (link: Link): Promise<void> | undefined => {
+    if (!link.keeps) return undefined;
+    const written =
+      writing.get(link) ??
+      link.line(() => {
+        writing.delete(link);
+        return sessions.subscribe(link.client.id, link.id, link.filters.all());
+      });
+    writing.set(link, written);
+    return written;
+  };
+
   return {
     setup: nothing,
     storeRetained: nothing,
     createRetainedStreamCombi: (filters: readonly string[]) => Readable.from(retainedPackets(retained, filters)),
 
-    async addSubscriptions(client: Client): Promise<void> {
-      const link = linkOf(client);
-      const all: readonly Subscribed[] = [...link.granted].map(([topic, qos]) => ({ topic, qos }));
-      if (link.keeps) await link.line(() => sessions.subscribe(client.id, link.id, all));
-    },
+    addSubscriptions: async (client: Client): Promise<void> => keepFilters(linkOf(client)),
     async removeSubscriptions(client: Client, filters: readonly string[]): Promise<void> {
       const link = linkOf(client);
-      for (const filter of filters) link.granted.delete(filter);
-      const all: readonly Subscribed[] = [...link.granted].map(([topic, qos]) => ({ topic, qos }));
-      if (link.keeps) await link.line(() => sessions.subscribe(client.id, link.id, all));
+      link.filters.remove(filters);
+      await keepFilters(link);
     },
     async subscriptionsByClient(client: Client): Promise<readonly { topic: string; qos: QoS }[]> {
       const link = linkOf(client);
@@ -86,11 +98,17 @@ export const persistenceOf = (kit: {
       const { outgoing } = link;
       if (packet.cmd === 'pubrel') {
         const row = outgoing.byMessageId.get(packet.messageId);
+        const turn = link.pubrels();
         if (row !== undefined && row !== '') await link.track(queue.received(row));
-        return;
+        return turn();
       }
       const message = outgoing.byPacket.get(packet.brokerId);
-      if (message === undefined) throw new Error('no such packet');
+      // The subscription is younger than the message: it does not wait for this client.
+      if (message === undefined) return;
+      if (packet.qos === 0) {
+        outgoing.byPacket.delete(packet.brokerId);
+        return link.track(queue.remove(client.id, message.row));
+      }
       if (!message.waited) await outgoing.drained;
       outgoing.byPacket.delete(packet.brokerId);
       outgoing.byMessageId.set(packet.messageId, message.row);
@@ -119,10 +137,7 @@ export const persistenceOf = (kit: {
       if (!linkOf(client).incoming.isKnown(packet.messageId)) throw new Error('no such packet');
       return packet;
     },
-    async incomingStorePacket(client: Client, { messageId }: Identified): Promise<void> {
-      const link = linkOf(client);
-      if (link.keeps) await link.track(queue.addIncoming(client.id, messageId));
-    },
+    incomingStorePacket: nothing,
     async incomingDelPacket(client: Client, { messageId }: Identified): Promise<void> {
       const link = linkOf(client);
       if (!link.incoming.release(messageId)) throw new Error('no such packet');

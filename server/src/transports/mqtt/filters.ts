@@ -1,0 +1,70 @@
+import { matches, type QoS, type Subscribed } from '../../mqtt/subscription-index.ts';
+
+/** What one client subscribes to. */
+export interface Filters {
+  has(filter: string): boolean;
+  /** All that were granted. */
+  all(): readonly Subscribed[];
+  /** Makes room for a filter that is asked for; false if the client has as many as it may. */
+  reserve(filter: string): boolean;
+  /** Says what came of it: the QoS that is granted, or undefined. */
+  settle(filter: string, qos: QoS | undefined): void;
+  remove(filters: readonly string[]): void;
+  /** The highest QoS with which the client wants messages on this topic; undefined if it does not. */
+  wanted(topic: string): QoS | undefined;
+  /** The filters that messages are delivered by have changed. */
+  refresh(): void;
+}
+
+/** How many filters a client may have subscribed to, and their length in all, in characters. */
+const most = 1_000;
+const mostCharacters = 262_144;
+/** Topics of which it is known by heart what the client wants. */
+const mostKnown = 1_000;
+
+/** Opens them, without any. `delivering` gives the filters that messages are delivered by: a filter is granted first. */
+export const openFilters = (delivering: () => readonly string[]): Filters => {
+  const granted = new Map<string, QoS>();
+  const asked = new Set<string>();
+  const known = new Map<string, QoS | undefined>();
+  let characters = 0;
+
+  const look = (topic: string): QoS | undefined => {
+    let wanted: QoS | undefined;
+    for (const filter of delivering()) {
+      const qos = granted.get(filter);
+      if (qos !== undefined && qos > (wanted ?? -1) && (filter === topic || matches(filter, topic))) wanted = qos;
+    }
+    return wanted;
+  };
+
+  return {
+    has: (filter) => granted.has(filter),
+    all: () => [...granted].map(([topic, qos]) => ({ topic, qos })),
+    reserve(filter) {
+      if (granted.has(filter) || asked.has(filter)) return true;
+      if (granted.size + asked.size >= most || characters + filter.length > mostCharacters) return false;
+      asked.add(filter);
+      characters += filter.length;
+      return true;
+    },
+    settle(filter, qos) {
+      const isNew = asked.delete(filter);
+      if (qos !== undefined) granted.set(filter, qos);
+      else if (isNew) characters -= filter.length;
+      known.clear();
+    },
+    remove(filters) {
+      for (const filter of filters) if (granted.delete(filter)) characters -= filter.length;
+      known.clear();
+    },
+    wanted(topic) {
+      if (known.has(topic)) return known.get(topic);
+      if (known.size >= mostKnown) known.clear();
+      const wanted = look(topic);
+      known.set(topic, wanted);
+      return wanted;
+    },
+    refresh: () => known.clear(),
+  };
+};
