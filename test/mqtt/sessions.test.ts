@@ -111,7 +111,7 @@ onBothStores('MQTT sessions and delivery (MQTT 3.1.1)', (registries) => {
     const publisher = await as('p');
     await publisher.publish(`${here}/a`, 'old', { qos: 1, retain: true });
     await publisher.publish(`${here}/a`, 'new', { qos: 1, retain: true });
-    await publisher.publish(`${here}/b`, 'b', { retain: true });
+    await publisher.publish(`${here}/b`, 'b', { qos: 1, retain: true });
     const late = await as('late');
     await late.subscribe(`${here}/#`, 1);
     await until(() => late.got.length === 2);
