@@ -10,6 +10,7 @@ import { openCarriage } from './delivery/carry.ts';
 import type { Feed } from './delivery/feed.ts';
 import { openForwarding } from './delivery/forwarding.ts';
 import type { History } from './delivery/history.ts';
+import { openInFlight } from './delivery/in-flight.ts';
 import { openLine } from './delivery/line.ts';
 import { openListening } from './delivery/listening.ts';
 import { openLive } from './delivery/live/live.ts';
@@ -40,16 +41,16 @@ export interface Foundation {
   readonly due: Pushes['due'];
   readonly node: Node;
   readonly devices: Documents<DeviceDocument>;
-  readonly tokens: Tokens;
-  readonly authorities: Authorities;
-  readonly ids: DerivedIds;
+  readonly tokens: Pick<Tokens, 'issue' | 'revoke'>;
+  readonly authorities: Pick<Authorities, 'of'>;
+  readonly ids: Pick<DerivedIds, 'uuid'>;
   readonly connections: Connections;
   /** The uuids of those who are worth as much as this user. */
   readonly ownedBy: (uuid: string) => Promise<readonly string[]>;
   /** The key that signs webhooks, PEM. */
   readonly privateKey: () => Promise<string>;
   readonly alone: boolean;
-  readonly config: Config;
+  readonly config: Pick<Config, 'privateWebhooks' | 'resumeWindowMs'>;
   readonly clock: Clock;
   readonly report: (error: unknown) => void;
 }
@@ -81,10 +82,9 @@ export const openRealtime = (
   }: Foundation,
   closers: (() => unknown)[],
 ) => {
-  const { now } = clock;
   const available = (): void => node.check();
   const listening = openListening(config.resumeWindowMs);
-  const subscriptions = openStoredSubscriptions(store);
+  const subscriptions = openStoredSubscriptions(store, clock);
   const live = openLive({
     store,
     feed,
@@ -113,7 +113,8 @@ export const openRealtime = (
     void carriage.send(readMessage(input, from, ids.uuid(purpose, null)), false).catch(report);
   };
   const forwarding = openForwarding(webhooks, (from, to, body) => say(from, 'forward', { ...body, devices: to }));
-  const behind = openBehind();
+  const inFlight = openInFlight(clock.monotonic);
+  const behind = openBehind(inFlight);
   const line = openLine(feed, (error, before) => {
     const isPaused = error instanceof RegistryError && error.code === 'unavailable';
     if (isPaused) resume.refused(before);
@@ -121,7 +122,7 @@ export const openRealtime = (
   });
   const { note } = history;
   const deliveries = openDeliveries({ connections, listening, devices, subscriptions, forwarding, behind, note, available });
-  const carriage = openCarriage({ store, feed, line, behind, deliveries, alone, now });
+  const carriage = openCarriage({ store, feed, line, behind, inFlight, deliveries, connections, alone, clock });
   const waiting = openWaiting();
   const pushes = openPushes({ due, connections, devices, authorities, waiting, behind, available });
   const replay = openReplay({ deliveries, pushes, history, devices, connections });
@@ -136,6 +137,7 @@ export const openRealtime = (
     subscriptions,
     devices,
     clock,
+    isServing: () => node.state === 'serving',
     report,
   });
   closers.push(() => resume.close());
@@ -153,6 +155,7 @@ export const openRealtime = (
   const follow = (checkConnections: () => Promise<void>): void => {
     closers.push(feed.subscribe((change) => subscriptions.change(change)));
     closers.push(feed.onResync(() => subscriptions.resync()));
+    closers.push(feed.onResync(() => inFlight.doubt()));
     closers.push(node.carry({ change: publish, resync: checkConnections }));
     closers.push(node.carry({ resync: () => resume.hole() }));
     closers.push(node.carry({ change: live.change, resync: live.resync }));

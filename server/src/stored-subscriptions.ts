@@ -1,16 +1,18 @@
+import type { Clock } from './clock.ts';
 import type { Change } from './delivery/feed.ts';
 import { isDuplicateKey } from './store/duplicate-key.ts';
 import { joinLoads } from './loader.ts';
 import type { SubscriptionDocument } from './store/collections.ts';
 import type { Filter } from 'mongodb';
 import type { Collection, Store } from './store/port.ts';
+import { reached } from './store/reached.ts';
 
 /** One stored subscription as routing needs it. */
 export type Subscription = Pick<SubscriptionDocument, 'subscriberUuid' | 'emitterUuid' | 'type'>;
 
 /** The stored subscriptions of devices (Meshblu reference, sections 2.18 and 6). */
 export interface StoredSubscriptions {
-  /** Those with this emitter; from memory after the first time, kept right by the feed. */
+  /** Those with this emitter; from memory after the first time, kept right by the feed. Fails with `unavailable` if the store cannot be reached. */
   of(emitterUuid: string): Promise<readonly Subscription[]>;
   /** The same at once; undefined if they have to be loaded. */
   known(emitterUuid: string): readonly Subscription[] | undefined;
@@ -50,7 +52,7 @@ const unique = (found: readonly SubscriptionDocument[]): readonly Subscription[]
 type Rows = Collection<SubscriptionDocument>;
 
 /** The subscriptions by one of their two devices, in memory after the first time. Questions that come together are one query. */
-const openKept = (rows: Rows, property: 'emitterUuid' | 'subscriberUuid') => {
+const openKept = (rows: Rows, property: 'emitterUuid' | 'subscriberUuid', clock: Clock) => {
   const known = new Map<string, Promise<readonly Subscription[]>>();
   const values = new WeakMap<Promise<readonly Subscription[]>, readonly Subscription[]>();
   let generation = 0;
@@ -58,7 +60,7 @@ const openKept = (rows: Rows, property: 'emitterUuid' | 'subscriberUuid') => {
     async (uuids) => {
       const found = new Map<string, SubscriptionDocument[]>(uuids.map((uuid) => [uuid, []]));
       const named = { [property]: { $in: [...uuids] }, deleted: { $ne: true } } as Filter<SubscriptionDocument>;
-      for (const row of await rows.find(named).toArray()) found.get(row[property])?.push(row);
+      for (const row of await reached(clock, rows.find(named).toArray())) found.get(row[property])?.push(row);
       return found;
     },
     (uuid) => uuid,
@@ -99,10 +101,10 @@ const openKept = (rows: Rows, property: 'emitterUuid' | 'subscriberUuid') => {
 };
 
 /** Opens the stored subscriptions. Entries that an old database marks as deleted do not count. */
-export const openStoredSubscriptions = (store: Store): StoredSubscriptions => {
+export const openStoredSubscriptions = (store: Store, clock: Clock): StoredSubscriptions => {
   const rows = store.collection('subscriptions');
-  const byEmitter = openKept(rows, 'emitterUuid');
-  const bySubscriber = openKept(rows, 'subscriberUuid');
+  const byEmitter = openKept(rows, 'emitterUuid', clock);
+  const bySubscriber = openKept(rows, 'subscriberUuid', clock);
   const forget = ({ emitterUuid, subscriberUuid }: Pick<Subscription, 'emitterUuid' | 'subscriberUuid'>): void => {
     byEmitter.forget(emitterUuid);
     bySubscriber.forget(subscriberUuid);

@@ -1,5 +1,6 @@
 import type { Guarded } from '@rollcall/server/internal/store/collections';
 import { freeze } from '@rollcall/server/internal/documents-size';
+import { compileFilter } from '@rollcall/server/documents';
 import type { Store } from '@rollcall/server/store';
 import {
   driverError,
@@ -58,6 +59,10 @@ export interface ConnectionOptions {
   readonly breaks: StoreBreaks;
   /** Told of each write when the node hands it to the network. */
   sent(collection: string, document: Guarded | null): void;
+}
+
+interface BulkReplacement {
+  readonly replaceOne: { readonly filter: Readonly<Record<string, unknown>>; readonly replacement: Guarded };
 }
 
 const hex = (value: number): string => value.toString(16).padStart(8, '0');
@@ -158,26 +163,34 @@ export const openConnection = ({ world, host, set, breaks, sent }: ConnectionOpt
     ...(!breaks.anyRev && filter['_rollcall'] !== undefined && { unwritten: true }),
   });
 
-  const addressesOf = (collection: string, filter: Readonly<Record<string, unknown>>): string[] => {
+  const addressesOf = (collection: string, filter: Readonly<Record<string, unknown>>): string[] | null => {
     const value = collection === 'devices' ? filter['uuid'] : filter['_id'];
+    if (value === undefined) return null;
     return typeof value === 'string' ? [value] : (value as { $in: string[] }).$in;
   };
 
+  const committedOf = (name: string, filter: Readonly<Record<string, unknown>>, through: number): readonly Guarded[] => {
+    const addresses = addressesOf(name, filter);
+    if (addresses === null) return set.committedDocuments(name, through).filter(compileFilter(filter));
+    return addresses.flatMap(
+      (address) => shown(breaks.localReads ? set.latest(name, address) : set.committedDocument(name, address, through)) ?? [],
+    );
+  };
+
   const collectionOf = (name: string) => ({
-    find: (filter: Readonly<Record<string, unknown>>) => ({
-      toArray: () =>
-        read((through) =>
-          Object.keys(filter).length === 0
-            ? set.all(name)
-            : addressesOf(name, filter).flatMap(
-                (address) =>
-                  shown(breaks.localReads ? set.latest(name, address) : set.committedDocument(name, address, through)) ?? [],
-              ),
-        ),
-    }),
+    find(filter: Readonly<Record<string, unknown>>) {
+      const toArray = () =>
+        read((through) => (Object.keys(filter).length === 0 ? set.all(name) : committedOf(name, filter, through)));
+      return {
+        toArray,
+        async *[Symbol.asyncIterator]() {
+          yield* await toArray();
+        },
+      };
+    },
     findOne: (filter: Readonly<Record<string, unknown>>) =>
       ask(async () => {
-        const found = set.latest(name, addressesOf(name, filter)[0]!);
+        const found = set.latest(name, addressesOf(name, filter)![0]!);
         await set.committal();
         return shown(found);
       }),
@@ -190,6 +203,15 @@ export const openConnection = ({ world, host, set, breaks, sent }: ConnectionOpt
       const { matched } = await write(() =>
         set.write(name, conditionOf(name, filter), freeze(document), options?.upsert === true),
       );
+      return { matchedCount: matched };
+    },
+    async bulkWrite(operations: readonly BulkReplacement[]) {
+      const { matched } = await write(() => {
+        const results = operations.map(({ replaceOne: { filter, replacement } }) =>
+          set.write(name, conditionOf(name, filter), freeze(replacement), false),
+        );
+        return { matched: results.filter((one) => one.matched > 0).length, entry: results.at(-1)?.entry ?? null };
+      });
       return { matchedCount: matched };
     },
     deleteOne: (filter: Readonly<Record<string, unknown>>) => write(() => set.remove(name, String(filter['_id']))),

@@ -2,12 +2,14 @@ import { inspect } from 'node:util';
 import { RegistryError } from '@rollcall/client/contract';
 import { endForGood } from '@rollcall/server/internal/ending';
 import { openFeed, type Change, type Feed } from '@rollcall/server/internal/delivery/feed';
+import { failuresTo } from '@rollcall/server/internal/failures';
 import { openCache, revOf, type DocumentsCache } from '@rollcall/server/internal/documents-cache';
 import { openDoor, type Documents, type RequestId, type Step } from '@rollcall/server/internal/door';
 import { openNode, type Node } from '@rollcall/server/internal/node';
 import type { DeviceDocument, Guarded, TokenDocument } from '@rollcall/server/internal/store/collections';
 import type { Call, History } from './history.ts';
 import { openConnection, type Connection, type StoreBreaks } from './network.ts';
+import { openMessaging, type Messaging } from './realtime.ts';
 import type { ReplicaSet } from './replica-set.ts';
 import { openHost, type Host, type World } from './world.ts';
 
@@ -38,6 +40,7 @@ export interface Process {
   readonly node: Node;
   readonly cache: DocumentsCache;
   readonly devices: Documents<DeviceDocument>;
+  readonly messaging: Messaging;
   login(session: string): Promise<void>;
   update(call: Call, request: RequestId | null): Promise<number>;
   create(session: string, uuid: string, request: RequestId, effect: string): Promise<number>;
@@ -101,6 +104,9 @@ export const startProcess = (world: World, set: ReplicaSet, name: string, histor
   const shared = { store: connection.store, feed, node, cache, clock, windowSecret: Buffer.alloc(32, 1) };
   const devices = openDoor({ ...shared, collection: 'devices', key: 'uuid' });
   const tokens = openDoor({ ...shared, collection: 'tokens', key: '_id' });
+  const toRegistryError = failuresTo(log);
+  const report = (error: unknown): void => void toRegistryError(error);
+  const messaging = openMessaging({ name, store: connection.store, feed, node, devices, host, report });
 
   /** Sessions of this node, and how much of theirs is under way. */
   const sessions = new Map<string, { alive: boolean; underWay: Set<Promise<unknown>> }>();
@@ -182,6 +188,7 @@ export const startProcess = (world: World, set: ReplicaSet, name: string, histor
     node,
     cache,
     devices,
+    messaging,
     async login(session) {
       node.check();
       if (sessions.get(session)?.alive) return;

@@ -57,6 +57,8 @@ export interface ReplicaSet {
   remove(collection: string, id: string): WriteResult;
   /** The state that the first `through` committed entries make. */
   committedDocument(collection: string, address: string, through: number): Guarded | null;
+  /** All documents of a collection in that state. */
+  committedDocuments(collection: string, through: number): Guarded[];
   latest(collection: string, address: string): Guarded | null;
   all(collection: string): Guarded[];
   /** Resolves when everything that is in the log now is committed; rejects if an election comes before. */
@@ -139,6 +141,12 @@ export const openReplicaSet = (world: World): ReplicaSet => {
     return { matched: 1, entry };
   };
 
+  /** The version of a document in the state that the first `through` committed entries make. */
+  const versionAt = (list: readonly LogEntry[], through: number): Guarded | null => {
+    const last = log[Math.min(through, committed) - 1];
+    return list.findLast(({ index }) => last !== undefined && index <= last.index)?.document ?? null;
+  };
+
   const fits = (document: Guarded, { rev, unwritten }: Condition): boolean =>
     (rev === undefined || (document._rollcall?.rev ?? 0) === rev) && (!unwritten || document._rollcall === undefined);
 
@@ -178,15 +186,11 @@ export const openReplicaSet = (world: World): ReplicaSet => {
     remove(collection, id) {
       return latest(collection, id) === null ? { matched: 0, entry: null } : append(collection, 'delete', id, id, null);
     },
-    committedDocument(collection, address, through) {
-      const last = log[Math.min(through, committed) - 1];
-      if (last === undefined) return null;
-      const list = versions.get(keyOf(collection, address)) ?? [];
-      for (let index = list.length - 1; index >= 0; index -= 1) {
-        if (list[index]!.index <= last.index) return list[index]!.document;
-      }
-      return null;
-    },
+    committedDocument: (collection, address, through) => versionAt(versions.get(keyOf(collection, address)) ?? [], through),
+    committedDocuments: (collection, through) =>
+      [...versions.entries()].flatMap(([key, list]) =>
+        key.startsWith(`${collection}/`) ? (versionAt(list, through) ?? []) : [],
+      ),
     latest,
     all: (collection) =>
       [...versions.entries()].flatMap(([key, list]) =>

@@ -1,9 +1,12 @@
-import type { Connection } from '../connections.ts';
+import type { Clock } from '../clock.ts';
+import type { Connection, Connections, Extras } from '../connections.ts';
 import type { Sent } from '../domain/message.ts';
 import { isDuplicateKey } from '../store/duplicate-key.ts';
 import type { Store } from '../store/port.ts';
+import { reached } from '../store/reached.ts';
 import type { Behind } from './behind.ts';
 import type { Change, Feed } from './feed.ts';
+import type { Flight, InFlight } from './in-flight.ts';
 import type { Line } from './line.ts';
 import type { Deliveries } from './messages.ts';
 import { placedMessage, sentOf } from './placed.ts';
@@ -12,10 +15,10 @@ import { placedMessage, sentOf } from './placed.ts';
 export interface Carriage {
   /**
    * Delivers here at once and hands it to the other nodes; with only one node it takes its place in the feed. A repeat is delivered only if its
-   * first sending never came so far.
+   * first sending never came so far. What could overtake an earlier message of its sender is delivered when the feed brings it.
    */
   send(sent: Sent, repeated: boolean): Promise<void>;
-  /** Delivers what came by the feed; if it was delivered here before, only to those that were not up to date then. */
+  /** Delivers what came by the feed; if it was delivered here before, only to those that it passed by then. */
   arrived(change: Change): Promise<void> | undefined;
 }
 
@@ -23,17 +26,16 @@ export interface Carriage {
 const keptMs = 600_000;
 const maxKnown = 100_000;
 
-/** The ids of the messages that were delivered here lately, each with the moment. */
-const openKnown = (now: () => number, behind: Behind) => {
-  const known = new Map<string, { readonly at: number; readonly moment: number }>();
+/** The ids of the messages that were delivered here lately. */
+const openKnown = (now: () => number) => {
+  const known = new Map<string, number>();
   return {
-    /** The moment at which it was delivered; undefined the first time. */
-    momentOf: (id: string): number | undefined => known.get(id)?.moment,
+    has: (id: string): boolean => known.has(id),
     /** True the first time. */
     add(id: string): boolean {
       if (known.has(id)) return false;
-      known.set(id, { at: now(), moment: behind.moment() });
-      for (const [oldest, { at }] of known) {
+      known.set(id, now());
+      for (const [oldest, at] of known) {
         if (known.size <= maxKnown && now() - at < keptMs) break;
         known.delete(oldest);
       }
@@ -42,28 +44,86 @@ const openKnown = (now: () => number, behind: Behind) => {
   };
 };
 
+const nobody: ReadonlySet<Connection> = new Set();
+
 /** Opens the carriage. `alone`: there is no other node, and nothing is written. */
 export const openCarriage = (options: {
   readonly store: Store;
   readonly feed: Pick<Feed, 'place'>;
   readonly line: Pick<Line, 'cursor' | 'settled'>;
-  readonly behind: Behind;
+  readonly behind: Pick<Behind, 'has'>;
+  readonly inFlight: InFlight;
   readonly deliveries: Deliveries;
+  readonly connections: Pick<Connections, 'send'>;
   readonly alone: boolean;
-  readonly now: () => number;
+  readonly clock: Clock;
 }): Carriage => {
-  const { store, feed, line, behind, deliveries, alone, now } = options;
-  const known = openKnown(now, behind);
+  const { store, feed, line, behind, inFlight, deliveries, connections, alone, clock } = options;
+  const known = openKnown(clock.now);
   const rows = store.collection('messages');
 
-  const handOver = async (sent: Sent): Promise<boolean> => {
+  /** Writes the row; false if it is there already. */
+  const write = async (sent: Sent): Promise<boolean> => {
     try {
-      await rows.insertOne({ _id: sent.id, sent: JSON.stringify(sent), purgeAt: new Date(now() + keptMs) });
+      const row = { _id: sent.id, sent: JSON.stringify(sent), purgeAt: new Date(clock.now() + keptMs) };
+      await reached(clock, rows.insertOne(row));
       return true;
     } catch (error) {
       if (isDuplicateKey(error)) return false;
       throw error;
     }
+  };
+
+  const handOver = async (flight: Flight, sent: Sent): Promise<boolean> => {
+    try {
+      const isFirst = await write(sent);
+      inFlight.becomes(flight, 'written');
+      return isFirst;
+    } catch (error) {
+      inFlight.becomes(flight, 'doubtful');
+      throw error;
+    }
+  };
+
+  const deliver = async (flight: Flight, sent: Sent): Promise<void> => {
+    const told: (readonly Connection[])[] = [];
+    try {
+      // Its own place is not known yet: whoever resumes from this one gets it once more, and knows it by its id.
+      await deliveries.message(sent, { id: sent.id, cursor: line.cursor }, true, {
+        admits: (connection) => !behind.has(connection) && inFlight.admits(flight, connection),
+        send(to, event, body, extras) {
+          told.push(to);
+          connections.send(to, event, body, extras);
+        },
+      });
+    } catch (error) {
+      inFlight.failed(flight, new Set(told.flat()));
+      throw error;
+    }
+  };
+
+  /** The feed has brought it: whoever was passed by gets it now. */
+  const land = async (flight: Flight, sent: Sent, extras: Extras): Promise<void> => {
+    await flight.delivered;
+    try {
+      const { byFeed } = flight;
+      if (byFeed === null && !inFlight.owesAny(flight)) return;
+      const gets = (connection: Connection): boolean =>
+        byFeed === null ? inFlight.owes(flight, connection) : !byFeed.but.has(connection);
+      const admits = (connection: Connection): boolean => !behind.has(connection) && gets(connection);
+      await deliveries.message(sent, extras, flight.origin && byFeed?.but.size === 0, { admits });
+    } finally {
+      inFlight.land(flight);
+    }
+  };
+
+  /** The first sending may have come through, here or by another node: what is not known here yet is left to the feed. */
+  const sendAgain = async (sent: Sent): Promise<void> => {
+    const first = inFlight.of(sent.id);
+    if (first !== undefined) return void (await handOver(first, sent));
+    if (known.has(sent.id)) return void (await write(sent));
+    const flight = inFlight.take(sent, { isNew: false, byFeed: { but: nobody }, origin: false });
+    flight.origin = await handOver(flight, sent);
   };
 
   return {
@@ -73,21 +133,25 @@ export const openCarriage = (options: {
         feed.place('messages', placedMessage(sent));
         return line.settled();
       }
-      if (repeated && !(await handOver(sent))) return;
-      if (!known.add(sent.id)) return;
-      // Its own place is not known yet: whoever resumes from this one gets it once more, and knows it by its id.
-      const extras = { id: sent.id, cursor: line.cursor };
-      await Promise.all([deliveries.message(sent, extras, true), repeated ? undefined : handOver(sent)]);
+      if (repeated) return sendAgain(sent);
+      if (known.has(sent.id) || inFlight.of(sent.id) !== undefined) return;
+      const waits = inFlight.awaits(sent.from);
+      if (!waits) known.add(sent.id);
+      const flight = inFlight.take(sent, { isNew: true, byFeed: waits ? { but: nobody } : null, origin: true });
+      const delivered = waits ? undefined : deliver(flight, sent);
+      flight.delivered = delivered?.catch(() => undefined);
+      await Promise.all([delivered, handOver(flight, sent)]);
     },
+
     arrived(change) {
       if (change.collection !== 'messages' || change.document === null) return undefined;
       const sent = sentOf(change.document);
       const extras = { id: sent.id, cursor: change.cursor };
-      if (alone || known.add(sent.id)) return deliveries.message(sent, extras, alone);
-      const moment = known.momentOf(sent.id) ?? 0;
-      if (!behind.anySince(moment)) return undefined;
-      const admits = (connection: Connection): boolean => !behind.has(connection) && behind.since(connection, moment);
-      return deliveries.message(sent, extras, false, { admits });
+      if (alone) return deliveries.message(sent, extras, true);
+      const flight = inFlight.of(sent.id);
+      const isNew = known.add(sent.id);
+      if (flight !== undefined) return land(flight, sent, extras);
+      return isNew ? deliveries.message(sent, extras, false) : undefined;
     },
   };
 };

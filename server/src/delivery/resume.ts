@@ -85,9 +85,12 @@ export const openResume = (options: {
   readonly subscriptions: StoredSubscriptions;
   readonly devices: Documents<DeviceDocument>;
   readonly clock: Clock;
+  /** May this node deliver now? */
+  readonly isServing: () => boolean;
   readonly report: (error: unknown) => void;
 }): Resume => {
-  const { feed, line, history, behind, replay, connections, listening, subscriptions, devices, clock, report } = options;
+  const { feed, line, history, behind, replay, connections, listening, subscriptions, devices, clock, isServing, report } =
+    options;
   const states = new Map<Connection, State>();
   /** Where the deliveries of this node stopped going out. */
   let refusedFrom: Position | null = null;
@@ -222,6 +225,20 @@ export const openResume = (options: {
   /** Our clients that are up to date. */
   const upToDate = (): Connection[] => [...connections.all()].filter((one) => one.extras && !behind.has(one));
 
+  const serving = (): void => {
+    const from = refusedFrom;
+    if (from === null) return;
+    refusedFrom = null;
+    unasked(
+      inState(({ kind }) => kind === 'refused'),
+      (connection) =>
+        resume(connection, () => {
+          if (from < feed.start) throw new Resync('too-old');
+          return from;
+        }),
+    );
+  };
+
   let stopTimer = (): void => undefined;
   let looks = 0;
   const look = (): void => {
@@ -266,21 +283,11 @@ export const openResume = (options: {
       if (refusedFrom !== null) return;
       refusedFrom = before;
       for (const connection of upToDate()) enter(connection, { kind: 'refused' });
+      // It may have been the store alone that could not be reached, and nothing else will tell.
+      clock.after(againMs, () => isServing() && serving());
     },
 
-    serving() {
-      const from = refusedFrom;
-      if (from === null) return;
-      refusedFrom = null;
-      unasked(
-        inState(({ kind }) => kind === 'refused'),
-        (connection) =>
-          resume(connection, () => {
-            if (from < feed.start) throw new Resync('too-old');
-            return from;
-          }),
-      );
-    },
+    serving,
 
     close: () => stopTimer(),
   };

@@ -1,0 +1,125 @@
+import { RegistryError } from '@rollcall/client/contract';
+import { openConnections, type Connection } from '@rollcall/server/internal/connections';
+import type { Feed } from '@rollcall/server/internal/delivery/feed';
+import { openHistory } from '@rollcall/server/internal/delivery/history';
+import { dueBy, lanesBy } from '@rollcall/server/internal/delivery/pushes';
+import { readMessage } from '@rollcall/server/internal/domain/message';
+import type { Documents } from '@rollcall/server/internal/door';
+import type { Node } from '@rollcall/server/internal/node';
+import { openRealtime, type Realtime } from '@rollcall/server/internal/realtime';
+import type { DeviceDocument } from '@rollcall/server/internal/store/collections';
+import type { Store } from '@rollcall/server/store';
+import type { Host } from './world.ts';
+
+/** What comes to a client's end of a connection: an event, its body, and the position that it may resume from. */
+export type Got = (event: string, body: Readonly<Record<string, unknown>>, cursor: string | undefined) => void;
+
+/** A client's connection to one node. */
+export interface Attached {
+  readonly connection: Connection;
+  /** Has it ended? */
+  readonly left: boolean;
+  /** Asks for what was missed after the position that it came with. */
+  resume(): Promise<void>;
+  leave(): void;
+}
+
+/** The realtime side of one node, as a registry has it, without the transports. */
+export interface Messaging {
+  /** A client of ours connects as this device; with a cursor it is going to resume from there. */
+  attach(uuid: string, got: Got, cursor?: string): Attached;
+  /** One device says something to others. `repeated`: a sending of it may have come through before. */
+  say(from: string, to: readonly string[], payload: unknown, repeated?: boolean): Promise<void>;
+}
+
+const unused = (): never => {
+  throw new Error('nothing in a simulation asks for this');
+};
+
+/** Opens it when the node serves; until then everything is refused. */
+export const openMessaging = (options: {
+  readonly name: string;
+  readonly store: Store;
+  readonly feed: Feed;
+  readonly node: Node;
+  readonly devices: Documents<DeviceDocument>;
+  readonly host: Host;
+  readonly report: (error: unknown) => void;
+}): Messaging => {
+  const { name, store, feed, node, devices, host, report } = options;
+  const due = dueBy([]);
+  const history = openHistory(feed, lanesBy(due));
+  const connections = openConnections();
+  let made = 0;
+  let opened: Realtime | undefined;
+
+  void node.ready.then(() => {
+    opened = openRealtime(
+      {
+        store,
+        feed,
+        history,
+        due,
+        node,
+        devices,
+        tokens: { issue: unused, revoke: unused },
+        authorities: { of: unused },
+        ids: { uuid: (purpose) => `${name}/${purpose}/${(made += 1)}` },
+        connections,
+        ownedBy: unused,
+        privateKey: unused,
+        alone: false,
+        config: { privateWebhooks: false, resumeWindowMs: 40_000 },
+        clock: host.clock,
+        report,
+      },
+      [],
+    );
+    opened.follow(async () => undefined);
+  });
+
+  const serving = (): Realtime => {
+    node.check();
+    if (opened === undefined) throw new RegistryError('unavailable');
+    return opened;
+  };
+
+  return {
+    attach(uuid, got, cursor) {
+      const { resume } = serving();
+      const releases: (() => void)[] = [];
+      let left = false;
+      const leave = (): void => {
+        left = true;
+        take();
+        for (const release of releases.splice(0)) release();
+      };
+      const connection: Connection = {
+        actor: { uuid, credentialId: uuid, hash: '' },
+        id: `${name}/${(made += 1)}`,
+        extras: true,
+        outlet: { send: (_, event, body, extras) => got(event, body as Readonly<Record<string, unknown>>, extras?.cursor) },
+        end() {
+          leave();
+          return undefined;
+        },
+        onLeave: (release) => releases.push(release),
+      };
+      if (cursor !== undefined) resume.expect(connection);
+      const take = connections.add(connection);
+      return {
+        connection,
+        get left() {
+          return left;
+        },
+        async resume() {
+          if (cursor !== undefined) await serving().resume.resume(connection, cursor);
+        },
+        leave,
+      };
+    },
+    async say(from, to, payload, repeated = false) {
+      await serving().carriage.send(readMessage({ devices: to, payload }, from, `${from}/${String(payload)}`), repeated);
+    },
+  };
+};
