@@ -6,6 +6,7 @@ import { mongodUri } from '../support/mongod.ts';
 import { until } from '../support/until.ts';
 import { closeClients, connectMqtt, refusalOf } from './support/client.ts';
 import { adminPassword, openStage, type Stage } from './support/ground.ts';
+import { ask, basic } from './support/http.ts';
 
 describe('MQTT on two nodes of one MongoDB', function () {
   this.timeout(60_000);
@@ -101,5 +102,27 @@ describe('MQTT on two nodes of one MongoDB', function () {
     const client = await as(1, 'brief', {}, 'brief');
     await stage.call('users:delete', { id });
     await client.closed();
+  });
+
+  it('43, 44: what a client record logs in with ends on every node: its key, the record, its account', async () => {
+    const [here = '', there = ''] = nodes.map(({ url }) => url);
+    const id = await stage.user('carl', {});
+    const call = async (node: string, method: string, path: string, body?: unknown, authorization = basic('carl', 'secret1')) => {
+      const reply = await ask(`${node}${path}`, method, { ...(body !== undefined && { body }), authorization });
+      expect(reply.status, JSON.stringify(reply.body)).to.equal(200);
+      return String((reply.body as { id?: string }).id);
+    };
+    const make = (clientId: string) => call(here, 'POST', '/api/client', { name: 'n', clientId, key: 'first-key' });
+    const connected = (clientId: string) => connectMqtt(brokers[1] ?? '', { username: 'carl', password: 'first-key', clientId });
+    const [rekeyed, removed] = [await make('carl-1'), await make('carl-2')];
+    await make('carl-3');
+    const links = [await connected('carl-1'), await connected('carl-2'), await connected('carl-3')];
+    await call(here, 'PUT', `/api/client/${rekeyed}`, { key: 'second-key' });
+    await links[0]?.closed();
+    await call(here, 'DELETE', `/api/client/${removed}`);
+    await links[1]?.closed();
+    await call(here, 'PUT', `/api/users/${id}`, { disabled: true }, basic('admin', adminPassword));
+    await links[2]?.closed();
+    expect((await ask(`${there}/api/client`, 'GET', { authorization: basic('carl', 'secret1') })).status).to.equal(302);
   });
 });
