@@ -32,6 +32,7 @@ import type { Presence } from './presence.ts';
 import type { Operation } from './registry.ts';
 import type { DeviceDocument } from './store/collections.ts';
 import type { Store } from './store/port.ts';
+import { readJson } from './transports/json-body.ts';
 import { openBroker, type Broker } from './transports/mqtt/broker.ts';
 import { listenTcp, listenTls, openUpgrades, type MqttUpgrades } from './transports/mqtt/listeners.ts';
 import { isAllowedOrigin } from './transports/socket/origins.ts';
@@ -135,8 +136,8 @@ export const openMqtt = async (foundation: MqttFoundation): Promise<Mqtt> => {
     queue,
     retained,
     publications,
-    ingest: openIngest({ ...foundation, send: (sent) => carriage.send(sent, false), now }),
-    jobs: openJobs(foundation),
+    ingest: openIngest({ ...foundation, send: (sent) => carriage.send(sent, false), readJson, now }),
+    jobs: openJobs({ ...foundation, readJson }),
     hold: (uuid, provenAt) => presence.hold(uuid, provenAt),
     listen: (connection, uuid) => listening.add(connection, uuid, ['broadcast'], connection.actor),
     unlisten: (connection, uuid) => listening.remove(connection, uuid, ['broadcast']),

@@ -37,20 +37,22 @@ const mostKnown = 50_000;
 const mostReturns = 16;
 const deviceType = 'mqtt-device';
 
+/** What a payload says, by its JSON reader: fails for what is no JSON, or none that may go on. */
+export type ReadJson = (text: string) => unknown;
+
 /** Text that is JSON as what it says, other text as it is, other bytes as base64. */
-const readPayload = (payload: Buffer): unknown => {
+const readPayload = (payload: Buffer, readJson: ReadJson): unknown => {
   const text = payload.toString('utf8');
   if (!Buffer.from(text, 'utf8').equals(payload)) return payload.toString('base64');
   try {
-    return JSON.parse(text) as unknown;
+    return readJson(text) ?? '';
   } catch {
     return text;
   }
 };
 
 /** What a device announces of itself (MQTT tokens reference, section 5): a model needs a manufacturer, firmware needs a model. */
-const announced = (payload: Buffer): Readonly<Record<string, string>> => {
-  const given = readPayload(payload);
+const announced = (given: unknown): Readonly<Record<string, string>> => {
   const { manufacturer, model, firmwareVersion } = isProperties(given) ? given : {};
   if (typeof manufacturer !== 'string') return {};
   if (typeof model !== 'string') return { manufacturer };
@@ -95,6 +97,7 @@ export const openIngest = (options: {
   /** May anybody hear a broadcast of this device? */
   readonly audience: Audience;
   readonly send: (sent: Sent) => Promise<void>;
+  readonly readJson: ReadJson;
   readonly now: () => number;
 }): Ingest => {
   const { store, devices, feed, ids, audience, now } = options;
@@ -128,7 +131,7 @@ export const openIngest = (options: {
     const { group, uuid: by } = identity;
     if (group === undefined || !isSerial(serial)) return null;
     const at = new Date(now());
-    const properties = announced(payload);
+    const properties = announced(readPayload(payload, options.readJson));
     const present = await deviceOf(identity, serial);
     if (present !== null) {
       await devices.revise(present, null, (before) =>
@@ -174,7 +177,7 @@ export const openIngest = (options: {
       const spoken = await speaker(identity, publication);
       const from = spoken?.uuid ?? identity.uuid;
       if (!audience(from)) return spoken;
-      const input = { devices: '*', topic: publication.topic, payload: readPayload(publication.payload) };
+      const input = { devices: '*', topic: publication.topic, payload: readPayload(publication.payload, options.readJson) };
       const sent = readMessage(input, from, id);
       if (Buffer.byteLength(JSON.stringify(sent.raw)) <= maxBytes) await options.send(sent);
       return spoken;

@@ -5,6 +5,7 @@ import { RegistryError } from '@rollcall/client/contract';
 import type { Call } from '../pipeline.ts';
 import type { Handled } from '../implement.ts';
 import type { Operation } from '../registry.ts';
+import type { ReadJson } from './ingest.ts';
 import type { JobTopic } from './rights.ts';
 
 /** What a client is told on its own topic. */
@@ -29,19 +30,17 @@ export interface JobsKit {
   readonly dispatch: (operation: Operation, call: Call) => Promise<Handled<unknown>>;
   readonly carryOutEndings: (handled: Handled<unknown>, asking: Connection) => Promise<boolean>;
   readonly toRegistryError: (error: unknown) => RegistryError;
+  readonly readJson: ReadJson;
 }
 
-/** The argument of a call: an object, or for the calls that take one a uuid as text. */
-const argumentOf = (payload: Buffer): Readonly<Record<string, unknown>> => {
-  const text = payload.toString();
-  if (text.trim() === '') return {};
-  try {
-    const value: unknown = JSON.parse(text);
-    if (isProperties(value)) return value;
-    return typeof value === 'string' ? { uuid: value } : {};
-  } catch {
-    return { uuid: text };
-  }
+/** The argument of a call: an object, or for the calls that take one a uuid as text. Fails with `invalid-input`. */
+const argumentOf = (payload: Buffer, readJson: ReadJson): Readonly<Record<string, unknown>> => {
+  const text = payload.toString().trim();
+  if (text === '') return {};
+  if (!/^["[{]/.test(text)) return { uuid: text };
+  const value = readJson(text);
+  if (isProperties(value)) return value;
+  return typeof value === 'string' ? { uuid: value } : {};
 };
 
 /** Calls without a subject are about the caller. */
@@ -49,10 +48,9 @@ const aboutSelf = new Set<JobTopic>(['update', 'generateAndStoreToken', 'resetTo
 
 /** Opens them. */
 export const openJobs =
-  ({ operations, dispatch, carryOutEndings, toRegistryError }: JobsKit): Jobs =>
+  ({ operations, dispatch, carryOutEndings, toRegistryError, readJson }: JobsKit): Jobs =>
   async (actor, connection, topic, payload) => {
-    const { callbackId, ...given } = argumentOf(payload);
-    const input = aboutSelf.has(topic) && given['uuid'] === undefined ? { ...given, uuid: actor.uuid } : given;
+    let callbackId: unknown;
     const answer = (name: string, data: unknown): Answer => ({
       payload: JSON.stringify({ topic: name, data, ...(callbackId !== undefined && { _request: { callbackId } }) }),
     });
@@ -63,6 +61,9 @@ export const openJobs =
     };
     if (operation === undefined) return failed(new RegistryError('unknown-event'));
     try {
+      const { callbackId: named, ...given } = argumentOf(payload, readJson);
+      callbackId = named;
+      const input = aboutSelf.has(topic) && given['uuid'] === undefined ? { ...given, uuid: actor.uuid } : given;
       const handled = await dispatch(operation, { actor, from: actor.uuid, input, connection });
       return async () => {
         try {

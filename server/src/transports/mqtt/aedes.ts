@@ -3,6 +3,8 @@ import type { Duplex } from 'node:stream';
 
 /** What aedes 1.2 keeps to itself and its declarations leave out, as far as it is used here. */
 interface BrokerInternals {
+  /** Hands a packet to whoever subscribes, and is done when all of them have taken it. */
+  readonly mq: { emit(packet: unknown, done: () => void): unknown };
   /** The clients that are connected, by client id. */
   readonly clients: Readonly<Record<string, Client | undefined>>;
 }
@@ -15,6 +17,8 @@ interface ClientInternals {
   readonly duplicates: Record<string, number>;
   readonly _parser: Parser;
   connackSent: boolean;
+  /** Who waits until the connection takes bytes again: one for each packet. */
+  readonly _pendingDrains: readonly unknown[];
   /** Nothing is read any more until aedes has let it in. */
   pause(): void;
   /** How many packets are being worked at: only then more is read when there is none. */
@@ -65,6 +69,28 @@ export const clientOf = (broker: Aedes, clientId: string): Client | undefined =>
 
 /** Bytes that the other end has not read yet. */
 export const backlogOf = (client: Client): number => internalsOf(client).conn.writableLength;
+
+/** Packets that the other end has not read yet, about. */
+export const unreadBy = (client: Client): number => internalsOf(client)._pendingDrains.length;
+
+/**
+ * Whoever publishes waits for those who subscribe, which slows him to what they can take, but not for those who are stuck: after so long, in
+ * milliseconds, his next message is taken.
+ */
+export const waitAtMost = (broker: Aedes, ms: number): void => {
+  const { mq } = broker as unknown as BrokerInternals;
+  const emit = mq.emit.bind(mq);
+  mq.emit = (packet, done) => {
+    let isDone = false;
+    const finish = (): void => {
+      clearTimeout(timer);
+      if (!isDone) done();
+      isDone = true;
+    };
+    const timer = setTimeout(finish, ms);
+    return emit(packet, finish);
+  };
+};
 
 /** The filters that a connected client subscribes to. */
 export const filtersOf = (client: Client): readonly string[] => Object.keys(internalsOf(client).subscriptions);

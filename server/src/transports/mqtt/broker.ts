@@ -17,7 +17,7 @@ import { isJobTopic, publishedTopic } from '../../mqtt/rights.ts';
 import type { MqttSessions } from '../../mqtt/sessions.ts';
 import { publicationOf, stored, type Publication } from '../../mqtt/stored-publish.ts';
 import type { QoS } from '../../mqtt/subscription-index.ts';
-import { backlogOf, clientOf, forgetPacket, isLetIn, isOpen, letIn, pause } from './aedes.ts';
+import { backlogOf, clientOf, forgetPacket, isLetIn, isOpen, letIn, pause, unreadBy, waitAtMost } from './aedes.ts';
 import { openLink, type Link } from './link.ts';
 import { commandWording, meshbluWording, outletTo, type Told } from './outlet.ts';
 import { shownBy } from './peer.ts';
@@ -80,6 +80,10 @@ const maxTopicBytes = 4_096;
 const maxClientIdBytes = 1_024;
 /** What may wait for one connection, in bytes; then QoS 0 is dropped and with other messages the connection ends. */
 const maxBacklogBytes = 1_048_576;
+/** The same in packets. */
+const maxBacklog = 10_000;
+/** How long a publisher waits for subscribers that take nothing, in milliseconds. */
+const patienceMs = 20;
 /** A connection that takes nothing for so long is closed, in milliseconds. */
 const drainMs = 10_000;
 /** A connection has to say CONNECT in this time, in milliseconds. */
@@ -119,7 +123,7 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
   const linkOf = (client: Pick<Client, 'id'>): Link | undefined => links.get(client as Client) ?? byClientId.get(client.id);
 
   const broker = new Aedes({
-    persistence: persistenceOf({ sessions, queue, retained: kit.retained, linkOf }),
+    persistence: persistenceOf({ sessions, queue, retained: kit.retained, linkOf, report: kit.report }),
     concurrency: 0,
     connectTimeout: connectMs,
     drainTimeout: drainMs,
@@ -164,6 +168,7 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
     },
   });
   await broker.listen();
+  waitAtMost(broker, patienceMs);
   const watchFilters = answerEachFilter(broker);
 
   const refusalOf = (error: unknown): ReturnType<typeof refused> => {
@@ -437,7 +442,8 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
     // [MQTT-3.2.0-1] What is kept waits for CONNACK.
     if (!isLetIn(client) && !link.outgoing.byPacket.has(brokerId)) return null;
     forgetPacket(client, link.passed, brokerId);
-    if (backlogOf(client) > maxBacklogBytes) {
+    const isFull = backlogOf(client) > maxBacklogBytes || unreadBy(client) > maxBacklog;
+    if (isFull || (packet.qos > 0 && link.outgoing.isFull)) {
       // What is kept comes again when the client does.
       if (packet.qos > 0) setImmediate(() => client.close());
       return null;

@@ -53,6 +53,8 @@ export interface Outgoing {
   /** What waited has been sent: only then new messages follow it. */
   readonly drained: Promise<void>;
   drain(): void;
+  /** Are there so many messages that the client has not acknowledged that it gets no more? */
+  readonly isFull: boolean;
   /** A packet identifier that was not in use; it is from now on. */
   nextMessageId(): number;
 }
@@ -68,6 +70,8 @@ export interface Incoming {
 }
 
 const highest = 65_535;
+/** How many messages a client may leave without acknowledgement. */
+const mostUnacknowledged = 10_000;
 
 const openOutgoing = (unacknowledged: ReadonlyMap<number, string>): Outgoing => {
   let drain!: () => void;
@@ -80,6 +84,9 @@ const openOutgoing = (unacknowledged: ReadonlyMap<number, string>): Outgoing => 
     taken: new Set(),
     drained,
     drain,
+    get isFull() {
+      return byMessageId.size >= mostUnacknowledged;
+    },
     nextMessageId() {
       do last = (last % highest) + 1;
       while (byMessageId.has(last));

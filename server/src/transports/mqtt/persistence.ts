@@ -32,6 +32,7 @@ export const persistenceOf = (kit: {
   readonly queue: MqttQueue;
   readonly retained: Retained;
   readonly linkOf: (client: Pick<Client, 'id'>) => Link | undefined;
+  readonly report: (error: unknown) => void;
 }) => {
   const { sessions, queue, retained } = kit;
   const nothing = async (): Promise<void> => undefined;
@@ -60,6 +61,15 @@ export const persistenceOf = (kit: {
     }
   }
 
+  /** aedes listens to no failure of this stream. */
+  async function* retainedPackets(filters: readonly string[]) {
+    try {
+      for await (const publication of retained.matching(filters)) yield { cmd: 'publish', ...publication };
+    } catch (error) {
+      kit.report(error);
+    }
+  }
+
   /** Writes down what a client subscribes to: aedes asks for it once for each filter of a packet. */
   const writing = new WeakMap<Link, Promise<void>>();
   const keepFilters = (link: Link): Promise<void> | undefined => {
@@ -77,7 +87,7 @@ export const persistenceOf = (kit: {
   return {
     setup: nothing,
     storeRetained: nothing,
-    createRetainedStreamCombi: (filters: readonly string[]) => Readable.from(retainedPackets(retained, filters)),
+    createRetainedStreamCombi: (filters: readonly string[]) => Readable.from(retainedPackets(filters)),
 
     addSubscriptions: async (client: Client): Promise<void> => keepFilters(linkOf(client)),
     async removeSubscriptions(client: Client, filters: readonly string[]): Promise<void> {
@@ -127,9 +137,9 @@ export const persistenceOf = (kit: {
       return packet;
     },
     outgoingStream(client: Client): Readable {
-      const link = linkOf(client);
-      if (link.keeps) return Readable.from(waiting(link));
-      link.outgoing.drain();
+      const link = kit.linkOf(client);
+      if (link?.keeps === true) return Readable.from(waiting(link));
+      link?.outgoing.drain();
       return Readable.from([]);
     },
 
@@ -150,7 +160,3 @@ export const persistenceOf = (kit: {
     streamWill: () => Readable.from([]),
   };
 };
-
-async function* retainedPackets(retained: Retained, filters: readonly string[]) {
-  for await (const publication of retained.matching(filters)) yield { cmd: 'publish', ...publication };
-}
