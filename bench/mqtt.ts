@@ -29,7 +29,9 @@ const makeTokens = async (
   };
   const { token } = await ask('POST', '/api/login', { username: 'admin', password: adminPassword }, '');
   const authorization = `Bearer ${String(token)}`;
-  await ask('POST', '/devices', { type: 'group', name: groupName }, authorization);
+  const { uuid } = (await (await fetch(`${http}/v2/whoami`, { headers: { authorization } })).json()) as Body;
+  const whitelists = { configure: { update: [{ uuid }] } };
+  await ask('POST', '/devices', { type: 'group', name: groupName, meshblu: { version: '2.0.0', whitelists } }, authorization);
   const logins: { username: string; password: string }[] = [];
   const topics: string[] = [];
   for (let n = 0; n < count; n += 1) {

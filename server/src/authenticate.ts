@@ -26,6 +26,8 @@ export interface Attempt {
    * reference, section 5.7: MQTT).
    */
   readonly unattended?: boolean;
+  /** Has the user shown his certificate beside the password (access control reference, section 5.5)? */
+  readonly beside?: 'certificate';
   /** The network address that it came from. */
   readonly address?: string;
 }
@@ -65,8 +67,9 @@ export const authenticateWith = ({ devices, tokens, sessions, authorities, login
     return authority === null ? null : { ...actor, ...standingOf(authority.principal) };
   };
 
-  const byName = async (name: string, secret: string, address: string, unattended: boolean): Promise<Actor | null> => {
-    const found = await logins.checkAgain(name, secret, address);
+  const byName = async (name: string, secret: string, attempt: Attempt): Promise<Actor | null> => {
+    const { address = '', unattended = false, beside } = attempt;
+    const found = await logins.checkAgain(name, secret, address, beside);
     // A password alone is not enough for whoever has, or must have, a second factor.
     if (found === null || (found.missing !== null && !unattended)) return null;
     const { principal, hash } = found.missing === null ? found : found.byPassword;
@@ -75,16 +78,17 @@ export const authenticateWith = ({ devices, tokens, sessions, authorities, login
     return unattended ? { ...actor, unattended } : actor;
   };
 
-  const resolve = async ({ uuid, token, basic = false, address = '', unattended = false }: Attempt): Promise<Actor | null> => {
+  const resolve = async (attempt: Attempt): Promise<Actor | null> => {
+    const { uuid, token, basic = false } = attempt;
     if (!isText(token, 1024)) return null;
     if (uuid === undefined) return looksLikeJwt(token) ? byAccessToken(token, undefined) : null;
     if (!isText(uuid, 256)) return null;
     const named = basic && !looksLikeUuid(uuid) ? await byLoginName(uuid) : null;
     if (looksLikeJwt(token)) return byAccessToken(token, named?._id ?? uuid);
-    if (named !== null) return byName(uuid, token, address, unattended);
+    if (named !== null) return byName(uuid, token, attempt);
     const device = (await devices.find(uuid)) ?? (await devices.fresh(uuid));
     if (device !== null) return byDevice(device, token);
-    return basic && !looksLikeUuid(uuid) ? byName(uuid, token, address, unattended) : null;
+    return basic && !looksLikeUuid(uuid) ? byName(uuid, token, attempt) : null;
   };
 
   return async (attempt) => {

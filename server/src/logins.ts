@@ -44,8 +44,8 @@ export interface Logins {
   check(username: string, password: string, address: string): Promise<Checked>;
   /** Is it still so, now that something was made of it? Otherwise what was made has to be ended. */
   stillHolds(checked: Checked): Promise<boolean>;
-  /** The same for whoever shows his password with each request: it is compared once, and for a minute by a keyed hash. Null if it is wrong. */
-  checkAgain(username: string, password: string, address: string): Promise<Checked | null>;
+  /** The same for whoever shows his password with each request: it is compared once, and for a minute by a keyed hash. Null if it is wrong. `beside`: he has shown his certificate too. */
+  checkAgain(username: string, password: string, address: string, beside?: 'certificate'): Promise<Checked | null>;
 }
 
 const rememberedMs = 60_000;
@@ -68,10 +68,10 @@ export const openLogins = (options: {
   const line = openQueue();
   const remembered = new LRUCache<string, string>({ max: mostRemembered, ttl: rememberedMs });
 
-  const find = async (username: string): Promise<PrincipalDocument | null> => {
+  const find = async (username: string, beside?: 'certificate'): Promise<PrincipalDocument | null> => {
     const principal = await byLoginName(loginNameOf(username));
     if (principal === null || principal.kind !== 'user' || !isNamed(principal, username)) return null;
-    return isLive(principal, now()) && takesPassword(principal) ? principal : null;
+    return isLive(principal, now()) && takesPassword(principal, beside) ? principal : null;
   };
 
   const checkedOf = (byPassword: ByPassword): Checked => {
@@ -81,11 +81,11 @@ export const openLogins = (options: {
   };
 
   // One at a time for each name and address: otherwise many guesses at once would be counted too late.
-  const verify = (username: string, password: string, address: string) =>
+  const verify = (username: string, password: string, address: string, beside?: 'certificate') =>
     line(JSON.stringify([username, address]), async () => {
       const name = loginNameOf(username);
       lockout.check(name, address);
-      const principal = await find(username);
+      const principal = await find(username, beside);
       const hash = await passwords.verify(principal?._id ?? null, password);
       if (principal === null || hash === null) {
         lockout.fail(name, address);
@@ -110,17 +110,17 @@ export const openLogins = (options: {
         missing === null || missing === checked.missing || (missing === 'code' && checked.missing === null && checked.withCode)
       );
     },
-    async checkAgain(username, password, address) {
+    async checkAgain(username, password, address, beside) {
       const shown = createHmac('sha256', options.key)
         .update(JSON.stringify([username, password]))
         .digest('base64');
       const known = remembered.get(shown);
       if (known !== undefined) {
-        const principal = await find(username);
+        const principal = await find(username, beside);
         if (principal !== null && (await hashOf(principal._id)) === known) return checkedOf({ principal, hash: known });
         remembered.delete(shown);
       }
-      const found = await verify(username, password, address);
+      const found = await verify(username, password, address, beside);
       if (found === null) return null;
       remembered.set(shown, found.hash);
       return checkedOf(found);

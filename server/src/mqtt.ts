@@ -122,7 +122,7 @@ export const openMqtt = async (foundation: MqttFoundation): Promise<Mqtt> => {
   });
   const queue = openMqttQueue({ store, node: node.id, now });
   const retained = openRetained(store);
-  const publications = openPublications({ store, sessions, queue, retained, node: node.id, others, now });
+  const publications = openPublications({ store, sessions, queue, retained, node: node.id, others: () => !node.isOnly(), now });
   const { login, identify, recognise } = openLogin(foundation);
   const permission = openTopicPermission(foundation);
 

@@ -44,6 +44,8 @@ export interface Node {
   barrier(): Promise<void>;
   /** Is that node alive, as far as this one can tell? A node that was never seen is not. */
   lives(id: string): boolean;
+  /** Is there no other node, as far as this one can tell? */
+  isOnly(): boolean;
   /** Nodes that were there and are no more: dead, or gone lately. */
   gone(): string[];
   /** When that other node last gave a sign of life, in milliseconds since 1970 by this host's clock; undefined if it is not known. */
@@ -89,6 +91,7 @@ export const openSoleNode = ({ feed, clock, log, id = randomUUID() }: Omit<NodeO
       return until(clock, waits, () => carrying.position >= target);
     },
     lives: (other) => other === id,
+    isOnly: () => true,
     gone: () => [],
     seenAt: () => undefined,
     onState: () => () => undefined,
@@ -217,6 +220,7 @@ export const openNode = ({ store, feed, clock, log, id = randomUUID() }: NodeOpt
       }
     },
     lives: (other) => other === id || peers.lives(other),
+    isOnly: () => peers.none(),
     gone: peers.gone,
     seenAt: peers.seenAt,
     onState: fence.onState,

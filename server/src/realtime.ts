@@ -171,6 +171,6 @@ export const openRealtime = (
     );
   };
 
-  const audience = alone ? openAudience({ listening, subscriptions, devices }) : () => true;
+  const audience = openAudience({ listening, subscriptions, devices, node });
   return { audience, listening, subscriptions, live, resume, carriage, presence, line, waiting, follow };
 };

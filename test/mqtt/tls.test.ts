@@ -53,6 +53,15 @@ onBothStores('MQTT over TLS (access control reference, vectors 124 to 126)', (re
     expect(await refusalOf(broker, { ...(await issue('trusted', 'person')), clientId: 'person' })).to.equal(5);
     expect(await refusalOf(broker, { ...(await issue('trusted', 'nobody')), clientId: 'nobody' })).to.equal(5);
 
+    await stage.user('both', {}, { grantTypes: ['password', 'certificate'].map((method) => ({ method, isRequired: true })) });
+    const both = { ...(await issue('trusted', 'both')), clientId: 'both', username: 'both', password: 'secret1' };
+    expect(await refusalOf(broker, both)).to.equal(0);
+    expect(await refusalOf(broker, { ...both, password: 'wrong' })).to.equal(4);
+    const { password: _password, ...alone } = both;
+    expect(await refusalOf(broker, alone)).to.equal(5);
+    expect(await refusalOf(broker, { ...both, ...(await issue('rogue', 'both')) })).to.equal(4);
+    expect(await refusalOf(broker, { ca, clientId: 'both', username: 'both', password: 'secret1' })).to.equal(4);
+
     const [certificate] = added.body['certificates'] as { id: string }[];
     await stage.call('certificates:remove', { id: certificate?.id });
     await client.closed();

@@ -19,9 +19,9 @@ export interface Pins {
   remove(uuid: string, fingerprint: string): Promise<readonly Ending[]>;
   /**
    * The user who logs in by this certificate, which has been verified: he must be one whose grant types allow a certificate alone, and if he is
-   * bound to any, this must be one of them. Null if not.
+   * bound to any, this must be one of them. Null if not. `beside`: he has to show his password too.
    */
-  admit(identified: Identified): Promise<Actor | null>;
+  admit(identified: Identified, beside?: 'password'): Promise<Actor | null>;
   /** Those of these actors who would still be admitted. */
   live(actors: readonly Actor[]): Promise<ReadonlySet<Actor>>;
 }
@@ -46,8 +46,8 @@ export const openPins = (options: {
   const pinsOf = (uuids: readonly string[]): Promise<CredentialDocument[]> =>
     rows.find({ uuid: { $in: [...uuids] }, kind: 'certificate', ...present }).toArray();
 
-  const mayEnter = (principal: PrincipalDocument | null): principal is PrincipalDocument =>
-    principal?.kind === 'user' && isLive(principal, now()) && takesCertificate(principal);
+  const mayEnter = (principal: PrincipalDocument | null, beside?: 'password'): principal is PrincipalDocument =>
+    principal?.kind === 'user' && isLive(principal, now()) && takesCertificate(principal, beside);
 
   return {
     async list(uuids) {
@@ -93,9 +93,9 @@ export const openPins = (options: {
       return found.map(({ _id }) => ({ uuid, credential: _id }));
     },
 
-    async admit({ username, fingerprints }) {
+    async admit({ username, fingerprints }, beside) {
       const principal = await byLoginName(username);
-      if (!mayEnter(principal) || !isNamed(principal, username)) return null;
+      if (!mayEnter(principal, beside) || !isNamed(principal, username)) return null;
       const uuid = principal._id;
       const pins = await pinsOf([uuid]);
       const pin = pins.find(({ fingerprint }) => fingerprint === fingerprints.sha256 || fingerprint === fingerprints.sha1);

@@ -1,12 +1,13 @@
 import { forwardersOf, oldForwardersOf } from '../domain/hooks.ts';
 import type { Documents } from '../door.ts';
+import type { Node } from '../node.ts';
 import type { DeviceDocument } from '../store/collections.ts';
 import type { StoredSubscriptions } from '../stored-subscriptions.ts';
 import type { Listening } from './listening.ts';
 
 /**
  * May anybody hear a broadcast of this device, or have heard it: listen to it now, be away and come back to it, have subscribed for good, or have
- * asked for requests? False only if that is certain, at once and without a load. Only where this is the one process.
+ * asked for requests? False only if that is certain, at once and without a load; never while there are other nodes.
  */
 export type Audience = (uuid: string) => boolean;
 
@@ -30,10 +31,11 @@ export const openAudience =
     readonly listening: Pick<Listening, 'heardLately' | 'hasFirehose'>;
     readonly subscriptions: Pick<StoredSubscriptions, 'known'>;
     readonly devices: Pick<Documents<DeviceDocument>, 'known'>;
+    readonly node: Pick<Node, 'isOnly'>;
   }): Audience =>
   (uuid) => {
-    const { listening, subscriptions, devices } = options;
-    if (listening.hasFirehose() || listening.heardLately(uuid)) return true;
+    const { listening, subscriptions, devices, node } = options;
+    if (!node.isOnly() || listening.hasFirehose() || listening.heardLately(uuid)) return true;
     if (subscriptions.known(uuid)?.length !== 0) return true;
     const document = devices.known(uuid);
     return document === undefined || document === null || sendsOn(document);

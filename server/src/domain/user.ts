@@ -49,15 +49,18 @@ export const refuseProblems = (problems: readonly ErrorDetail[]): void => {
 
 type Granted = Pick<PrincipalDocument, 'grantTypes'>;
 
-const takesAlone = ({ grantTypes }: Granted, wanted: Granted['grantTypes'][number]['method']): boolean =>
+type Method = Granted['grantTypes'][number]['method'];
+
+/** Is this one of the methods, and are all that are required among it and what was shown beside it (access control reference, section 5.5)? */
+const takes = ({ grantTypes }: Granted, wanted: Method, beside: Method | undefined): boolean =>
   grantTypes.some(({ method }) => method === wanted) &&
-  grantTypes.every(({ method, isRequired }) => method === wanted || !isRequired);
+  grantTypes.every(({ method, isRequired }) => method === wanted || method === beside || !isRequired);
 
-/** Can a password be what somebody with these grant types logs in with, and nothing beside it? */
-export const takesPassword = (granted: Granted): boolean => takesAlone(granted, 'password');
+/** Can a password be what somebody with these grant types logs in with? `beside`: he has shown his certificate too. */
+export const takesPassword = (granted: Granted, beside?: 'certificate'): boolean => takes(granted, 'password', beside);
 
-/** The same of a client certificate. */
-export const takesCertificate = (granted: Granted): boolean => takesAlone(granted, 'certificate');
+/** The same of a client certificate; `beside`: he has to show his password too. */
+export const takesCertificate = (granted: Granted, beside?: 'password'): boolean => takes(granted, 'certificate', beside);
 
 /** May he log in at all now? */
 export const isLive = ({ state, expiresAt }: PrincipalDocument, now: number): boolean =>

@@ -134,6 +134,19 @@ export const openLogin = ({ authenticate, authorities, devices, mqttPrincipals, 
     return { uuid: actor.uuid, kind: 'user', actor, prefix: await prefixOf(actor.uuid), chain };
   };
 
+  /** Is it a certificate with which this user may log in, together with his password? */
+  const isHis = async ({ chain, verified }: ShownCertificate, username: string): Promise<boolean> => {
+    const [certificate] = chain;
+    if (certificate === undefined || !(verified || (await trust.verifier())(chain))) return false;
+    try {
+      const identified = trust.identify(certificate);
+      const isNamed = loginNameOf(identified.username) === loginNameOf(username);
+      return isNamed && (await pins.admit(identified, 'password')) !== null;
+    } catch {
+      return false;
+    }
+  };
+
   const login: MqttLogin = async ({ clientId, username, password, address, certificate }) => {
     if (certificate !== null && password === undefined) return byCertificate(certificate);
     if (username === undefined || password === undefined) throw new LoginRefused(4);
@@ -146,7 +159,9 @@ export const openLogin = ({ authenticate, authorities, devices, mqttPrincipals, 
     }
     const named = await mqttPrincipals.byLoginName(username);
     if (named?.kind === 'mqttToken') return bySecret(named, password, address);
-    const actor = await authenticate({ uuid: username, token: password, basic: true, unattended: true, address });
+    const shown = { uuid: username, token: password, basic: true, unattended: true, address };
+    const beside = certificate !== null && (await isHis(certificate, username)) ? ({ beside: 'certificate' } as const) : {};
+    const actor = await authenticate({ ...shown, ...beside });
     if (actor !== null && named !== null) return identityOf(actor, named);
     if (named === null) await clientRegistry.recordAttempt({ username, password, source: 'mqtt' });
     throw new LoginRefused(4);

@@ -23,14 +23,14 @@ export interface Publications {
 /** How long the other nodes have to fetch a message, in milliseconds. */
 const keptMs = 120_000;
 
-/** Opens them. `others` is false where this is the only process. */
+/** Opens them. `others`: are there other nodes? */
 export const openPublications = (options: {
   readonly store: Store;
   readonly sessions: Pick<MqttSessions, 'match'>;
   readonly queue: Pick<MqttQueue, 'add'>;
   readonly retained: Pick<Retained, 'keep'>;
   readonly node: string;
-  readonly others: boolean;
+  readonly others: () => boolean;
   readonly now: () => number;
 }): Publications => {
   const { store, sessions, queue, retained, node, others, now } = options;
@@ -49,7 +49,7 @@ export const openPublications = (options: {
           work.push(queue.add(id, publication, kept));
         }
       }
-      if (others) {
+      if (others()) {
         const row = { ...stored(publication), _id: id, node, purgeAt: new Date(now() + keptMs) };
         work.push(rows.insertOne(row));
       }

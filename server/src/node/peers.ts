@@ -17,6 +17,8 @@ export interface Peers {
   /** A lease was given up. */
   leave(id: string): void;
   lives(id: string): boolean;
+  /** Is no other node alive? */
+  none(): boolean;
   /** When a sign of life of that node was last seen, in milliseconds since 1970 by this host's clock; undefined if never. */
   seenAt(id: string): number | undefined;
   /** Nodes that are dead, or have given up their leases lately. */
@@ -56,6 +58,7 @@ export const openPeers = (clock: Clock, fit: () => boolean): Peers => {
       const peer = known.get(id);
       return peer !== undefined && !isDead(peer);
     },
+    none: () => [...known.values()].every(isDead),
     seenAt(id) {
       const peer = known.get(id);
       return peer && Math.round(clock.now() - (clock.monotonic() - peer.seen));

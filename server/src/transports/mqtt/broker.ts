@@ -13,10 +13,10 @@ import type { TopicPermission } from '../../mqtt/permission.ts';
 import type { Publications } from '../../mqtt/publications.ts';
 import type { MqttQueue } from '../../mqtt/queue.ts';
 import type { Retained } from '../../mqtt/retained.ts';
-import { isJobTopic, publishedTopic } from '../../mqtt/rights.ts';
+import { commandTopic, isJobTopic, publishedTopic } from '../../mqtt/rights.ts';
 import type { MqttSessions } from '../../mqtt/sessions.ts';
 import { publicationOf, stored, type Publication } from '../../mqtt/stored-publish.ts';
-import type { QoS } from '../../mqtt/subscription-index.ts';
+import { matches, type QoS } from '../../mqtt/subscription-index.ts';
 import { backlogOf, clientOf, forgetPacket, isLetIn, isOpen, letIn, pause, unreadBy, waitAtMost } from './aedes.ts';
 import { openLink, type Link } from './link.ts';
 import { commandWording, meshbluWording, outletTo, type Told } from './outlet.ts';
@@ -227,11 +227,6 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
     links.set(client, link);
     byClientId.set(client.id, link);
     join(link, link.connection);
-    if (identity.serialNumber !== undefined || identity.kind === 'mqttToken') {
-      const serial = identity.serialNumber ?? clientId;
-      const device = await kit.ingest.deviceOf(identity, serial);
-      if (device !== null) speakFor(link, device, serial);
-    }
     if (connections.endings !== before && !(await kit.live([identity.actor])).has(identity.actor)) {
       await link.connection.end();
       throw new LoginRefused(4);
@@ -255,6 +250,19 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
     );
   };
 
+  /** Whoever subscribes to the commands of a serial number, or to all of them with its own as client id, speaks for its device. */
+  const takeCommands = async (link: Link, filter: string): Promise<void> => {
+    const { topicToken, serialNumber } = link.identity;
+    if (topicToken === undefined) return;
+    const commands = commandTopic(topicToken, '');
+    const own = serialNumber ?? link.client.id;
+    const named = filter.startsWith(commands) && !/[+#/]/.test(filter.slice(commands.length));
+    const serial = named ? filter.slice(commands.length) : own;
+    if (!named && !matches(filter, commandTopic(topicToken, own))) return;
+    const device = await kit.ingest.deviceOf(link.identity, serial);
+    if (device !== null) speakFor(link, device, serial);
+  };
+
   /** Messages for this device go out as commands for its serial number. */
   const speakFor = (link: Link, device: string, serial: string): void => {
     const spoken = spokenFor.get(link) ?? new Set<string>();
@@ -262,7 +270,7 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
     const { topicToken, actor } = link.identity;
     if (spoken.has(device) || topicToken === undefined || link.ended || spoken.size >= maxDevicesPerLink) return;
     spoken.add(device);
-    const topic = `${topicToken}/server/commands/${serial}`;
+    const topic = commandTopic(topicToken, serial);
     join(
       link,
       connectionOf(() => link, actor, `${link.id}/${device}`, device, topic),
@@ -431,6 +439,7 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
     } finally {
       link.filters.settle(topic, granted ? (qos as QoS) : undefined);
     }
+    if (granted) await takeCommands(link, topic);
     return granted;
   };
 
