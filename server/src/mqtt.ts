@@ -20,6 +20,7 @@ import { openJobs } from './mqtt/jobs.ts';
 import { openLogin } from './mqtt/login.ts';
 import { openOutside, type OutsideQuestions } from './mqtt/outside.ts';
 import { openTopicPermission } from './mqtt/permission.ts';
+import { openMailbox } from './mqtt/mailbox.ts';
 import { openPublications } from './mqtt/publications.ts';
 import { openMqttQueue } from './mqtt/queue.ts';
 import { openRetained } from './mqtt/retained.ts';
@@ -34,6 +35,7 @@ import type { DeviceDocument } from './store/collections.ts';
 import type { Store } from './store/port.ts';
 import { readJson } from './transports/json-body.ts';
 import { openBroker, type Broker } from './transports/mqtt/broker.ts';
+import { meshbluWording } from './transports/mqtt/outlet.ts';
 import { listenTcp, listenTls, openUpgrades, type MqttUpgrades } from './transports/mqtt/listeners.ts';
 import { isAllowedOrigin } from './transports/socket/origins.ts';
 
@@ -159,6 +161,15 @@ export const openMqtt = async (foundation: MqttFoundation): Promise<Mqtt> => {
   };
   let sweeping = sweep().catch(report);
   const stopSweeping = every(clock, sweepMs, () => (sweeping = sweep().catch(report)));
+  const stopMailbox = openMailbox({
+    feed,
+    devices,
+    sessions,
+    queue,
+    offer: (clientId, id, publication) => broker.offer(clientId, id, publication),
+    wording: (event, data) => meshbluWording(event, data, '').payload,
+    report,
+  });
   const stopCarrying = node.carry({ change: (change) => broker.change(change) });
 
   return {
@@ -194,6 +205,7 @@ export const openMqtt = async (foundation: MqttFoundation): Promise<Mqtt> => {
     async close() {
       stopSweeping();
       await sweeping;
+      stopMailbox();
       stopCarrying();
       upgrades.close();
       await broker.close();

@@ -108,6 +108,28 @@ onBothStores('devices over MQTT (domain model, sections 5 and 7)', (registries) 
     socket.close();
   });
 
+  it('a message to a device that is away waits for its kept session, once', async () => {
+    const [sender, device] = [await make(), await make()];
+    const kept = { ...login(device), clean: false };
+    const first = await connectMqtt(broker, kept);
+    await first.subscribe(device.uuid, 1);
+    await first.end();
+    const socket = await connectAs(url, sender);
+    await socket.ask('message', { devices: [device.uuid], payload: 'waits' });
+    await socket.ask('message', { devices: [device.uuid], payload: 'too' });
+    const payloads = (texts: readonly string[]) =>
+      texts
+        .map((text) => JSON.parse(text) as { topic: string; data: { payload?: unknown } })
+        .filter(({ topic }) => topic === 'message')
+        .map(({ data }) => data.payload);
+    const second = await connectMqtt(broker, kept);
+    await until(() => payloads(second.texts(device.uuid)).length >= 2);
+    await socket.ask('message', { devices: [device.uuid], payload: 'live' });
+    await until(() => payloads(second.texts(device.uuid)).includes('live'));
+    expect(payloads(second.texts(device.uuid))).to.deep.equal(['waits', 'too', 'live']);
+    socket.close();
+  });
+
   it('a device that is connected over MQTT is online', async () => {
     const device = await make();
     const client = await connectMqtt(broker, login(device));

@@ -63,6 +63,8 @@ export interface Broker {
   change(change: Change): Promise<unknown> | undefined;
   /** Ends the connection of a client id unless it is this one: another node has it. */
   taken(clientId: string, link: string | undefined): void;
+  /** Sends a message to the client of a kept session, if that is here and has not had it. */
+  offer(clientId: string, id: string, publication: Publication): void;
   /** Ends the connections that hang on a certificate which this does not accept. */
   endUntrusted(accepts: (chain: readonly Uint8Array[]) => boolean): void;
   /** Publishes the wills of clients whose node died with them. */
@@ -389,8 +391,13 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
     const publication = { topic, payload, qos, retain: packet.retain };
     const id = nextMessage();
     Object.assign(packet, stampOf(id));
-    const taken = publications.take(id, publication, (kept) => expect(id, topic, kept));
+    let keeping: ReadonlyMap<string, QoS> = new Map();
+    const taken = publications.take(id, publication, (kept) => {
+      keeping = kept;
+      expect(id, topic, kept);
+    });
     await Promise.all([taken, remembered]);
+    for (const clientId of keeping.keys()) offer(clientId, id, publication);
     const device = await kit.ingest.take(identity, publication, id);
     if (device !== undefined) speakFor(link, device.uuid, device.serial);
     // aedes hands on what it can acknowledge, and nothing else.
@@ -413,8 +420,24 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
 
   const expectRow = ({ client, outgoing }: Link, id: string): void => {
     const row = queue.idOf(id, client.id);
-    outgoing.taken.add(row);
+    outgoing.taken.set(row, true);
     outgoing.byPacket.set(id, { row, waited: false });
+  };
+
+  /** Sends a message to the client of a kept session that came while it was stored for it, unless it has had it. */
+  const offer = (clientId: string, id: string, publication: Publication): void => {
+    const link = linkHere(clientId);
+    if (link?.keeps !== true || link.outgoing.taken.has(queue.idOf(id, clientId))) return;
+    const offered = link.tellLater(async () => {
+      await link.outgoing.drained;
+      const wanted = link.filters.wanted(publication.topic) ?? 0;
+      if (link.ended || wanted === 0 || link.outgoing.taken.has(queue.idOf(id, clientId))) return;
+      expectRow(link, id);
+      const qos = Math.min(wanted, publication.qos) as QoS;
+      await publications.keep(id, publication, new Map([[clientId, qos]]));
+      send(link, { ...publication, qos, retain: false }, id);
+    });
+    link.track(offered).catch(kit.report);
   };
 
   const linkHere = (clientId: string): Link | undefined => {
@@ -566,6 +589,7 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
       arrivals = arrivals.then(() => arrive(arrived.id, arrived.publication)).catch(kit.report);
       return arrivals;
     },
+    offer,
     taken(clientId, link) {
       const here = byClientId.get(clientId);
       if (here !== undefined && link !== undefined && here.id !== link) here.client.close();

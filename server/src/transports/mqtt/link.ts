@@ -1,4 +1,5 @@
 import type { Client } from 'aedes';
+import { LRUCache } from 'lru-cache';
 import type { Connection } from '../../connections.ts';
 import type { MqttIdentity } from '../../mqtt/login.ts';
 import { ownRights, type OwnRights } from '../../mqtt/rights.ts';
@@ -48,8 +49,8 @@ export interface Outgoing {
   readonly byPacket: Map<string, { readonly row: string; readonly waited: boolean }>;
   /** The row of each packet identifier in use; an empty text for a message that no row keeps. */
   readonly byMessageId: Map<number, string>;
-  /** Rows that have been handed to the connection. */
-  readonly taken: Set<string>;
+  /** Rows that have been handed to the connection, acknowledged ones too. */
+  readonly taken: Pick<LRUCache<string, true>, 'has' | 'set'>;
   /** What waited has been sent: only then new messages follow it. */
   readonly drained: Promise<void>;
   drain(): void;
@@ -70,6 +71,8 @@ export interface Incoming {
 }
 
 const highest = 65_535;
+/** How many rows are known to have been handed on: several times as many as may wait. */
+const mostTaken = 4_000;
 /** How many messages a client may leave without acknowledgement. */
 const mostUnacknowledged = 10_000;
 
@@ -81,7 +84,7 @@ const openOutgoing = (unacknowledged: ReadonlyMap<number, string>): Outgoing => 
   return {
     byPacket: new Map(),
     byMessageId,
-    taken: new Set(),
+    taken: new LRUCache({ max: mostTaken }),
     drained,
     drain,
     get isFull() {

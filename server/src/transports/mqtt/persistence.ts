@@ -48,7 +48,7 @@ export const persistenceOf = (kit: {
     try {
       for await (const { id, messageId, received, ...publication } of queue.of(client.id)) {
         if (outgoing.taken.has(id)) continue;
-        outgoing.taken.add(id);
+        outgoing.taken.set(id, true);
         outgoing.byPacket.set(id, { row: id, waited: true });
         const given = messageId ?? outgoing.nextMessageId();
         const cmd = received ? 'pubrel' : 'publish';
@@ -102,6 +102,7 @@ export const persistenceOf = (kit: {
     subscriptionsByTopic: async () => [],
     cleanSubscriptions: nothing,
 
+    outgoingEnqueue: nothing,
     outgoingEnqueueCombi: nothing,
     async outgoingUpdate(client: Client, packet: Outbound): Promise<void> {
       const link = linkOf(client);
@@ -132,7 +133,6 @@ export const persistenceOf = (kit: {
       outgoing.byMessageId.delete(packet.messageId);
       if (keeps && row !== undefined && row !== '') {
         await link.track(queue.remove(client.id, row));
-        outgoing.taken.delete(row);
       }
       return packet;
     },
