@@ -131,6 +131,7 @@ export const openRealtime = (
     line,
     history,
     behind,
+    inFlight,
     replay,
     connections,
     listening,

@@ -1,17 +1,10 @@
 import { positionAt } from '@rollcall/server/internal/delivery/position';
 import type { History } from './history.ts';
+import { AFTERMATH_MS, BEHIND_MS, ENDING_MS, LATE_MS, STALE_MS, versionsDuring, WIDE } from './bounds.ts';
+import { checkPeers } from './peer-checks.ts';
 import type { Guarded } from '@rollcall/server/internal/store/collections';
 import type { Counted, Process } from './process.ts';
 import { addressOf, type LogEntry, type ReplicaSet } from './replica-set.ts';
-
-/** Reads may be this much behind the committed state when the feed stalls, and when the node reads an old primary until its fence. */
-const LATE_MS = 2_100;
-const STALE_MS = 6_000;
-/** How long an ending may take when the asking node is well, and how long a fault goes on to be felt. */
-const ENDING_MS = 7_500;
-const AFTERMATH_MS = 10_000;
-/** How far a new primary may be behind in what it shows: what was committed shortly before an election. */
-const BEHIND_MS = 10_000;
 
 /** Codes that leave open whether the call took effect. */
 const OPEN: ReadonlySet<string> = new Set(['unavailable', 'busy', 'internal', 'outcome-unknown']);
@@ -31,20 +24,8 @@ const chainsOf = (log: readonly LogEntry[]): Map<string, LogEntry[]> => {
   return chains;
 };
 
-/** Faults that are felt by other nodes than the one that they befall. */
-const WIDE: ReadonlySet<string> = new Set(['election', 'slow', 'loss', 'cut']);
-
-/** The versions that were the committed one at some time between. */
-const versionsDuring = (chain: readonly LogEntry[], from: number, to: number): (Guarded | null)[] => {
-  const before = chain.filter(({ committedAt }) => committedAt! <= from).at(-1)?.document ?? null;
-  return [
-    before,
-    ...chain.filter(({ committedAt }) => committedAt! > from && committedAt! <= to).map(({ document }) => document),
-  ];
-};
-
 /** Every way in which a schedule broke a promise, as sentences that begin with the promise's name. */
-export const check = (history: History, set: ReplicaSet, processes: readonly Process[]): string[] => {
+export const check = (history: History, set: ReplicaSet, processes: readonly Process[], until: number): string[] => {
   const broken: string[] = [];
   const log = set.log.slice(0, set.committed);
   const chains = chainsOf(log);
@@ -164,6 +145,7 @@ export const check = (history: History, set: ReplicaSet, processes: readonly Pro
         broken.push(`cache: ${name} keeps revision ${revOf(kept)} of ${uuid} for ever`);
     }
   }
+  broken.push(...checkPeers(history, chains, until));
   for (const alarm of history.alarms) broken.push(`alarm: ${alarm}`);
   return broken;
 };

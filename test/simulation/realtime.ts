@@ -26,11 +26,25 @@ export interface Attached {
 
 /** The realtime side of one node, as a registry has it, without the transports. */
 export interface Messaging {
-  /** A client of ours connects as this device; with a cursor it is going to resume from there. */
+  /** A client of ours connects as this device, and shows it as online; with a cursor it is going to resume from there, without one it gets one. */
   attach(uuid: string, got: Got, cursor?: string): Attached;
   /** One device says something to others. `repeated`: a sending of it may have come through before. */
   say(from: string, to: readonly string[], payload: unknown, repeated?: boolean): Promise<void>;
 }
+
+/** Rules that a test breaks on purpose, to see that the checks notice. */
+export interface RealtimeBreaks {
+  /** Whoever comes back gets what is new before what it missed. */
+  readonly anyOrder?: boolean;
+  /** Whoever comes back is not brought up to date. */
+  readonly noResume?: boolean;
+  /** Everybody hears everybody. */
+  readonly openLists?: boolean;
+  /** A connection that ends still shows its device as online. */
+  readonly neverOffline?: boolean;
+}
+
+const allowing = (document: DeviceDocument | null): DeviceDocument | null => document && { ...document, sendWhitelist: '*' };
 
 const unused = (): never => {
   throw new Error('nothing in a simulation asks for this');
@@ -45,8 +59,12 @@ export const openMessaging = (options: {
   readonly devices: Documents<DeviceDocument>;
   readonly host: Host;
   readonly report: (error: unknown) => void;
+  readonly breaks: RealtimeBreaks;
 }): Messaging => {
-  const { name, store, feed, node, devices, host, report } = options;
+  const { name, store, feed, node, host, report, breaks } = options;
+  const devices: Documents<DeviceDocument> = breaks.openLists
+    ? { ...options.devices, find: async (uuid) => allowing(await options.devices.find(uuid)) }
+    : options.devices;
   const due = dueBy([]);
   const history = openHistory(feed, lanesBy(due));
   const connections = openConnections();
@@ -86,12 +104,13 @@ export const openMessaging = (options: {
 
   return {
     attach(uuid, got, cursor) {
-      const { resume } = serving();
+      const { resume, presence, line } = serving();
       const releases: (() => void)[] = [];
       let left = false;
       const leave = (): void => {
         left = true;
         take();
+        if (!breaks.neverOffline) offline();
         for (const release of releases.splice(0)) release();
       };
       const connection: Connection = {
@@ -105,15 +124,20 @@ export const openMessaging = (options: {
         },
         onLeave: (release) => releases.push(release),
       };
-      if (cursor !== undefined) resume.expect(connection);
+      const resumes = cursor !== undefined && breaks.noResume !== true;
+      if (resumes && breaks.anyOrder) releases.push(connections.add({ ...connection, id: `${connection.id}/new` }));
+      if (resumes) resume.expect(connection);
+      else resume.begins(connection);
       const take = connections.add(connection);
+      if (cursor === undefined) got('ready', {}, line.cursor);
+      const offline = presence.hold(uuid, host.clock.now);
       return {
         connection,
         get left() {
           return left;
         },
         async resume() {
-          if (cursor !== undefined) await serving().resume.resume(connection, cursor);
+          if (resumes) await serving().resume.resume(connection, cursor);
         },
         leave,
       };

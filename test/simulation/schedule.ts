@@ -3,6 +3,7 @@ import { openTraffic } from './clients.ts';
 import { strike } from './faults.ts';
 import { openHistory, type History } from './history.ts';
 import { startProcess, type Breaks, type Process } from './process.ts';
+import { openPeers } from './peers.ts';
 import { openReplicaSet } from './replica-set.ts';
 import { openWorld } from './world.ts';
 
@@ -46,10 +47,12 @@ export const runSchedule = async (seed: number, breaks: Breaks = {}): Promise<Ou
     clients: random.whole(3, 5),
     documents: random.whole(2, 6),
   });
+  const peers = openPeers({ world, set, history, processes: () => processes, count: random.whole(2, 4) });
   await world.runUntil(3_000);
 
   const keepActing = (): void => {
     traffic.act();
+    if (random.chance(0.5)) peers.act();
     if (world.time < ACTION_MS) world.after(random.between(5, 150), keepActing);
   };
   keepActing();
@@ -66,7 +69,7 @@ export const runSchedule = async (seed: number, breaks: Breaks = {}): Promise<Ou
   }
   await world.runUntil(ACTION_MS + QUIET_MS);
 
-  const broken = check(history, set, processes);
+  const broken = check(history, set, processes, world.time);
   if (isCalm) {
     for (const { outcome, effect } of history.calls) if (outcome === 'unavailable') broken.push(`calm: ${effect} was not served`);
     for (const { session, begun, time } of history.revoked)

@@ -38,6 +38,10 @@ describe('the checks of the simulation', function () {
     ['endings that do not wait for the other nodes', { noBarrier: true }, 'P8'],
     ['nodes that go on although nobody hears of them', { noFence: true }, 'P8'],
     ['a cache that does not hear of changes', { deafCache: true }, 'cache'],
+    ['messages that come to whom no list allows', { openLists: true }, 'P4'],
+    ['what was missed and is not replayed', { noResume: true }, 'P6'],
+    ['messages that overtake what is replayed', { anyOrder: true }, 'order'],
+    ['devices that stay online', { neverOffline: true }, 'P7'],
   ];
   for (const [rule, breaks, promise] of rules) {
     it(`notice ${rule}`, async () => {

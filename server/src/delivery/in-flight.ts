@@ -48,6 +48,11 @@ export interface InFlight {
   owes(flight: Flight, connection: Connection): boolean;
   /** The feed has brought it, and whoever gets it by the feed has got it. */
   land(flight: Flight): void;
+  /**
+   * This connection is its client's first, and begins where the feed is now: what is in flight was sent before, and it gets none of that. But it
+   * would come to it late, if it resumed from here after it had got something newer.
+   */
+  begins(connection: Connection): void;
   /** This connection has got all that the feed has brought so far, and will get what it brings from now on. */
   caughtUp(connection: Connection): void;
   /** This connection gets nothing until it catches up. */
@@ -58,11 +63,13 @@ export interface InFlight {
 
 /** A connection that is not level. */
 interface Trail {
-  /** The moment at which it caught up. */
+  /** The moment at which it caught up, or began. */
   readonly since: number;
-  /** Has a message come by the feed that was taken after that? */
+  /** Did it miss nothing? */
+  readonly isFirst: boolean;
+  /** Has a message come by the feed that was taken after that? Not asked of one that missed nothing. */
   proven: boolean;
-  /** What it gets by the feed. */
+  /** What has to have come by the feed before what follows it. */
   readonly owed: Set<Flight>;
 }
 
@@ -95,13 +102,13 @@ export const openInFlight = (now: () => number): InFlight => {
   };
 
   const owe = (flight: Flight, connection: Connection, trail: Trail): void => {
-    flight.decided.set(connection, false);
+    flight.decided.set(connection, trail.isFirst && flight.taken < trail.since);
     trail.owed.add(flight);
   };
 
   /** Is it proven that whatever this connection missed has come, but for what is named now? */
   const isProven = (connection: Connection, trail: Trail): boolean => {
-    if (trail.proven || newestProof <= trail.since) return trail.proven;
+    if (trail.proven || (!trail.isFirst && newestProof <= trail.since)) return trail.proven;
     for (const flight of flights.values()) {
       if (flight.taken > trail.since) break;
       if (!flight.decided.has(connection)) owe(flight, connection, trail);
@@ -167,7 +174,7 @@ export const openInFlight = (now: () => number): InFlight => {
     owesAny: ({ decided, taken }) => taken < newestCaughtUp || [...decided.values()].includes(false),
     owes(flight, connection) {
       const trail = trails.get(connection);
-      return !(flight.decided.get(connection) ?? (trail === undefined || flight.taken > trail.since));
+      return !(flight.decided.get(connection) ?? (trail === undefined || trail.isFirst || flight.taken > trail.since));
     },
 
     land(flight) {
@@ -177,10 +184,16 @@ export const openInFlight = (now: () => number): InFlight => {
       if ((returned.get(flight.from) ?? Infinity) < flight.taken) returned.delete(flight.from);
     },
 
+    begins(connection) {
+      if (flights.size === 0) return;
+      trails.set(connection, { since: (moments += 1), isFirst: true, proven: false, owed: new Set() });
+      connection.onLeave(() => trails.delete(connection));
+    },
+
     caughtUp(connection) {
       const since = (newestCaughtUp = moments += 1);
       const uuid = uuidOf(connection);
-      trails.set(connection, { since, proven: false, owed: new Set() });
+      trails.set(connection, { since, isFirst: false, proven: false, owed: new Set() });
       returned.set(uuid, since);
       connection.onLeave(() => {
         trails.delete(connection);

@@ -39,7 +39,8 @@ const maxLately = 200_000;
 
 /** An empty table. `windowMs`: how long clients may be away. */
 export const openListening = (windowMs: number): Listening => {
-  const lately = new LRUCache<string, true>({ max: maxLately, ttl: windowMs });
+  /** Made at first need: it takes its whole room at once. */
+  let lately: LRUCache<string, true> | undefined;
   let evicted = false;
   const byDevice = new Map<string, Heard>();
   let firehoses = 0;
@@ -55,6 +56,7 @@ export const openListening = (windowMs: number): Listening => {
     }
     if (heard.size === 0) {
       byDevice.delete(uuid);
+      lately ??= new LRUCache({ max: maxLately, ttl: windowMs });
       evicted ||= lately.size >= maxLately;
       lately.set(uuid, true);
     }
@@ -88,7 +90,7 @@ export const openListening = (windowMs: number): Listening => {
     remove: drop,
     to: (type, uuid) => byDevice.get(uuid)?.get(type)?.values() ?? [],
     of: (connection) => byConnection.get(connection) ?? [],
-    heardLately: (uuid) => evicted || byDevice.has(uuid) || lately.has(uuid),
+    heardLately: (uuid) => evicted || byDevice.has(uuid) || lately?.has(uuid) === true,
     hasFirehose: () => firehoses > 0,
   };
 };

@@ -8,6 +8,7 @@ import type { StoredSubscriptions } from '../stored-subscriptions.ts';
 import type { Behind } from './behind.ts';
 import type { Feed } from './feed.ts';
 import type { History } from './history.ts';
+import type { InFlight } from './in-flight.ts';
 import type { Line } from './line.ts';
 import type { Listening } from './listening.ts';
 import type { Position } from './position.ts';
@@ -28,6 +29,8 @@ export interface Resumed {
 
 /** Brings connections up to date after a drop (decisions, section 8). */
 export interface Resume {
+  /** This connection of ours has nothing to resume: it begins where the feed is now. To be called before it can get anything. */
+  begins(connection: Connection): void;
   /** This connection is going to resume: until then it gets nothing that it will be replayed. To be called before it can get anything. */
   expect(connection: Connection): void;
   /** Replays what happened after the cursor, or tells `resync`; then the connection is like any other. */
@@ -79,6 +82,7 @@ export const openResume = (options: {
   readonly line: Line;
   readonly history: History;
   readonly behind: Behind;
+  readonly inFlight: Pick<InFlight, 'begins'>;
   readonly replay: Replay;
   readonly connections: Connections;
   readonly listening: Listening;
@@ -89,8 +93,21 @@ export const openResume = (options: {
   readonly isServing: () => boolean;
   readonly report: (error: unknown) => void;
 }): Resume => {
-  const { feed, line, history, behind, replay, connections, listening, subscriptions, devices, clock, isServing, report } =
-    options;
+  const {
+    feed,
+    line,
+    history,
+    behind,
+    inFlight,
+    replay,
+    connections,
+    listening,
+    subscriptions,
+    devices,
+    clock,
+    isServing,
+    report,
+  } = options;
   const states = new Map<Connection, State>();
   /** Where the deliveries of this node stopped going out. */
   let refusedFrom: Position | null = null;
@@ -260,6 +277,7 @@ export const openResume = (options: {
   look();
 
   return {
+    begins: inFlight.begins,
     expect: (connection) => enter(connection, { kind: 'asks', since: clock.monotonic() }),
 
     async resume(connection, cursor) {

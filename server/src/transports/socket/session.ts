@@ -243,6 +243,7 @@ export class Session {
         onLeave: (release) => this.#releases.push(release),
       };
       if (resumes) this.#kit.resume.expect(this.#connection);
+      else if (this.#ours) this.#kit.resume.begins(this.#connection);
       this.#leave = connections.add(this.#connection);
       return actor;
     }

@@ -26,7 +26,7 @@ export interface SocketKit {
   readonly arrivals: Arrivals;
   /** The same for those that come back after a drop: they are never alone when it was the network, or this node. */
   readonly returns: Arrivals;
-  readonly resume: Pick<Resume, 'expect'>;
+  readonly resume: Pick<Resume, 'begins' | 'expect'>;
   /** Where the feed is: everything up to there has been sent. */
   cursor(): string;
   /** Bytes that wait to be read by this socket's other end. */
