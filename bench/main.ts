@@ -7,6 +7,9 @@ import type { Bench, Measure, Result, Scale } from './measure.ts';
 import { p6 } from './broadcast.ts';
 import { p4 } from './live.ts';
 import { p1 } from './measures/p1.ts';
+import { p11 } from './measures/p11.ts';
+import { p12 } from './measures/p12.ts';
+import { p13 } from './measures/p13.ts';
 import { p2 } from './measures/p2.ts';
 import { p3 } from './measures/p3.ts';
 import { p5 } from './measures/p5.ts';
@@ -31,6 +34,9 @@ const measures: Readonly<Record<string, Measure>> = {
   P14: p14,
   P15: p15,
   P16: p16,
+  P11: p11,
+  P12: p12,
+  P13: p13,
 };
 
 const full: Scale = {

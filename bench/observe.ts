@@ -1,4 +1,4 @@
-import type { CallsJob, ConnectsJob, Loop, MqttConnectsJob, MqttMessagesJob } from './load/jobs.ts';
+import type { CallsJob, ConnectsJob, HttpJob, Loop, MqttConnectsJob, MqttMessagesJob } from './load/jobs.ts';
 import type { Load, Served } from './processes.ts';
 import { median, rounded } from './statistics.ts';
 
@@ -7,7 +7,7 @@ export interface Observed extends Loop {
   readonly processorUs: number;
 }
 
-type ServedJob = CallsJob | ConnectsJob | MqttConnectsJob | MqttMessagesJob;
+type ServedJob = HttpJob | CallsJob | ConnectsJob | MqttConnectsJob | MqttMessagesJob;
 
 /** How many operations a job's server has carried out, those of the warm-up included. */
 const operations = (job: ServedJob, { perSecond }: Loop): number =>

@@ -80,7 +80,7 @@ const served = (child: ChildProcess, ready = / ready (http\S+)/): Promise<Served
   });
 
 /** Where a registry keeps its devices. */
-export type Place = { readonly dataDir: string } | { readonly mongodbUrl: string };
+export type Place = ({ readonly dataDir: string } | { readonly mongodbUrl: string }) & { readonly adminPassword?: string };
 
 const environment = (place: Place): Record<string, string> => ({
   ROLLCALL_PORT: '0',
@@ -88,6 +88,7 @@ const environment = (place: Place): Record<string, string> => ({
   ROLLCALL_LOG_LEVEL: 'warn',
   ROLLCALL_PEPPER: pepper,
   ROLLCALL_SECRET: 'secret of the benchmark',
+  ...(place.adminPassword !== undefined && { ROLLCALL_ADMIN_PASSWORD: place.adminPassword }),
   ...('dataDir' in place ? { ROLLCALL_DATA_DIR: place.dataDir } : { ROLLCALL_MONGODB_URL: place.mongodbUrl }),
 });
 
@@ -132,6 +133,10 @@ export const startRaw = (
       ...profiled('raw', profiling),
     ]),
   );
+
+/** Starts the bare Fastify server, whose one route answers this text. */
+export const startBareHttp = (text: string, profiling: Profiling): Promise<Served> =>
+  served(start('bare-http.ts', [text], {}, [...tsx, ...profiled('bare', profiling)]));
 
 /** The one process that makes the load. */
 export interface Load {

@@ -86,8 +86,18 @@ export interface MqttConnectsJob {
   readonly atOnce: number;
 }
 
+/** HTTP requests with one connection each in flight: GET of these paths in turn, or POST of these bodies to them. */
+export interface HttpJob extends Span {
+  readonly kind: 'http';
+  readonly url: string;
+  readonly paths: readonly string[];
+  readonly bodies?: readonly string[];
+  readonly headers: Readonly<Record<string, string>>;
+  readonly connections: number;
+}
+
 export type Job =
-  MqttMessagesJob | MqttConnectsJob | CallsJob | DriverJob | ConnectsJob | HoldJob | ReleaseJob | ReadYourWriteJob;
+  HttpJob | MqttMessagesJob | MqttConnectsJob | CallsJob | DriverJob | ConnectsJob | HoldJob | ReleaseJob | ReadYourWriteJob;
 
 /** What a loop did. Times in milliseconds. */
 export interface Loop {

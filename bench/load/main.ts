@@ -2,6 +2,7 @@ import { runCalls, runReadYourWrite } from './calls.ts';
 import { hold, release, runConnects } from './connects.ts';
 import { runDriver } from './driver.ts';
 import { runMqttConnects, runMqttMessages } from './mqtt.ts';
+import { runHttp } from './http.ts';
 import type { Job, Loop } from './jobs.ts';
 
 const nothing: Loop = { perSecond: 0, p50: 0, p99: 0, failed: 0, loadBusy: 0 };
@@ -10,6 +11,8 @@ const run = async (job: Job): Promise<Loop> => {
   switch (job.kind) {
     case 'calls':
       return runCalls(job);
+    case 'http':
+      return runHttp(job);
     case 'driver':
       return runDriver(job);
     case 'connects':

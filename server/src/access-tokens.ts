@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, hash } from 'node:crypto';
 import { jwtVerify, SignJWT, decodeProtectedHeader } from 'jose';
 import { LRUCache } from 'lru-cache';
 
@@ -13,11 +13,18 @@ export interface Claims {
   readonly expiresAt: number;
 }
 
+/** What a token says that was shown, and how lists name it. */
+export interface ShownClaims extends Claims {
+  readonly fingerprint: string;
+}
+
 /** Access tokens as JWT (access token reference, section 4). */
 export interface AccessTokens {
   sign(claims: Claims & { readonly issuedAt: number; readonly username: string }): Promise<string>;
   /** What a token says that was signed here, expired or not; null if it was not. */
-  read(token: string): Promise<Claims | null>;
+  read(token: string): Promise<ShownClaims | null>;
+  /** The same at once, if its signature was checked before. */
+  recall(token: string): ShownClaims | undefined;
 }
 
 const algorithm = 'HS256';
@@ -29,14 +36,13 @@ const mostKept = 20_000;
 export const looksLikeJwt = (token: string): boolean => /^eyJ[\w-]*\.[\w-]+\.[\w-]*$/.test(token);
 
 /** SHA-256 of a token, as upper-case hex with colons: how lists name it. */
-export const fingerprintOf = (token: string): string =>
-  (createHash('sha256').update(token, 'utf8').digest('hex').toUpperCase().match(/../g) ?? []).join(':');
+export const fingerprintOf = (token: string): string => (hash('sha256', token, 'hex').toUpperCase().match(/../g) ?? []).join(':');
 
 /** `key`: 32 secret bytes, the same on every node. */
 export const openAccessTokens = (key: Buffer): AccessTokens => {
   const kid = createHash('sha256').update('rollcall key id').update(key).digest('hex').slice(0, 16);
   /** Signatures that were checked, by the token's hash. */
-  const checked = new LRUCache<string, Claims>({ max: mostKept });
+  const checked = new LRUCache<string, ShownClaims>({ max: mostKept });
 
   return {
     sign: ({ id, uuid, sid, issuedAt, expiresAt, username }) =>
@@ -50,8 +56,10 @@ export const openAccessTokens = (key: Buffer): AccessTokens => {
         .setExpirationTime(Math.floor(expiresAt / 1000))
         .sign(key),
 
+    recall: (token) => checked.get(hash('sha256', token, 'base64')),
+
     async read(token) {
-      const name = createHash('sha256').update(token, 'utf8').digest('base64');
+      const name = hash('sha256', token, 'base64');
       const known = checked.get(name);
       if (known !== undefined) return known;
       try {
@@ -60,7 +68,7 @@ export const openAccessTokens = (key: Buffer): AccessTokens => {
         const { payload } = await jwtVerify(token, key, { algorithms: [algorithm], issuer, audience, currentDate: new Date(0) });
         const { jti, sub, sid, exp } = payload;
         if (jti === undefined || sub === undefined || typeof sid !== 'string' || exp === undefined) return null;
-        const claims = { id: jti, uuid: sub, sid, expiresAt: exp * 1000 };
+        const claims = { id: jti, uuid: sub, sid, expiresAt: exp * 1000, fingerprint: fingerprintOf(token) };
         checked.set(name, claims);
         return claims;
       } catch {

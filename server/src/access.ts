@@ -1,3 +1,4 @@
+import type { CertificateReference } from '@rollcall/client/contract';
 import { openAccessTokens } from './access-tokens.ts';
 import { openAdministrators } from './administrators.ts';
 import { openAuthorities } from './authorities.ts';
@@ -25,10 +26,11 @@ import { checkSeeds, openSeeds } from './mfa/seeds.ts';
 import { openMqttPrincipals } from './mqtt-principals.ts';
 import { openMqttSecrets } from './mqtt-secrets.ts';
 import { openPasswords, passwordId } from './passwords.ts';
-import { openSessions } from './sessions.ts';
+import { openSessions, type TokenList } from './sessions.ts';
 import type { SlowHash } from './slow-hash.ts';
 import type { DeviceDocument } from './store/collections.ts';
 import type { Store } from './store/port.ts';
+import { telling, type UserLists } from './user-lists.ts';
 import type { Tokens } from './tokens.ts';
 import { openUsers } from './users.ts';
 
@@ -66,6 +68,7 @@ export const openAccess = async (options: {
   readonly doors: Omit<DoorOptions<'devices'>, 'collection' | 'key'>;
   readonly devices: Documents<DeviceDocument>;
   readonly tokens: Tokens;
+  readonly lists: { readonly tokens: UserLists<TokenList>; readonly certificates: UserLists<readonly CertificateReference[]> };
   readonly ids: DerivedIds;
   readonly keys: Keys;
   readonly feed: Feed;
@@ -78,20 +81,23 @@ export const openAccess = async (options: {
   readonly log: Log;
   readonly now: () => number;
 }): Promise<Access> => {
-  const { store, doors, devices, tokens, ids, keys, pepper, config, log, now } = options;
+  const { store, doors, devices, tokens, lists, ids, keys, pepper, config, log, now } = options;
   const principals = openDoor({ ...doors, collection: 'principals', key: '_id' });
-  const credentials = openDoor({ ...doors, collection: 'credentials', key: '_id' });
+  const credentials = telling(openDoor({ ...doors, collection: 'credentials', key: '_id' }), ({ uuid }) => {
+    lists.tokens.drop(uuid);
+    lists.certificates.drop(uuid);
+  });
   const roles = openDoor({ ...doors, collection: 'roles', key: '_id' });
   const records = openDoor({ ...doors, collection: 'registry', key: '_id' });
   const authorities = openAuthorities({ principals, roles, now });
   const passwords = openPasswords({ credentials, slowHash: options.slowHash, pepper, now });
   const administrators = openAdministrators(records);
   const accessTokens = openAccessTokens(await keys.key('jwt'));
-  const sessions = openSessions({ store, credentials, accessTokens, authorities, tokens, ids, pepper, now });
+  const sessions = openSessions({ store, credentials, accessTokens, authorities, tokens, ids, lists: lists.tokens, pepper, now });
   const mqttSecrets = openMqttSecrets({
     credentials,
     passwords,
-    lockout: openLockout(now),
+    lockout: openLockout(() => doors.clock.monotonic()),
     pepper,
     key: await keys.key('request-window'),
     now,
@@ -103,6 +109,7 @@ export const openAccess = async (options: {
     byLoginName: (loginName) => identities.byLoginName(loginName),
     principalOf: (uuid) => principals.find(uuid),
     ids,
+    lists: lists.certificates,
     now,
   });
   const certificates = openDoor({ ...doors, collection: 'certificates', key: '_id' });

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import type { CertificateReference } from '@rollcall/client/contract';
 import { pino } from 'pino';
 import { openAccess } from './access.ts';
 import { openAudit } from './audit.ts';
@@ -39,6 +40,8 @@ import { ensureIndexes } from './store/indexes.ts';
 import { openGate } from './store/gate.ts';
 import { openStore, type OpenStore } from './store/open.ts';
 import { webhookKey } from './webhook-key.ts';
+import type { TokenList } from './sessions.ts';
+import { openUserLists } from './user-lists.ts';
 import { openTokens } from './tokens.ts';
 import { openHttp } from './transports/http.ts';
 import { awayAnswers } from './transports/away.ts';
@@ -188,7 +191,17 @@ const start = async (
   const rootRows = openDoor({ ...doors, collection: 'tokens', key: '_id' });
   const ids = derivedIds(idKey);
   const hashing = slowHash();
+  const listing = { feed, trusts: () => node.trusts(), clock };
+  const lists = {
+    tokens: openUserLists<TokenList>(listing),
+    certificates: openUserLists<readonly CertificateReference[]>(listing),
+  };
+  closers.push(
+    () => lists.tokens.close(),
+    () => lists.certificates.close(),
+  );
   const tokens = openTokens({
+    lists: lists.tokens,
     store,
     devices,
     rootRows,
@@ -201,6 +214,7 @@ const start = async (
     now,
   });
   const access = await openAccess({
+    lists,
     store,
     doors,
     devices,

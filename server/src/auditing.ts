@@ -3,7 +3,7 @@ import { LRUCache } from 'lru-cache';
 import { looksLikeJwt } from './access-tokens.ts';
 import type { Actor } from './actor.ts';
 import type { Audit } from './audit.ts';
-import type { Authenticate } from './authenticate.ts';
+import type { Attempt, Authenticate } from './authenticate.ts';
 import type { Authorities } from './authorities.ts';
 import { detailsOf, type Happening } from './domain/audit.ts';
 import { isProperties } from './domain/properties.ts';
@@ -164,6 +164,9 @@ export const openAuditing = (options: {
   };
 };
 
+const isPassword = ({ uuid, token, basic = false }: Attempt): boolean =>
+  basic && typeof uuid === 'string' && typeof token === 'string' && !looksLikeJwt(token) && !looksLikeUuid(uuid);
+
 const rememberedMs = 60_000;
 const mostRemembered = 5_000;
 
@@ -177,12 +180,10 @@ export const auditedLogins = (
   byLoginName: (loginName: string) => Promise<PrincipalDocument | null>,
 ): Authenticate => {
   const noted = new LRUCache<string, true>({ max: mostRemembered, ttl: rememberedMs });
-  return async (attempt) => {
+  const noting: Authenticate = async (attempt) => {
     const actor = await authenticate(attempt);
-    const { uuid, token, basic = false, address = '' } = attempt;
-    const isPassword =
-      basic && typeof uuid === 'string' && typeof token === 'string' && !looksLikeJwt(token) && !looksLikeUuid(uuid);
-    if (!isPassword) return actor;
+    const { uuid, address = '' } = attempt;
+    if (typeof uuid !== 'string') return actor;
     if (actor === null) {
       const target = (await byLoginName(uuid))?._id;
       await auditing.note('login:password', 'invalid-credentials', null, { target, address });
@@ -192,4 +193,5 @@ export const auditedLogins = (
     }
     return actor;
   };
+  return (attempt) => (isPassword(attempt) ? noting(attempt) : authenticate(attempt));
 };

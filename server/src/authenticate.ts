@@ -81,7 +81,6 @@ export const authenticateWith = ({ devices, tokens, sessions, authorities, login
   const resolve = async (attempt: Attempt): Promise<Actor | null> => {
     const { uuid, token, basic = false } = attempt;
     if (!isText(token, 1024)) return null;
-    if (uuid === undefined) return looksLikeJwt(token) ? byAccessToken(token, undefined) : null;
     if (!isText(uuid, 256)) return null;
     const named = basic && !looksLikeUuid(uuid) ? await byLoginName(uuid) : null;
     if (looksLikeJwt(token)) return byAccessToken(token, named?._id ?? uuid);
@@ -92,7 +91,10 @@ export const authenticateWith = ({ devices, tokens, sessions, authorities, login
   };
 
   return async (attempt) => {
-    const actor = await resolve(attempt);
+    // A login's token alone is what comes most often.
+    const { uuid, token } = attempt;
+    const isAlone = uuid === undefined && isText(token, 1024);
+    const actor = isAlone ? await sessions.verify(token) : await resolve(attempt);
     return actor?.scope === undefined || attempt.enrolling === true ? actor : null;
   };
 };

@@ -64,6 +64,9 @@ export const openAuthorities = (options: {
     return authorityOf(principal, await rolesOf(principal, fresh));
   };
 
+  /** Authorities as they were last found, and what they rest on. */
+  const found = new LRUCache<string, { readonly version: number; readonly authority: Authority }>({ max: mostKept });
+
   const known = (uuid: string): Authority | null | undefined => {
     const principal = principals.known(uuid);
     if (principal === undefined) return undefined;
@@ -73,13 +76,18 @@ export const openAuthorities = (options: {
       if (owner === undefined) return undefined;
       if (owner === null || !isLive(owner, now())) return null;
     }
+    const version = roles.version();
+    const last = found.get(uuid);
+    if (last !== undefined && last.version === version && last.authority.principal === principal) return last.authority;
     const held: RoleDocument[] = [];
     for (const id of roleIdsOf(principal)) {
       const role = roles.known(id);
       if (role === undefined) return undefined;
       if (role !== null) held.push(role);
     }
-    return authorityOf(principal, held);
+    const authority = authorityOf(principal, held);
+    if (version !== undefined) found.set(uuid, { version, authority });
+    return authority;
   };
 
   return { known, of: (uuid) => load(uuid, false), fresh: (uuid) => load(uuid, true), rolesOf };

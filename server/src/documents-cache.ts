@@ -26,6 +26,8 @@ export interface DocumentsCache {
    */
   put<D extends Guarded>(collection: string, id: string, document: D, ticket: Ticket): D;
   drop(collection: string, id: string): void;
+  /** A number that is another one whenever something of this collection may have changed: what was made of several documents is kept with it. */
+  version(collection: string): number;
   readonly size: number;
   close(): void;
 }
@@ -80,6 +82,9 @@ export const openCache = ({
   let generation = 0;
   let settledAt = Number.NEGATIVE_INFINITY;
 
+  const versions = new Map<string, number>();
+  const changed = (collection: string): void => void versions.set(collection, (versions.get(collection) ?? 0) + 1);
+
   const clear = (): void => {
     generation += 1;
     // Emptying costs as much as the cache could hold.
@@ -110,6 +115,7 @@ export const openCache = ({
     else if (isGone(document)) noteGone(collection, id);
     const property = collections[collection];
     if (property === undefined) return;
+    changed(collection);
     if (document === null) {
       if (change.type === 'delete' && gone.delete(`${collection}/${String(id)}`)) return;
       if (change.type === 'delete' && purged.has(collection)) return void entries.delete(`${collection}/${String(id)}`);
@@ -135,10 +141,17 @@ export const openCache = ({
       if (newest && (newest.document === null || revOf(document) < revOf(newest.document as Guarded))) return frozen;
       const key = `${collection}/${id}`;
       const before = entries.peek(key);
-      if (before === undefined || revOf(document) > revOf(before)) entries.set(key, frozen);
+      if (before === undefined || revOf(document) > revOf(before)) {
+        entries.set(key, frozen);
+        changed(collection);
+      }
       return frozen;
     },
-    drop: (collection, id) => void entries.delete(`${collection}/${id}`),
+    drop(collection, id) {
+      entries.delete(`${collection}/${id}`);
+      changed(collection);
+    },
+    version: (collection) => generation + (versions.get(collection) ?? 0),
     get size() {
       return entries.size;
     },

@@ -44,6 +44,8 @@ export interface Documents<D extends Guarded> {
   find(id: string): Promise<D | null>;
   /** The same at once; undefined if it has to be loaded. */
   known(id: string): D | null | undefined;
+  /** A number that is another one whenever something of the collection may have changed; undefined while what the node knows may not be used. */
+  version(): number | undefined;
   /** From the primary, as the majority has it; null if missing. */
   fresh(id: string): Promise<D | null>;
   /**
@@ -234,6 +236,7 @@ export const openDoor = <N extends GuardedName>(options: DoorOptions<N>): Docume
       const document = access.cached(id);
       return document === null ? undefined : present(document);
     },
+    version: () => (node.trusts() ? options.cache.version(options.collection) : undefined),
     async fresh(id) {
       node.check();
       return present(await access.load(id));

@@ -11,7 +11,8 @@ import type { Actor, Ending } from './actor.ts';
 import type { Proved, Unproved } from './logins.ts';
 import type { CredentialDocument, PrincipalDocument } from './store/collections.ts';
 import type { Store } from './store/port.ts';
-import { tokenHash, type Tokens } from './tokens.ts';
+import { tokenHash, type Listed, type Tokens } from './tokens.ts';
+import type { UserLists } from './user-lists.ts';
 
 /** An access token that was just made. */
 export interface Login {
@@ -59,6 +60,8 @@ export interface Sessions {
   expiresAt(actor: Actor): Promise<Date | null>;
   /** The live tokens of these users, Meshblu's too, newest first. */
   list(uuids: readonly string[]): Promise<ReadonlyMap<string, readonly TokenInfo[]>>;
+  /** The list of one of them, if nothing has to be read for it. */
+  listed(uuid: string): readonly TokenInfo[] | undefined;
   /** Ends the token with this fingerprint, and the login that it belongs to. */
   revoke(uuid: string, fingerprint: string): Promise<readonly Ending[]>;
   /** Ends the login of this actor; null if he did not log in. */
@@ -87,6 +90,25 @@ const enrolmentMs = 15 * 60_000;
 
 const present = { '_rollcall.gone': { $exists: false } };
 
+/** The tokens of a user, and which of them are worth something at a time. */
+export interface TokenList {
+  /** The same list each time, until one of them expires. */
+  liveAt(now: number): readonly TokenInfo[];
+}
+
+const tokenList = (all: readonly Listed[]): TokenList => {
+  let live: readonly TokenInfo[] | undefined;
+  let [from, until] = [0, 0];
+  return {
+    liveAt(now) {
+      if (live !== undefined && now >= from && now < until) return live;
+      const left = all.filter((one) => one.until > now);
+      [from, until] = [now, Math.min(...left.map((one) => one.until))];
+      return (live = Object.freeze(left.map(({ info }) => info)));
+    },
+  };
+};
+
 /** Opens them. */
 export const openSessions = (options: {
   readonly store: Store;
@@ -95,10 +117,11 @@ export const openSessions = (options: {
   readonly authorities: Authorities;
   readonly tokens: Tokens;
   readonly ids: DerivedIds;
+  readonly lists: UserLists<TokenList>;
   readonly pepper: string;
   readonly now: () => number;
 }): Sessions => {
-  const { store, credentials, accessTokens, authorities, tokens, ids, pepper, now } = options;
+  const { store, credentials, accessTokens, authorities, tokens, ids, lists, pepper, now } = options;
   const rows = store.collection('credentials');
   const isLive = ({ expiresAt }: CredentialDocument): boolean => expiresAt === undefined || expiresAt.getTime() > now();
   const endingOf = ({ uuid, _id }: CredentialDocument): Ending => ({ uuid, credential: _id });
@@ -194,6 +217,29 @@ export const openSessions = (options: {
     return row !== null && row.kind === 'access' && isLive(row) ? row : null;
   };
 
+  const listedOf = ({ fingerprint = '', createdAt, expiresAt, label }: CredentialDocument): Listed => ({
+    info: { fingerprint, createdAt: createdAt.toISOString(), expiresAt: expiresAt?.toISOString() ?? null, label },
+    until: expiresAt?.getTime() ?? Number.POSITIVE_INFINITY,
+  });
+
+  /** The tokens of these users as the store has them, newest first, Meshblu's after the others; they are kept for the next time. */
+  const readLists = async (uuids: readonly string[]): Promise<ReadonlyMap<string, TokenList>> => {
+    const keep = lists.reading();
+    const whose = uuids.length === 1 ? uuids[0] : { $in: [...uuids] };
+    const [own, others] = await Promise.all([
+      rows.find({ uuid: whose, kind: 'access', ...present } as Filter<CredentialDocument>).toArray(),
+      tokens.describe(uuids),
+    ]);
+    const found = new Map<string, Listed[]>(uuids.map((uuid) => [uuid, []]));
+    for (const row of own.sort((one, other) => other.createdAt.getTime() - one.createdAt.getTime())) {
+      found.get(row.uuid)?.push(listedOf(row));
+    }
+    for (const [uuid, listed] of others) found.get(uuid)?.push(listed);
+    const made = [...found].map(([uuid, list]) => [uuid, tokenList(list)] as const);
+    for (const [uuid, list] of made) keep(uuid, list);
+    return new Map(made);
+  };
+
   return {
     open(checked, { label, lifetimeMs, request }) {
       const wanted = { label, lifetimeMs, sid: ids.uuid('session', request), request };
@@ -246,12 +292,13 @@ export const openSessions = (options: {
     },
 
     async verify(token) {
-      const claims = await accessTokens.read(token);
+      const claims = accessTokens.recall(token) ?? (await accessTokens.read(token));
       if (claims === null || claims.expiresAt <= now()) return null;
-      const fingerprint = fingerprintOf(token);
-      const row = await liveRow(claims.id);
+      const known = credentials.known(claims.id);
+      const row = known?.kind === 'access' && isLive(known) ? known : await liveRow(claims.id);
+      const { fingerprint } = claims;
       if (row === null || row.fingerprint !== fingerprint || row.uuid !== claims.uuid) return null;
-      const authority = (await authorities.of(row.uuid)) ?? (await authorities.fresh(row.uuid));
+      const authority = authorities.known(row.uuid) ?? (await authorities.of(row.uuid)) ?? (await authorities.fresh(row.uuid));
       if (authority === null) return null;
       const { uuid, _id: credentialId, scope } = row;
       const actor = { uuid, credentialId, hash: fingerprint, method: 'access', ...standingOf(authority.principal) } as const;
@@ -275,21 +322,14 @@ export const openSessions = (options: {
     expiresAt: async ({ method, credentialId }) =>
       method === 'access' ? ((await liveRow(credentialId))?.expiresAt ?? null) : null,
 
+    listed: (uuid) => lists.get(uuid)?.liveAt(now()),
+
     async list(uuids) {
-      const lists = new Map<string, TokenInfo[]>(uuids.map((uuid) => [uuid, []]));
-      const whose = uuids.length === 1 ? uuids[0] : { $in: [...uuids] };
-      const [own, others] = await Promise.all([
-        rows.find({ uuid: whose, kind: 'access', ...present } as Filter<CredentialDocument>).toArray(),
-        tokens.describe(uuids),
-      ]);
-      for (const row of own.sort((one, other) => other.createdAt.getTime() - one.createdAt.getTime())) {
-        if (!isLive(row)) continue;
-        const { fingerprint = '', createdAt, expiresAt, label } = row;
-        const info = { fingerprint, createdAt: createdAt.toISOString(), expiresAt: expiresAt?.toISOString() ?? null, label };
-        lists.get(row.uuid)?.push(info);
-      }
-      for (const [uuid, info] of others) lists.get(uuid)?.push(info);
-      return lists;
+      const kept = new Map(uuids.map((uuid) => [uuid, lists.get(uuid)] as const));
+      const missing = uuids.filter((uuid) => kept.get(uuid) === undefined);
+      for (const [uuid, list] of missing.length === 0 ? [] : await readLists(missing)) kept.set(uuid, list);
+      const at = now();
+      return new Map([...kept].map(([uuid, list]) => [uuid, list?.liveAt(at) ?? []] as const));
     },
 
     async revoke(uuid, fingerprint) {

@@ -2,7 +2,10 @@ import { availableParallelism } from 'node:os';
 import { RegistryError } from '@rollcall/client/contract';
 import bcrypt from 'bcrypt';
 
-/** Work with the slow hash, at most one at a time per core: queued hashes would starve file system and DNS, which share their threads. */
+/**
+ * Work with the slow hash, one at a time on each core but one: queued hashes would starve file system and DNS, which share their threads, and one
+ * core is left to everybody else.
+ */
 export interface SlowHash {
   /** Is `secret` the one that was hashed? Fails with `busy` when too many wait. A malformed hash is false. */
   compare(secret: string, hash: string): Promise<boolean>;
@@ -17,7 +20,7 @@ const maxWaiting = 256;
 
 /** Bounded bcrypt (decisions, section 5). */
 export const slowHash = (): SlowHash => {
-  const free = Math.max(1, availableParallelism());
+  const free = Math.max(1, availableParallelism() - 1);
   const waiting: (() => void)[] = [];
   let running = 0;
 

@@ -10,6 +10,7 @@ import type { SlowHash } from './slow-hash.ts';
 import type { DeviceDocument, TokenDocument } from './store/collections.ts';
 import { isDuplicateKey } from './store/duplicate-key.ts';
 import type { Store } from './store/port.ts';
+import { telling, type UserLists } from './user-lists.ts';
 
 /** Meshblu's hash of a token: base64 of SHA-256 over token, uuid and pepper, joined as UTF-8 (reference, section 5.3). */
 export const tokenHash = (token: string, uuid: string, pepper: string): string =>
@@ -24,6 +25,13 @@ export const rootId = (uuid: string): string => `root:${uuid}`;
 export interface Issued {
   readonly token: string;
   readonly createdAt: Date;
+}
+
+/** A token as it is listed, and when it is worth nothing any more. */
+export interface Listed {
+  readonly info: TokenInfo;
+  /** Milliseconds since 1970; infinite if never. */
+  readonly until: number;
 }
 
 /** What a revocation ended, and whether there was anything to end. */
@@ -51,7 +59,7 @@ export interface Tokens {
   /** The tokens whose metadata match, newest first, at most 1000. */
   search(uuid: string, metadata: Readonly<Record<string, unknown>>): Promise<readonly TokenDocument[]>;
   /** What these devices' tokens are called in a list of a user's tokens: the fingerprint is that of the stored hash. */
-  describe(uuids: readonly string[]): Promise<readonly (readonly [uuid: string, info: TokenInfo])[]>;
+  describe(uuids: readonly string[]): Promise<readonly (readonly [uuid: string, listed: Listed])[]>;
   /** Ends the token that such a list calls so; answers the credentials that ended. */
   revokeDescribed(uuid: string, fingerprint: string): Promise<readonly Ending[]>;
   /** Ends every token, but not the one that `except` shows; answers the credentials that ended. A root token is replaced by one that nobody knows. */
@@ -82,14 +90,15 @@ export const innerId = (uuid: string, hash: string): string => `inner:${uuid}:${
 const fingerprintOf = ({ hashedToken }: TokenDocument): string =>
   (Buffer.from(hashedToken, 'base64').toString('hex').toUpperCase().match(/../g) ?? []).join(':');
 
-const infoOf = (row: TokenDocument): TokenInfo => {
+const listedOf = (row: TokenDocument): Listed => {
   const { createdAt } = row.metadata;
-  return {
+  const info: TokenInfo = {
     fingerprint: fingerprintOf(row),
     createdAt: createdAt instanceof Date ? createdAt.toISOString() : null,
     expiresAt: row.expiresOn instanceof Date ? row.expiresOn.toISOString() : null,
     label: 'meshblu',
   };
+  return { info, until: row.expiresOn instanceof Date ? row.expiresOn.getTime() : Number.POSITIVE_INFINITY };
 };
 
 const endingOf = ({ uuid, _id }: TokenDocument): Ending => ({ uuid, credential: String(_id) });
@@ -112,8 +121,11 @@ export const openTokens = (options: {
   readonly pepper: string;
   readonly key: Buffer;
   readonly now: () => number;
+  /** Told whose tokens were written. */
+  readonly lists: Pick<UserLists<object>, 'drop'>;
 }): Tokens => {
-  const { store, devices, rootRows, slowHash, ids, pepper, now } = options;
+  const { store, devices, slowHash, ids, lists, pepper, now } = options;
+  const rootRows = telling(options.rootRows, ({ uuid }) => lists.drop(uuid));
   const rows = store.collection('tokens');
   const hash = (uuid: string, token: string): string => tokenHash(token, uuid, pepper);
   const isLive = (row: TokenDocument): boolean =>
@@ -142,6 +154,7 @@ export const openTokens = (options: {
       );
       if (matchedCount === 0) throw new RegistryError('outcome-unknown');
     }
+    lists.drop(row.uuid);
   };
 
   /** Moves an old bcrypt root token to the fast hash: from now on the row alone logs in. */
@@ -199,6 +212,7 @@ export const openTokens = (options: {
         return { replaceOne: { filter: { _id: row._id, ...present }, replacement } };
       }),
     );
+    for (const { uuid } of found) lists.drop(uuid);
   };
 
   const matching = (uuid: string, metadata: Readonly<Record<string, unknown>>) => ({
@@ -329,7 +343,7 @@ export const openTokens = (options: {
       const [only] = uuids;
       const whose = uuids.length === 1 && only !== undefined ? only : { $in: [...uuids] };
       const found = await rows.find({ uuid: whose, ...present }).toArray();
-      return found.filter(isLive).map((row) => [row.uuid, infoOf(row)] as const);
+      return found.map((row) => [row.uuid, listedOf(row)] as const);
     },
 
     async revokeDescribed(uuid, fingerprint) {

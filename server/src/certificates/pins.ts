@@ -5,12 +5,15 @@ import { isLive, isNamed, standingOf, takesCertificate } from '../domain/user.ts
 import type { Documents, RequestId } from '../door.ts';
 import type { CertificatePin, CredentialDocument, PrincipalDocument } from '../store/collections.ts';
 import type { Store } from '../store/port.ts';
+import type { UserLists } from '../user-lists.ts';
 import type { Identified } from './trust.ts';
 
 /** The certificates that users are bound to: credentials of kind `certificate` (access control reference, section 5.5). */
 export interface Pins {
   /** Those of these users, oldest first. */
   list(uuids: readonly string[]): Promise<ReadonlyMap<string, readonly CertificateReference[]>>;
+  /** The list of one of them, if nothing has to be read for it. */
+  listed(uuid: string): readonly CertificateReference[] | undefined;
   /** Again is a success. */
   add(uuid: string, pin: CertificatePin, request: RequestId | null): Promise<void>;
   /** The newest certificate of this user that was issued here, as PEM. */
@@ -38,27 +41,40 @@ export const openPins = (options: {
   readonly byLoginName: (loginName: string) => Promise<PrincipalDocument | null>;
   readonly principalOf: (uuid: string) => Promise<PrincipalDocument | null>;
   readonly ids: DerivedIds;
+  readonly lists: UserLists<readonly CertificateReference[]>;
   readonly now: () => number;
 }): Pins => {
-  const { store, credentials, byLoginName, principalOf, ids, now } = options;
+  const { store, credentials, byLoginName, principalOf, ids, lists, now } = options;
   const rows = store.collection('credentials');
 
   const pinsOf = (uuids: readonly string[]): Promise<CredentialDocument[]> =>
     rows.find({ uuid: { $in: [...uuids] }, kind: 'certificate', ...present }).toArray();
 
+  /** The certificates of these users as the store has them, oldest first; they are kept for the next time. */
+  const readLists = async (uuids: readonly string[]): Promise<ReadonlyMap<string, readonly CertificateReference[]>> => {
+    const keep = lists.reading();
+    const found = new Map<string, Map<string, CertificateReference>>(uuids.map((uuid) => [uuid, new Map()]));
+    for (const row of (await pinsOf(uuids)).sort((one, other) => one.createdAt.getTime() - other.createdAt.getTime())) {
+      const { uuid, fingerprint = '', createdAt, expiresAt } = row;
+      const reference = { fingerprint, createdAt: createdAt.toISOString(), expiresAt: expiresAt?.toISOString() ?? null };
+      if (found.get(uuid)?.has(fingerprint) === false) found.get(uuid)?.set(fingerprint, reference);
+    }
+    const references = [...found].map(([uuid, of]) => [uuid, Object.freeze([...of.values()])] as const);
+    for (const [uuid, list] of references) keep(uuid, list);
+    return new Map(references);
+  };
+
   const mayEnter = (principal: PrincipalDocument | null, beside?: 'password'): principal is PrincipalDocument =>
     principal?.kind === 'user' && isLive(principal, now()) && takesCertificate(principal, beside);
 
   return {
+    listed: (uuid) => lists.get(uuid),
+
     async list(uuids) {
-      const lists = new Map<string, Map<string, CertificateReference>>(uuids.map((uuid) => [uuid, new Map()]));
-      const found = await pinsOf(uuids);
-      for (const row of found.sort((one, other) => one.createdAt.getTime() - other.createdAt.getTime())) {
-        const { uuid, fingerprint = '', createdAt, expiresAt } = row;
-        const reference = { fingerprint, createdAt: createdAt.toISOString(), expiresAt: expiresAt?.toISOString() ?? null };
-        if (lists.get(uuid)?.has(fingerprint) === false) lists.get(uuid)?.set(fingerprint, reference);
-      }
-      return new Map([...lists].map(([uuid, references]) => [uuid, [...references.values()]] as const));
+      const kept = new Map(uuids.map((uuid) => [uuid, lists.get(uuid)] as const));
+      const missing = uuids.filter((uuid) => kept.get(uuid) === undefined);
+      for (const [uuid, list] of missing.length === 0 ? [] : await readLists(missing)) kept.set(uuid, list);
+      return new Map([...kept].map(([uuid, list]) => [uuid, list ?? []] as const));
     },
 
     async add(uuid, { fingerprint, createdAt, expiresAt, pem }, request) {

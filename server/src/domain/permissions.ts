@@ -87,10 +87,24 @@ export const resourceProblems = (grants: readonly Grant[], path: string): readon
 const isLevel = (value: unknown): value is string =>
   typeof value === 'string' && value !== '' && value !== '.' && value !== '..' && !/[/+#]/.test(value);
 
+const templates = new Map<string, readonly string[]>();
+
+/** The levels of a row's path. There are as many as rows. */
+const levelsOf = (template: string): readonly string[] => {
+  const levels = templates.get(template) ?? template.split('/').slice(1);
+  templates.set(template, levels);
+  return levels;
+};
+
 /** The path of a call: `:name` stands for the input's field. Undefined if a field cannot stand in a path. */
 export const resourceOf = (template: string, input: Readonly<Record<string, unknown>>): string | undefined => {
-  const levels = template.split('/').map((name) => (name.startsWith(':') ? input[name.slice(1)] : name));
-  return levels.slice(1).every(isLevel) ? levels.join('/') : undefined;
+  let path = '';
+  for (const name of levelsOf(template)) {
+    const level = name.startsWith(':') ? input[name.slice(1)] : name;
+    if (!isLevel(level)) return undefined;
+    path += `/${level}`;
+  }
+  return path;
 };
 
 /**

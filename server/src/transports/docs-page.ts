@@ -2,14 +2,7 @@ import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import type { FastifyInstance } from 'fastify';
 import type { Json } from '../describe/schema.ts';
-
-/** What an answer for programs lets a browser do with it: nothing. */
-export const closedPolicy = {
-  'default-src': ["'none'"],
-  'frame-ancestors': ["'none'"],
-  'base-uri': ["'none'"],
-  'form-action': ["'none'"],
-};
+import { closedPolicy } from './protective-headers.ts';
 
 /** What the page may do: everything from where it came, nothing from elsewhere. Its styles stand in attributes; its icons are data. */
 const pagePolicy = {

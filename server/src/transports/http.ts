@@ -1,7 +1,6 @@
 import { createServer, type RequestListener } from 'node:http';
 import { RegistryError, type ErrorCode } from '@rollcall/client/contract';
 import cors from '@fastify/cors';
-import helmet from '@fastify/helmet';
 import Fastify, { type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Authenticate } from '../authenticate.ts';
 import type { Connections } from '../connections.ts';
@@ -17,7 +16,8 @@ import { accessControl } from './dialects/access-control.ts';
 import type { Answer, Asked, Dialect } from './dialects/dialect.ts';
 import { dialectOf } from './dialects/index.ts';
 import { ours } from './dialects/ours.ts';
-import { closedPolicy, serveDocs } from './docs-page.ts';
+import { serveDocs } from './docs-page.ts';
+import { protectiveHeaders } from './protective-headers.ts';
 import { readRequestId } from './socket/call-options.ts';
 import type { MqttUpgrades } from './mqtt/listeners.ts';
 import type { Engines } from './socket/engines.ts';
@@ -84,12 +84,25 @@ interface Spoken {
   readonly route?: string;
 }
 
+/** The texts of answers that do not change. */
+const texts = new WeakMap<Answer, string>();
+
+const jsonOf = (answer: Answer): string => {
+  const known = texts.get(answer);
+  if (known !== undefined) return known;
+  const text = JSON.stringify(answer.body);
+  if (Object.isFrozen(answer)) texts.set(answer, text);
+  return text;
+};
+
 /** One answer per call, in the dialect of its route. */
-const write = (reply: FastifyReply, { status, headers = {}, body, text, html }: Answer): FastifyReply => {
-  void reply.code(status).headers(headers);
+const write = (reply: FastifyReply, answer: Answer): FastifyReply => {
+  const { status, headers, body, text, html } = answer;
+  void reply.code(status);
+  if (headers !== undefined) void reply.headers(headers);
   if (text !== undefined) return reply.type('text/plain; charset=utf-8').send(text);
   if (html !== undefined) return reply.type('text/html; charset=utf-8').send(html);
-  return body === undefined ? reply.send() : reply.type('application/json; charset=utf-8').send(JSON.stringify(body));
+  return body === undefined ? reply.send() : reply.type('application/json; charset=utf-8').send(jsonOf(answer));
 };
 
 const pathOf = ({ url }: FastifyRequest): string => url.split('?', 1)[0] ?? '';
@@ -124,7 +137,11 @@ export const openHttp = async (kit: HttpKit): Promise<Http> => {
       return server;
     },
   });
-  await app.register(helmet, { contentSecurityPolicy: { useDefaults: false, directives: closedPolicy } });
+  const protections = await protectiveHeaders();
+  app.addHook('onRequest', (_request, reply, done) => {
+    void reply.headers(protections);
+    done();
+  });
   await app.register(cors, { origin: [...kit.origins], credentials: false });
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', { parseAs: 'string' }, (request, body, done) => {
@@ -203,7 +220,7 @@ export const openHttp = async (kit: HttpKit): Promise<Http> => {
           };
           const call = callOf(request, actor, dialect.inputOf(route, asked, operation.row));
           const handled = await kit.dispatch(operation, call);
-          await kit.carryOutEndings(handled);
+          if (handled.ends !== undefined) await kit.carryOutEndings(handled);
           return dialect.succeed(route, handled.output, asked);
         } catch (error) {
           return dialect.fail(route, kit.toRegistryError(error), request.url);

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { openAccessTokens } from '@rollcall/server/internal/access-tokens';
 import { openAuthorities } from '@rollcall/server/internal/authorities';
+import { systemClock } from '@rollcall/server/internal/clock';
 import { derivedIds } from '@rollcall/server/internal/derived-ids';
 import { openLockout } from '@rollcall/server/internal/lockout';
 import { openLogins, type Checked } from '@rollcall/server/internal/logins';
@@ -8,9 +9,10 @@ import { openChallenges } from '@rollcall/server/internal/mfa/challenges';
 import { openMfa } from '@rollcall/server/internal/mfa/mfa';
 import { openSeeds } from '@rollcall/server/internal/mfa/seeds';
 import { openPasswords, passwordId } from '@rollcall/server/internal/passwords';
-import { openSessions } from '@rollcall/server/internal/sessions';
+import { openSessions, type TokenList } from '@rollcall/server/internal/sessions';
 import { slowHash } from '@rollcall/server/internal/slow-hash';
 import type { PrincipalDocument } from '@rollcall/server/internal/store/collections';
+import { openUserLists } from '@rollcall/server/internal/user-lists';
 import { openTokens } from '@rollcall/server/internal/tokens';
 import type { Bench } from '../../door/support/engines.ts';
 
@@ -22,7 +24,8 @@ export const openClocked = async (bench: Bench, more: Partial<PrincipalDocument>
   let at = Date.now();
   const now = (): number => at;
   const { store } = bench;
-  const { principals, credentials, roles, devices, tokens: rootRows } = await bench.node();
+  const { principals, credentials, roles, devices, tokens: rootRows, feed } = await bench.node();
+  const lists = openUserLists<TokenList>({ feed, trusts: () => false, clock: systemClock });
   const ids = derivedIds(key);
   const hashing = slowHash();
   const passwords = openPasswords({ credentials, slowHash: hashing, pepper, now });
@@ -31,6 +34,7 @@ export const openClocked = async (bench: Bench, more: Partial<PrincipalDocument>
     store,
     devices,
     rootRows,
+    lists,
     findToken,
     newestToken: () => undefined,
     slowHash: hashing,
@@ -47,6 +51,7 @@ export const openClocked = async (bench: Bench, more: Partial<PrincipalDocument>
     authorities,
     tokens,
     ids,
+    lists,
     pepper,
     now,
   });

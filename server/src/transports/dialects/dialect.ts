@@ -74,15 +74,24 @@ export const accepted: Success = { status: 202 };
 /** 204. */
 export const empty: Success = { status: 204 };
 
-/** The answer to a success. */
-export const answerOf = (success: Success | Successes, output: unknown): Answer => {
-  const { status, shape, headers, isText } = 'all' in success ? success.of(objectOf(output)) : success;
+/** What was made last of an output that does not change, by the success that it was. */
+const made = new WeakMap<object, { readonly success: Success; readonly answer: Answer }>();
+
+/** The answer to a success; of the same frozen output it is the very same. */
+export const answerOf = (given: Success | Successes, output: unknown): Answer => {
+  const success = 'all' in given ? given.of(objectOf(output)) : given;
+  const isConstant = typeof output === 'object' && output !== null && Object.isFrozen(output);
+  const last = isConstant ? made.get(output) : undefined;
+  if (last?.success === success) return last.answer;
+  const { status, shape, headers, isText } = success;
   const value = shape?.value(output);
-  return {
+  const answer: Answer = {
     status,
     ...(headers !== undefined && { headers }),
     ...(shape !== undefined && (isText === true ? { text: String(value) } : { body: value })),
   };
+  if (isConstant) made.set(output, { success, answer: Object.freeze(answer) });
+  return answer;
 };
 
 /** The same in words of JSON Schema. */
@@ -127,6 +136,7 @@ const readAs = ({ type }: Json, given: unknown): unknown => {
 
 /** The fields of the row's input that the query has, each as its schema wants it: lists repeated or with commas. `also`: other names of fields. */
 export const queriedFields = (row: Row, query: Properties, also: Readonly<Record<string, string>> = {}): Properties => {
+  if (Object.keys(query).length === 0) return {};
   const { properties } = fieldsOf(row.input);
   const names = [...Object.keys(properties).map((name) => [name, name] as const), ...Object.entries(also)];
   const fields = new Map<string, unknown>();
