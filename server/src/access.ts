@@ -186,7 +186,7 @@ export const openAccess = async (options: {
       roles,
       authorities,
       users,
-      groups: openGroups(store),
+      groups: openGroups({ store, devices, tokens, users, now }),
       logins,
       mfa,
       passwords,

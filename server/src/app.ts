@@ -301,6 +301,7 @@ const start = async (
     connections,
     tokens,
     live: access.live,
+    finishGroup: (uuid, by) => access.services.groups.remove(uuid, by, () => Promise.resolve()),
     finish: [users.finish, access.services.clientRegistry.sweep],
     clock,
     report,

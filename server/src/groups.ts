@@ -1,5 +1,10 @@
+import { RegistryError } from '@rollcall/client/contract';
+import { gone } from './domain/device.ts';
+import type { Documents } from './door.ts';
 import type { DeviceDocument, PrincipalDocument } from './store/collections.ts';
 import type { Store } from './store/port.ts';
+import type { Tokens } from './tokens.ts';
+import type { Users } from './users.ts';
 
 /** Groups: devices of type `group`, found by their name, which no two of them share (domain model, sections 1 and 2). */
 export interface Groups {
@@ -8,27 +13,82 @@ export interface Groups {
   members(uuid: string): Promise<readonly PrincipalDocument[]>;
   /** The devices that a group owns and that have no principal, a batch of them; empty if there are none. `after`: beyond this uuid. */
   devices(uuid: string, after?: string): Promise<readonly DeviceDocument[]>;
+  /**
+   * Carries out `begin`, which has to make the group be gone, and removes whoever belongs to it, and its devices; it may be repeated. Answers whose
+   * connections end. Fails with `conflict`, before anything, if no administrator would be left.
+   */
+  remove(uuid: string, by: string, begin: () => Promise<unknown>): Promise<readonly string[]>;
 }
 
 const batch = 500;
 const present = { '_rollcall.gone': { $exists: false } };
 
 /** Opens them. */
-export const openGroups = (store: Store): Groups => {
-  const devices = store.collection('devices');
-  return {
-    byName: (name) => devices.findOne({ '_rollcall.group': name, ...present }),
-    members: (uuid) =>
-      store
-        .collection('principals')
-        .find({ tenant: uuid, ...present })
-        .limit(batch)
-        .toArray(),
-    devices: (uuid, after = '') =>
-      devices
-        .find({ owner: uuid, '_rollcall.principal': { $exists: false }, uuid: { $gt: after }, ...present })
-        .sort({ uuid: 1 })
-        .limit(batch)
-        .toArray(),
+export const openGroups = (options: {
+  readonly store: Store;
+  readonly devices: Documents<DeviceDocument>;
+  readonly tokens: Pick<Tokens, 'removeAll'>;
+  readonly users: Pick<Users, 'changing' | 'remove'>;
+  readonly now: () => number;
+}): Groups => {
+  const { store, tokens, users, now } = options;
+  const rows = store.collection('devices');
+  const ofGroup = (uuid: string) => ({ tenant: uuid, ...present });
+
+  const members: Groups['members'] = (uuid) => store.collection('principals').find(ofGroup(uuid)).limit(batch).toArray();
+
+  const devices: Groups['devices'] = (uuid, after = '') =>
+    rows
+      .find({ owner: uuid, '_rollcall.principal': { $exists: false }, uuid: { $gt: after }, ...present })
+      .sort({ uuid: 1 })
+      .limit(batch)
+      .toArray();
+
+  const memberIds = async (uuid: string): Promise<readonly string[]> => {
+    const ids: string[] = [];
+    const found = store.collection('principals').find({ ...ofGroup(uuid), kind: 'user' }, { projection: { _id: 1 } });
+    for await (const { _id } of found) ids.push(_id);
+    return ids;
   };
+
+  const empty = async (uuid: string, by: string): Promise<readonly string[]> => {
+    const ended: string[] = [];
+    for (let some = await members(uuid); some.length > 0; some = await members(uuid)) {
+      for (const { _id } of some) await unlessMissing(users.remove(_id, by).then((more) => ended.push(...more)));
+    }
+    for (let some = await devices(uuid); some.length > 0; some = await devices(uuid)) {
+      for (const { uuid: owned } of some) {
+        await unlessMissing(options.devices.revise(owned, null, (before) => (before === null ? null : gone(before, by, now()))));
+        await tokens.removeAll(owned);
+        ended.push(owned);
+      }
+    }
+    return ended;
+  };
+
+  return {
+    byName: (name) => rows.findOne({ '_rollcall.group': name, ...present }),
+    members,
+    devices,
+    remove: (uuid, by, begin) =>
+      users.changing(
+        async () => ({ losing: await memberIds(uuid), affected: [] }),
+        async () => {
+          await begin();
+          // Also what came at the last moment.
+          const ended = await empty(uuid, by);
+          await tokens.removeAll(uuid);
+          return [...ended, uuid];
+        },
+      ),
+  };
+};
+
+/** Somebody else may remove the same at the same time. */
+const unlessMissing = async (work: Promise<unknown>): Promise<void> => {
+  try {
+    await work;
+  } catch (error) {
+    if (!(error instanceof RegistryError) || error.code !== 'not-found') throw error;
+  }
 };

@@ -27,8 +27,6 @@ export interface StoredSubscriptions {
     readonly emitterUuid?: string | undefined;
     readonly type?: string | undefined;
   }): Promise<void>;
-  /** Removes those in which a device that is no more has a part. */
-  removeAll(uuid: string): Promise<void>;
   /** Takes note of a change of the feed. */
   change(change: Change): void;
   /** Forgets what is in memory. */
@@ -134,12 +132,6 @@ export const openStoredSubscriptions = (store: Store, clock: Clock): StoredSubsc
       const narrowed = { subscriberUuid, ...(emitterUuid !== undefined && { emitterUuid }), ...(type !== undefined && { type }) };
       const found = await rows.find(narrowed).toArray();
       for (const row of found) {
-        await rows.deleteOne({ _id: row._id });
-        forget(row);
-      }
-    },
-    async removeAll(uuid) {
-      for (const row of await rows.find({ $or: [{ subscriberUuid: uuid }, { emitterUuid: uuid }] }).toArray()) {
         await rows.deleteOne({ _id: row._id });
         forget(row);
       }

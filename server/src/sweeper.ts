@@ -29,6 +29,8 @@ export const openSweeper = (options: {
   readonly tokens: Pick<Tokens, 'removeAll'>;
   /** Those of these actors who may still be here with what they showed. */
   readonly live: (actors: readonly Actor[]) => Promise<ReadonlySet<Actor>>;
+  /** Removes what a crash left of a group that is gone. */
+  readonly finishGroup: (uuid: string, by: string) => Promise<unknown>;
   /** Goes on with what a crash left half done, and drops what is too old. */
   readonly finish: readonly (() => Promise<void>)[];
   readonly clock: Clock;
@@ -51,10 +53,11 @@ export const openSweeper = (options: {
     const devices = store.collection('devices');
     const before = clock.now() - goneMs;
     for await (const document of devices.find({ '_rollcall.gone.at': { $lt: before } }, { promoteLongs: false }).limit(batch)) {
-      const { _rollcall: _hidden, ...left } = document;
+      const { _rollcall: hidden, ...left } = document;
       await store
         .collection('deleted-devices')
         .replaceOne({ _id: document._id }, { ...left, uuid: document.uuid }, { upsert: true });
+      if (hidden?.wasGroup === true) await options.finishGroup(document.uuid, hidden.gone?.by ?? document.uuid).catch(report);
       await tokens.removeAll(document.uuid);
       await store
         .collection('subscriptions')

@@ -19,8 +19,8 @@ export interface Users extends Identities {
   /** The same users as those see them who may. */
   view(principals: readonly PrincipalDocument[], options?: { readonly withoutOwn?: boolean }): Promise<readonly User[]>;
   /**
-   * Carries out a change of who may do what, one at a time on this node. `losing` are those who will not be administrators by it; everybody in
-   * `affected` who is one afterwards is put on their list. Fails with `conflict` if nobody would be left.
+   * Carries out a change of who may do what, one at a time on this node. `losing` are those who will not be administrators by it; whoever of them and
+   * of `affected` is one afterwards is put on their list. Fails with `conflict` if nobody would be left.
    */
   changing<T>(
     plan: () => Promise<{ readonly losing: readonly string[]; readonly affected: readonly string[] }>,
@@ -117,7 +117,8 @@ export const openUsers = (options: {
         try {
           return await apply();
         } finally {
-          const now = await Promise.all(affected.map(async (uuid) => ((await isOne(uuid)) ? [uuid] : [])));
+          const looked = [...new Set([...losing, ...affected])];
+          const now = await Promise.all(looked.map(async (uuid) => ((await isOne(uuid)) ? [uuid] : [])));
           await administrators.add(now.flat());
         }
       }),

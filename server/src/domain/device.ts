@@ -187,5 +187,6 @@ const withEntry = (whitelists: Properties, group: string, name: string, uuid: st
 /** The document of a device that was unregistered: missing to everybody, kept for its last event (decisions, section 6). */
 export const gone = (before: DeviceDocument, by: string, now: number): Revision<DeviceDocument> => {
   const { group: _name, ...hidden } = before._rollcall ?? { rev: 0, shown: 0 };
-  return { next: { ...before, _rollcall: { ...hidden, gone: { at: now, by } } }, shown: true };
+  const mark = isGroup(before) ? { wasGroup: true as const } : {};
+  return { next: { ...before, _rollcall: { ...hidden, ...mark, gone: { at: now, by } } }, shown: true };
 };

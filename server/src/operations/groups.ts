@@ -1,5 +1,5 @@
 import { RegistryError } from '@rollcall/client/contract';
-import type { Actor, Ending } from '../actor.ts';
+import type { Actor } from '../actor.ts';
 import { decide, grants } from '../domain/access.ts';
 import { gone } from '../domain/device.ts';
 import { resourceOf, type Verb } from '../domain/permissions.ts';
@@ -43,28 +43,6 @@ const mayEmpty = async (group: DeviceDocument, call: Called): Promise<void> => {
   }
 };
 
-/** Removes whoever belongs to a group, and its devices. Answers whose connections end. */
-const empty = async (uuid: string, { actor, groups, users, devices, tokens, now }: Called): Promise<readonly Ending[]> => {
-  const ends: Ending[] = [];
-  for (let some = await groups.members(uuid); some.length > 0; some = await groups.members(uuid)) {
-    for (const { _id } of some) {
-      const ended = await users.changing(
-        async () => ({ losing: [_id], affected: [] }),
-        () => users.remove(_id, actor.uuid),
-      );
-      ends.push(...ended.map((device) => ({ device })));
-    }
-  }
-  for (let some = await groups.devices(uuid); some.length > 0; some = await groups.devices(uuid)) {
-    for (const { uuid: owned } of some) {
-      await devices.revise(owned, null, (before) => (before === null ? null : gone(before, actor.uuid, now())));
-      await tokens.removeAll(owned);
-      ends.push({ device: owned });
-    }
-  }
-  return ends;
-};
-
 /**
  * Removes a group. One that has members, tokens or devices stays (`conflict`) unless they go with it; then the caller must be allowed to remove
  * each of them (domain model, section 9).
@@ -77,15 +55,12 @@ export const removeGroup = async (
   },
 ): Promise<Handled<{ uuid: string }>> => {
   const { uuid } = group;
-  const { groups, actor, now, tokens, rootGroup } = call;
+  const { groups, actor, now, rootGroup } = call;
   await mayManage(call, `/api/users/${uuid}`);
   if (uuid === rootGroup) throw new RegistryError('conflict', 'The group of all who have no other cannot go');
   if (cascade) await mayEmpty(group, call);
   else if ((await groups.members(uuid)).length + (await groups.devices(uuid)).length > 0)
     throw new RegistryError('conflict', 'The group has members, tokens or devices');
-  await call.revise((before) => gone(before, actor.uuid, now()));
-  // Also what came at the last moment.
-  const ends = await empty(uuid, call);
-  await tokens.removeAll(uuid);
-  return { output: { uuid }, ends: [...ends, { device: uuid }] };
+  const ended = await groups.remove(uuid, actor.uuid, () => call.revise((before) => gone(before, actor.uuid, now())));
+  return { output: { uuid }, ends: ended.map((device) => ({ device })) };
 };

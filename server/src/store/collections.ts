@@ -29,6 +29,8 @@ export interface Hidden {
   record?: { id: string; clientId: string; owner: string };
   /** The group of its principal: lists that name the group name its members. */
   tenant?: string;
+  /** It is gone, and was a group: whoever belongs to it goes too. */
+  wasGroup?: true;
   /** Set when the device was unregistered: it is missing to everybody from then on. */
   gone?: { at: number; by: string };
 }
