@@ -856,6 +856,8 @@ onBothStores('the normative statements of MQTT 3.1.1', (registries) => {
           await enter({ clientId: name(), clean: false }),
         ];
         await granted(stored, here, 2);
+        const liveStored = await kept(name());
+        await granted(liveStored, here, 2);
         stored.cut();
         const all = Array.from({ length: 100 }, (_, n) => String(n));
         publisher.send(...all.map((text, n) => publish(here, text, { qos, messageId: n + 1 })));
@@ -865,6 +867,7 @@ onBothStores('the normative statements of MQTT 3.1.1', (registries) => {
           return got;
         };
         expect(await read(live)).to.deep.equal(all);
+        expect(await read(liveStored)).to.deep.equal(all);
         if (qos > 0) {
           await heard(publisher);
           expect(await read(await kept(id))).to.deep.equal(all);

@@ -1,6 +1,7 @@
 import type { Change } from '../delivery/feed.ts';
 import type { MqttPublicationDocument } from '../store/collections.ts';
 import type { Store } from '../store/port.ts';
+import { inOrder } from './in-order.ts';
 import type { MqttQueue } from './queue.ts';
 import type { Retained } from './retained.ts';
 import type { MqttSessions } from './sessions.ts';
@@ -35,6 +36,8 @@ export const openPublications = (options: {
 }): Publications => {
   const { store, sessions, queue, retained, node, others, now } = options;
   const rows = store.collection('mqtt-publications');
+  /** The other nodes get messages in the order of the feed. */
+  const carry = inOrder<MqttPublicationDocument>((all) => rows.insertMany([...all]));
 
   const wanting = (topic: string): ReadonlyMap<string, QoS> => new Map([...sessions.match(topic)].filter(([, qos]) => qos > 0));
 
@@ -50,8 +53,7 @@ export const openPublications = (options: {
         }
       }
       if (others()) {
-        const row = { ...stored(publication), _id: id, node, purgeAt: new Date(now() + keptMs) };
-        work.push(rows.insertOne(row));
+        work.push(carry({ ...stored(publication), _id: id, node, purgeAt: new Date(now() + keptMs) }));
       }
       if (work.length > 0) await Promise.all(work);
     },

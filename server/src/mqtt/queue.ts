@@ -39,6 +39,8 @@ export interface MqttQueue {
 
 /** How many messages may wait for one session. */
 const most = 1_000;
+/** How often it is counted anew whether a full session has room again, in milliseconds. */
+const recountMs = 1_000;
 
 /** Opens the queues. `node` tells the messages of nodes apart that come in the same millisecond. */
 export const openMqttQueue = (options: {
@@ -62,17 +64,34 @@ export const openMqttQueue = (options: {
 
   /** About how many wait: what other nodes add or take is not counted until this one counts anew. */
   const lengthOf = (client: string): Promise<number> => {
-    const known = lengths.get(client) ?? rows.countDocuments({ client }, { limit: most });
-    lengths.set(client, known);
-    return known;
+    const known = lengths.get(client);
+    return known ?? remember(client, rows.countDocuments({ client }, { limit: most }));
+  };
+  /** What cannot be counted is counted anew the next time. */
+  const remember = (client: string, length: Promise<number>): Promise<number> => {
+    lengths.set(client, length);
+    length.catch(() => lengths.get(client) === length && lengths.delete(client));
+    return length;
   };
   const count = (client: string, by: number): void => {
     const known = lengths.get(client);
-    if (known !== undefined)
-      lengths.set(
-        client,
-        known.then((length) => Math.max(0, length + by)),
-      );
+    if (known === undefined) return;
+    void remember(
+      client,
+      known.then((length) => Math.max(0, length + by)),
+    );
+  };
+
+  /** When it was last counted how much waits for a session that has as much as it may. */
+  const counted = new Map<string, number>();
+  /** Other nodes may have taken something. */
+  const hasRoomNow = async (client: string): Promise<boolean> => {
+    if (now() - (counted.get(client) ?? 0) < recountMs) return false;
+    counted.set(client, now());
+    lengths.delete(client);
+    if ((await lengthOf(client)) >= most) return false;
+    counted.delete(client);
+    return true;
   };
 
   const idOf = (message: string, clientId: string): string => `${message}/${clientId}`;
@@ -81,10 +100,7 @@ export const openMqttQueue = (options: {
     async add(message, publication, sessions) {
       const order = nextOrder();
       const added = [...sessions].map(async ([client, qos]) => {
-        if ((await lengthOf(client)) >= most) {
-          lengths.delete(client);
-          if ((await lengthOf(client)) >= most) return;
-        }
+        if ((await lengthOf(client)) >= most && !(await hasRoomNow(client))) return;
         count(client, 1);
         try {
           await rows.insertOne({

@@ -4,7 +4,7 @@ import { openSubscriptionIndex } from './subscription-index.ts';
 
 /** The last message of each topic that asked to be kept (MQTT 3.1.1, section 3.3.1.3). */
 export interface Retained {
-  /** Keeps it; one without payload removes what is kept. */
+  /** Keeps it; one without payload removes what is kept. What comes last stays, however many come at once. */
   keep(publication: Publication): Promise<void>;
   /** Those whose topics match one of these filters. */
   matching(filters: readonly string[]): AsyncIterable<Publication>;
@@ -25,11 +25,25 @@ export const openRetained = (store: Store): Retained => {
     if (!/[+#]/.test(filter)) return { _id: filter };
     return literal === '' ? {} : { _id: { $gte: literal, $lt: `${literal}\u{10FFFF}` } };
   };
+  const write = async (publication: Publication): Promise<void> => {
+    const { topic } = publication;
+    if (publication.payload.length === 0) await rows.deleteOne({ _id: topic });
+    else await rows.replaceOne({ _id: topic }, { _id: topic, ...stored(publication) }, { upsert: true });
+  };
+  /** The newest write of each topic that is being written. */
+  const writing = new Map<string, Promise<void>>();
+
   return {
     async keep(publication) {
       const { topic } = publication;
-      if (publication.payload.length === 0) await rows.deleteOne({ _id: topic });
-      else await rows.replaceOne({ _id: topic }, { _id: topic, ...stored(publication) }, { upsert: true });
+      const earlier = writing.get(topic)?.catch(() => undefined);
+      const written = earlier === undefined ? write(publication) : earlier.then(() => write(publication));
+      writing.set(topic, written);
+      try {
+        await written;
+      } finally {
+        if (writing.get(topic) === written) writing.delete(topic);
+      }
     },
     async *matching(filters) {
       const index = openSubscriptionIndex();

@@ -22,10 +22,14 @@ export interface Raw {
   /** All bytes that have come. */
   readonly bytes: Buffer;
   readonly isClosed: boolean;
+  /** What the server has said that is no MQTT. */
+  readonly fault: Error | undefined;
   /** Waits until the server has closed the connection. */
   closed(ms?: number): Promise<void>;
   /** Reads nothing any more. */
   stall(): void;
+  /** Says that nothing more is sent. */
+  end(): void;
   /** Ends the connection without DISCONNECT. */
   cut(): void;
 }
@@ -40,8 +44,8 @@ export const closeRaw = (): void => {
 
 const waitMs = 4_000;
 
-/** Opens a connection to `mqtt://HOST:PORT`; nothing is said yet. */
-export const openRaw = async (url: string): Promise<Raw> => {
+/** Opens a connection to `mqtt://HOST:PORT`; nothing is said yet. `closeRaw` ends it, unless `isKnown` is false. */
+export const openRaw = async (url: string, isKnown = true): Promise<Raw> => {
   const { hostname, port } = new URL(url);
   const socket = connect(Number(port), hostname.replace(/^\[|\]$/g, ''));
   const rest: Packet[] = [];
@@ -53,7 +57,11 @@ export const openRaw = async (url: string): Promise<Raw> => {
   const incoming = parser({ protocolVersion: 4 });
   let isClosed = false;
   incoming.on('packet', (packet) => rest.push(packet));
-  incoming.on('error', (error: Error) => socket.destroy(error));
+  let fault: Error | undefined;
+  incoming.on('error', (error: Error) => {
+    fault = error;
+    socket.destroy();
+  });
   socket.on('data', (chunk: Buffer) => {
     chunks.push(chunk);
     incoming.parse(chunk);
@@ -111,11 +119,15 @@ export const openRaw = async (url: string): Promise<Raw> => {
     get isClosed() {
       return isClosed;
     },
+    get fault() {
+      return fault;
+    },
     closed: (ms) => wait('the end of the connection', () => (isClosed ? true : undefined), ms).then(() => undefined),
     stall: () => void socket.pause(),
+    end: () => void socket.end(),
     cut: () => void socket.destroy(),
   };
-  open.add(raw);
+  if (isKnown) open.add(raw);
   return raw;
 };
 

@@ -122,10 +122,18 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
   const prefix = randomBytes(9).toString('base64url');
   const nextMessage = (): string => `${prefix}.${(messages += 1).toString(36)}`;
 
+  let subscriber: Link | undefined;
   const linkOf = (client: Pick<Client, 'id'>): Link | undefined => links.get(client as Client) ?? byClientId.get(client.id);
 
   const broker = new Aedes({
-    persistence: persistenceOf({ sessions, queue, retained: kit.retained, linkOf, report: kit.report }),
+    persistence: persistenceOf({
+      sessions,
+      queue,
+      retained: kit.retained,
+      linkOf,
+      subscriber: () => subscriber,
+      report: kit.report,
+    }),
     concurrency: 0,
     connectTimeout: connectMs,
     drainTimeout: drainMs,
@@ -146,7 +154,7 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
       if (link === undefined) return callback(new Error('not connected'));
       const { topic } = packet;
       link
-        .line(() => accept(link, packet))
+        .steps(() => accept(link, packet))
         .then((follow) => follow && (link.following = follow()))
         .then(
           () => callback(null),
@@ -319,7 +327,7 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
     for (const release of releases.get(link)?.splice(0) ?? []) release();
     releases.delete(link);
     spokenFor.delete(link);
-    link.outgoing.drain();
+    link.outgoing.leave();
     if (byClientId.get(link.client.id) === link) byClientId.delete(link.client.id);
   };
 
@@ -345,7 +353,8 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
     goOn.get(client)?.();
   });
   broker.on('subscribe', (_subscriptions, client) => {
-    links.get(client)?.filters.refresh();
+    subscriber = links.get(client);
+    subscriber?.filters.refresh();
     goOn.get(client)?.();
   });
   broker.on('connackSent', ({ returnCode }, client) => {
@@ -359,8 +368,11 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
   for (const event of ['clientError', 'connectionError'] as const) broker.on(event, () => undefined);
   broker.on('error' as never, (error: unknown) => kit.report(error));
 
-  /** Decides on a message of a client, stores what has to be stored, and brings it to the registry. What it gives is left to be done. */
-  const accept = async (link: Link, packet: PublishPacket): Promise<(() => Promise<void>) | undefined> => {
+  /**
+   * Decides on a message of a client and has it stored; then brings it to the registry. A call that it makes is carried out at once, and what that
+   * gives is left to be done.
+   */
+  const accept = async (link: Link, packet: PublishPacket): Promise<() => Promise<(() => Promise<void>) | undefined>> => {
     available();
     provenAt.set(link.client, now());
     if (link.ended) throw new RegistryError('unauthenticated');
@@ -376,7 +388,7 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
     packet.dup = false;
     let remembered: Promise<void> | undefined;
     if (qos === 2 && messageId !== undefined) {
-      if (!link.incoming.accept(messageId)) return undefined;
+      if (!link.incoming.accept(messageId)) return async () => undefined;
       if (link.incoming.size > maxUnreleased) throw new RegistryError('busy');
       if (link.keeps) remembered = queue.addIncoming(link.client.id, messageId);
       turns.set(packet, link.pubrecs());
@@ -385,7 +397,7 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
       Object.assign(packet, { topic: nowhere, payload: Buffer.alloc(0), retain: false });
       await remembered;
       const finish = await kit.jobs(identity.actor, link.connection, topic, payload);
-      return async () => answer(link, await finish());
+      return async () => async () => answer(link, await finish());
     }
     packet.topic = topic;
     const publication = { topic, payload, qos, retain: packet.retain };
@@ -396,13 +408,17 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
       keeping = kept;
       expect(id, topic, kept);
     });
-    await Promise.all([taken, remembered]);
-    for (const clientId of keeping.keys()) offer(clientId, id, publication);
-    const device = await kit.ingest.take(identity, publication, id);
-    if (device !== undefined) speakFor(link, device.uuid, device.serial);
-    // aedes hands on what it can acknowledge, and nothing else.
-    if (messageId !== undefined && !isOpen(link.client)) await emit(id, publication);
-    return undefined;
+    const stores = Promise.all([taken, remembered]);
+    stores.catch(() => undefined);
+    return async () => {
+      await stores;
+      for (const clientId of keeping.keys()) offer(clientId, id, publication);
+      const device = await kit.ingest.take(identity, publication, id);
+      if (device !== undefined) speakFor(link, device.uuid, device.serial);
+      // aedes hands on what it can acknowledge, and nothing else.
+      if (messageId !== undefined && !isOpen(link.client)) await emit(id, publication);
+      return undefined;
+    };
   };
 
   /** Even if the client was ended by its own call. */

@@ -33,7 +33,13 @@ export interface Link {
   following: Promise<void>;
   /** Carries out one piece of work after the other, in the order in which it came. */
   line<T>(work: () => Promise<T>): Promise<T>;
-  /** In which PUBREC goes out, and PUBREL [MQTT-4.6.0-3] [MQTT-4.6.0-4]. */
+  /**
+   * Carries out work in two steps: the first ones one after the other, and so the second ones, but a first step does not wait for the second ones
+   * in front of it. So what is stored in the second is stored together.
+   */
+  steps<T>(first: () => Promise<() => Promise<T>>): Promise<T>;
+  /** In which PUBLISH, PUBREC and PUBREL go out [MQTT-4.6.0-3] [MQTT-4.6.0-4] [MQTT-4.6.0-6]. */
+  readonly publishes: Turns;
   readonly pubrecs: Turns;
   readonly pubrels: Turns;
   /** The same as `line` for what it is told. */
@@ -54,6 +60,12 @@ export interface Outgoing {
   /** What waited has been sent: only then new messages follow it. */
   readonly drained: Promise<void>;
   drain(): void;
+  /** A packet identifier is free again. */
+  acknowledged(messageId: number): void;
+  /** Settles when the client has not much left to acknowledge, or has left. */
+  room(): Promise<void>;
+  /** The client has left. */
+  leave(): void;
   /** Are there so many messages that the client has not acknowledged that it gets no more? */
   readonly isFull: boolean;
   /** A packet identifier that was not in use; it is from now on. */
@@ -74,12 +86,17 @@ const highest = 65_535;
 /** How many rows are known to have been handed on: several times as many as may wait. */
 const mostTaken = 4_000;
 /** How many messages a client may leave without acknowledgement. */
-const mostUnacknowledged = 10_000;
+const mostUnacknowledged = 5_000;
 
 const openOutgoing = (unacknowledged: ReadonlyMap<number, string>): Outgoing => {
   let drain!: () => void;
   const drained = new Promise<void>((resolve) => (drain = resolve));
   const byMessageId = new Map(unacknowledged);
+  const waiting: (() => void)[] = [];
+  const wake = (): void => {
+    for (const resolve of waiting.splice(0)) resolve();
+  };
+  let hasLeft = false;
   let last = 0;
   return {
     byPacket: new Map(),
@@ -87,6 +104,18 @@ const openOutgoing = (unacknowledged: ReadonlyMap<number, string>): Outgoing => 
     taken: new LRUCache({ max: mostTaken }),
     drained,
     drain,
+    acknowledged(messageId) {
+      byMessageId.delete(messageId);
+      if (byMessageId.size < mostUnacknowledged / 2) wake();
+    },
+    async room() {
+      if (byMessageId.size >= mostUnacknowledged / 2 && !hasLeft) await new Promise<void>((resolve) => waiting.push(resolve));
+    },
+    leave() {
+      hasLeft = true;
+      drain();
+      wake();
+    },
     get isFull() {
       return byMessageId.size >= mostUnacknowledged;
     },
@@ -130,12 +159,14 @@ export const openLink = (
 ): Link => {
   const { unreleased, unacknowledged, ...parts } = given;
   let tail: Promise<unknown> = Promise.resolve();
+  let handing: Promise<unknown> = Promise.resolve();
   let telling: Promise<unknown> = Promise.resolve();
   const underWay = new Set<Promise<unknown>>();
   return {
     ...parts,
     own: ownRights(given.identity),
     filters: openFilters(() => filtersOf(given.client)),
+    publishes: openTurns(),
     pubrecs: openTurns(),
     pubrels: openTurns(),
     passed: [],
@@ -148,6 +179,17 @@ export const openLink = (
       tail = done.catch(() => undefined);
       return done;
     },
+    steps(first) {
+      const begun = tail.then(first);
+      tail = begun.catch(() => undefined);
+      const earlier = handing;
+      const done = begun.then(async (second) => {
+        await earlier;
+        return second();
+      });
+      handing = done.catch(() => undefined);
+      return done;
+    },
     tellLater(work) {
       const done = telling.then(work);
       telling = done.catch(() => undefined);
@@ -158,6 +200,6 @@ export const openLink = (
       underWay.add(done);
       return work;
     },
-    settled: async () => void (await Promise.all([tail, ...underWay])),
+    settled: async () => void (await Promise.all([tail, handing, ...underWay])),
   };
 };

@@ -4,6 +4,7 @@ import type { MqttQueue } from '../../mqtt/queue.ts';
 import type { Retained } from '../../mqtt/retained.ts';
 import type { MqttSessions } from '../../mqtt/sessions.ts';
 import type { QoS } from '../../mqtt/subscription-index.ts';
+import { isOpen } from './aedes.ts';
 import type { Link } from './link.ts';
 
 /** The topic of a subscription that nobody has made: it only tells aedes that there is a session. */
@@ -32,6 +33,8 @@ export const persistenceOf = (kit: {
   readonly queue: MqttQueue;
   readonly retained: Retained;
   readonly linkOf: (client: Pick<Client, 'id'>) => Link | undefined;
+  /** Whose subscription aedes has just told of: it asks for the retained messages in the same breath. */
+  readonly subscriber: () => Link | undefined;
   readonly report: (error: unknown) => void;
 }) => {
   const { sessions, queue, retained } = kit;
@@ -61,14 +64,27 @@ export const persistenceOf = (kit: {
     }
   }
 
-  /** aedes listens to no failure of this stream. */
-  async function* retainedPackets(filters: readonly string[]) {
+  /** Retained messages, as fast as the client acknowledges them. aedes listens to no failure of this stream. */
+  async function* retainedPackets(link: Link, filters: readonly string[]) {
     try {
-      for await (const publication of retained.matching(filters)) yield { cmd: 'publish', ...publication };
+      for await (const publication of retained.matching(filters)) {
+        await link.outgoing.room();
+        if (!isOpen(link.client)) return;
+        yield { cmd: 'publish', ...publication };
+      }
     } catch (error) {
       kit.report(error);
+      link.client.close();
     }
   }
+
+  /** Notes under which packet identifier a message goes out; one with QoS 0 is not waited for any more. */
+  const sent = async ({ client, outgoing, track }: Link, row: string, { brokerId, messageId, qos }: Outbound): Promise<void> => {
+    outgoing.byPacket.delete(brokerId);
+    if (qos === 0) return track(queue.remove(client.id, row));
+    outgoing.byMessageId.set(messageId, row);
+    await track(queue.sent(row, messageId));
+  };
 
   /** Writes down what a client subscribes to: aedes asks for it once for each filter of a packet. */
   const writing = new WeakMap<Link, Promise<void>>();
@@ -87,7 +103,10 @@ export const persistenceOf = (kit: {
   return {
     setup: nothing,
     storeRetained: nothing,
-    createRetainedStreamCombi: (filters: readonly string[]) => Readable.from(retainedPackets(filters)),
+    createRetainedStreamCombi(filters: readonly string[]): Readable {
+      const link = kit.subscriber();
+      return Readable.from(link === undefined ? [] : retainedPackets(link, filters));
+    },
 
     addSubscriptions: async (client: Client): Promise<void> => keepFilters(linkOf(client)),
     async removeSubscriptions(client: Client, filters: readonly string[]): Promise<void> {
@@ -114,23 +133,19 @@ export const persistenceOf = (kit: {
         return turn();
       }
       const message = outgoing.byPacket.get(packet.brokerId);
-      // The subscription is younger than the message: it does not wait for this client.
-      if (message === undefined) return;
-      if (packet.qos === 0) {
-        outgoing.byPacket.delete(packet.brokerId);
-        return link.track(queue.remove(client.id, message.row));
-      }
-      if (!message.waited) await outgoing.drained;
-      outgoing.byPacket.delete(packet.brokerId);
-      outgoing.byMessageId.set(packet.messageId, message.row);
-      await link.track(queue.sent(message.row, packet.messageId));
+      if (message?.waited === true) return sent(link, message.row, packet);
+      const turn = link.publishes();
+      await outgoing.drained;
+      // Without a row the subscription is younger than the message, which does not wait for this client.
+      if (message !== undefined) await sent(link, message.row, packet);
+      return turn();
     },
     async outgoingClearMessageId(client: Client, packet: Identified): Promise<Identified> {
       const link = linkOf(client);
       const { outgoing, keeps, ended } = link;
       if (ended) return packet;
       const row = outgoing.byMessageId.get(packet.messageId);
-      outgoing.byMessageId.delete(packet.messageId);
+      outgoing.acknowledged(packet.messageId);
       if (keeps && row !== undefined && row !== '') {
         await link.track(queue.remove(client.id, row));
       }
