@@ -253,7 +253,15 @@ onBothStores('the normative statements of MQTT 3.1.1', (registries) => {
     it('[MQTT-3.1.2-2] a protocol level that is not served is answered with 1, and the connection ends', async () => {
       for (const level of [0, 1, 2, 3, 6, 127]) await refusedWith(connectBytes(2, [field('x')], 'MQTT', level), 1);
       await refusedWith(packetOf(0x10, [field('MQTT'), 5, 2, 0, 0, 0, field('x')]), 1);
-      await refusedWith(connectBytes(2, [field('x')], 'MQIsdp', 4), 1);
+      await refusedWith(connectBytes(2, [field('x')], 'MQIsdp', 5), 1);
+    });
+
+    it('MQTT 3.1 is served too, under its own name, and under it level 4', async () => {
+      for (const level of [3, 4]) {
+        const raw = await open();
+        raw.write(connectBytes(0xc2, [field(name()), field(login.username), field(login.password)], 'MQIsdp', level));
+        expect(await raw.next('connack')).to.include({ returnCode: 0 });
+      }
     });
 
     it('[MQTT-3.1.2-3] the reserved connect flag ends the connection', () => refusedAtOnce(connectBytes(3, [field('x')])));

@@ -4,15 +4,16 @@ import { isLetIn, parserOf, stopReading, type Parsed } from './aedes.ts';
 
 /** CONNACK with return code 1: a protocol level that is not served (MQTT 3.1.1, section 3.2.2.3). */
 const unacceptableLevel = Buffer.of(0x20, 2, 0, 1);
-/** Bit 7 of the level is how bridges announce themselves to one another. */
-const levels: Readonly<Record<string, number>> = { MQTT: 4, MQIsdp: 3 };
+/** By protocol name. MQTT 3.1 has level 3 under a name of its own; published Meshblu clients say that name and level 4. */
+const levels: Readonly<Record<string, readonly number[]>> = { MQTT: [4], MQIsdp: [3, 4] };
 
 /** Does the variable header of a CONNECT name a protocol that is served, with a level that is not? */
 const isOtherLevel = (bytes: Uint8Array): boolean => {
   const length = Buffer.from(bytes.subarray(0, 2)).readUInt16BE();
   const served = levels[Buffer.from(bytes.subarray(2, 2 + length)).toString('latin1')];
   const level = bytes[2 + length];
-  return served !== undefined && level !== undefined && (level & 0x7f) !== served;
+  // Bit 7 is how bridges announce themselves to one another.
+  return served !== undefined && level !== undefined && !served.includes(level & 0x7f);
 };
 
 /** MQTT 3.1.1, section 4.7.1: `#` alone on the last level, `+` alone on any. */
