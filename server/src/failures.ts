@@ -1,17 +1,7 @@
 import { RegistryError } from '@rollcall/client/contract';
 import { nanoid } from 'nanoid';
 import type { Log } from './log.ts';
-
-/** Driver errors that mean: nothing is wrong with the call, the store cannot be reached just now. */
-const unavailableNames = new Set([
-  'MongoNetworkError',
-  'MongoNetworkTimeoutError',
-  'MongoServerSelectionError',
-  'MongoNotConnectedError',
-  'MongoTopologyClosedError',
-  'MongoPoolClearedError',
-  'MongoWaitQueueTimeoutError',
-]);
+import { isOutcomeUnknown } from './store/outcome.ts';
 
 const nameOf = (error: unknown): string => (error instanceof Error ? error.name : '');
 const codeOf = (error: unknown): unknown =>
@@ -28,9 +18,10 @@ export const failuresTo =
   (log: Log) =>
   (error: unknown): RegistryError => {
     if (error instanceof RegistryError) return error;
-    if (unavailableNames.has(nameOf(error))) return new RegistryError('unavailable', undefined, { cause: error });
     if (codeOf(error) === maxTimeExpired || nameOf(error) === 'TimeLimitError')
       return new RegistryError('timeout', undefined, { cause: error });
+    // Nothing is wrong with the call: the store cannot be reached just now, or elects.
+    if (isOutcomeUnknown(error)) return new RegistryError('unavailable', undefined, { cause: error });
     const id = nanoid();
     log.error({ id, err: error }, 'a call failed unexpectedly');
     return new RegistryError('internal', undefined, { id, cause: error });

@@ -72,7 +72,10 @@ const checkRevisions = (history: History, chains: Chains): string[] =>
     const shown = (chains.get(uuid) ?? []).findLast(({ document }) => document?._rollcall?.shown === document?._rollcall?.rev);
     const rev = shown?.document?._rollcall?.shown ?? 0;
     const known = history.known.get(uuid) ?? 0;
-    const isMissed = shown !== undefined && shown.committedAt! > (history.arrivals.get(uuid) ?? Infinity);
+    // Whoever is told resync reads anew by himself.
+    const told = history.resyncs.findLast((one) => one.uuid === uuid)?.time ?? 0;
+    const since = Math.max(history.arrivals.get(uuid) ?? Infinity, told);
+    const isMissed = shown !== undefined && shown.committedAt! > since;
     return isMissed && known !== rev ? [`P5 ${uuid} knows revision ${known} of its document, which is at ${rev}`] : [];
   });
 

@@ -225,7 +225,8 @@ export const openPeers = (options: {
     process.host.enter(() => {
       const change = (before: DeviceDocument | null) =>
         before === null ? null : { next: { ...before, sendWhitelist }, shown: true as const };
-      void process.devices.revise(GUARDED, null, change).catch(() => undefined);
+      // A node that does not serve loads nothing.
+      if (process.node.state === 'serving') void process.devices.revise(GUARDED, null, change).catch(() => undefined);
     });
   };
 

@@ -221,6 +221,7 @@ export const startProcess = (world: World, set: ReplicaSet, name: string, histor
         return document === null ? -1 : revOf(document);
       }),
     async admit(uuid, open) {
+      node.check();
       await devices.revise(uuid, null, (before) => {
         const document = present(before);
         return document.open === open ? null : { next: { ...document, open }, shown: false };
