@@ -80,8 +80,12 @@ export const firstStart = async (options: {
   });
 
   if (await administrators.exist()) {
-    const kept = file !== undefined && (await readFile(file, 'utf8').catch(() => undefined)) !== undefined;
-    return result(kept ? { file, password: undefined } : null);
+    const kept = file === undefined ? undefined : await readFile(file, 'utf8').catch(() => undefined);
+    if (kept === undefined) return result(null);
+    // After a restore it may be the password of another time.
+    if ((await passwords.verify(admin, kept.trim())) !== null) return result({ file, password: undefined });
+    await forget();
+    return result(null);
   }
 
   const role = async (name: string, grants: readonly Grant[]): Promise<string> => {

@@ -90,6 +90,8 @@ export interface Handled<T> {
   readonly endAgain?: () => Promise<boolean>;
   /** Whom it was about, where the input does not say: for the audit. */
   readonly about?: readonly string[];
+  /** Called when the call has gone through and is about to be answered: for what would keep the answer from its caller. */
+  readonly accepted?: () => void;
   /** Messages that go out when the call is accepted. */
   readonly sends?: readonly Sent[];
 }

@@ -34,11 +34,15 @@ export interface Jobs {
   /** Begins a backup; answers its id. Fails with `conflict` if a job is running. */
   backup(request: string | null): Promise<string>;
   /**
-   * Begins to restore the newest archive, by its id, or an offered one, by its name, which is read first; answers the id of the job. `credential`:
-   * whoever shows the one with this hash may go on asking for the status. Fails with `conflict` if a job is running, `not-found`, `invalid-input` if it
+   * Begins to restore the newest archive, by its id, or an offered one, by its name, which is read first; answers the id of the job. The nodes stop
+   * serving only after `accepted` was called, so that the caller gets that answer. `credential`: whoever shows the one with this hash may go on asking for the status. Fails with `conflict` if a job is running, `not-found`, `invalid-input` if it
    * is no archive, `too-large`.
    */
-  restore(archive: string, request: string | null, credential: string): Promise<string>;
+  restore(
+    archive: string,
+    request: string | null,
+    credential: string,
+  ): Promise<{ readonly id: string; readonly accepted: () => void }>;
   /** The newest archive that was made here, open; null if there is none. */
   newest(): Promise<OpenArchive | null>;
 }
@@ -72,6 +76,9 @@ export interface Maintenance {
 }
 
 const lookMs = 250;
+/** How long the answer to whoever begins a restore may take on its way out of this process, in milliseconds; and how long it is waited for at most. */
+const answerMs = 100;
+const mostAnswerMs = 10_000;
 
 /** The place of the feed at which it begins: the change that gave it its id. Null: it is as old as the store. */
 const originOf = ({ feed: id, feedAt }: MaintenanceDocument): FeedOrigin => ({
@@ -184,15 +191,21 @@ export const openMaintenance = async (options: {
       : 'Something unexpected happened: see the log';
   };
 
-  const runRestore = async (job: Job, path: string, host: Pick<Inside, 'leave'>): Promise<void> => {
+  const runRestore = async (job: Job, path: string, host: Pick<Inside, 'leave'>, answered: Promise<void>): Promise<void> => {
     const [first, second] = await Promise.all([files.open(path), files.open(path)]);
     // The own change of the state may come by the feed, and close the inside, before it is acknowledged.
     barrier = { promise: Promise.reject(new RegistryError('unavailable')) };
     barrier.promise.catch(() => undefined);
     try {
-      await restore(restoring, job, [first, second], async () => {
-        await host.leave();
-        await barrier?.promise;
+      await restore(restoring, job, [first, second], {
+        ready: async () => {
+          await Promise.race([answered, delay(clock, mostAnswerMs)]);
+          await delay(clock, answerMs);
+        },
+        async leave() {
+          await host.leave();
+          await barrier?.promise;
+        },
       });
     } catch (error) {
       if (error instanceof DeposedError) throw error;
@@ -292,17 +305,19 @@ export const openMaintenance = async (options: {
         const remove = async (): Promise<void> => {
           if (received) await files.remove(path);
         };
+        let accepted = (): void => undefined;
+        const answered = new Promise<void>((resolve) => (accepted = resolve));
         try {
           const { id, fresh } = await take('restore', request, async (own) => {
             beganBy = credential;
             try {
-              await runRestore(own, path, inside);
+              await runRestore(own, path, inside, answered);
             } finally {
               await remove();
             }
           });
           if (!fresh) await remove();
-          return id;
+          return { id, accepted };
         } catch (error) {
           await remove();
           throw error;

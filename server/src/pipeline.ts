@@ -254,6 +254,7 @@ export const openPipeline = ({ services, authenticate, limits, auditing, send, a
   return async (operation, call) => {
     const handled = await (isAudited(operation.row) ? carryOutAudited : carryOut)(operation, call);
     for (const sent of handled.sends ?? []) await send(sent, (call.request?.again ?? 0) > 0);
+    handled.accepted?.();
     return handled;
   };
 

@@ -1,9 +1,11 @@
-import { readdirSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect } from '@rollcall/client';
+import { createRegistry, type Config, type Registry } from '@rollcall/server';
 import { expect } from 'chai';
+import { connectMqtt } from '../mqtt/support/client.ts';
 import { connectAs, connectRaw, register } from '../support/meshblu.ts';
 import { onBothStores } from '../support/registries.ts';
 import { until } from '../support/until.ts';
@@ -57,6 +59,8 @@ onBothStores('backup and restore (access control reference, 3.8 and 5.12)', (reg
     expect(await sessionStatus(anna.token)).to.equal(200);
     const { body } = await admin.ask('GET', `/api/users/${id}`);
     expect(body).to.include({ id, username: 'anna' });
+    const own = await fetch(`${url}/v2/whoami`, { headers: { authorization: `Bearer ${anna.token}` } });
+    expect(await own.json()).to.include({ uuid: id, type: 'user' });
   });
 
   it('135: a second job is refused as long as one runs', async () => {
@@ -285,10 +289,143 @@ onBothStores('backup and restore (access control reference, 3.8 and 5.12)', (reg
   });
 });
 
+describe('a restore', () => {
+  const shared = { port: 0, logLevel: 'error', pepper: 'im-a-pepper', secret: 'a secret of the tests' } as const;
+  const opened: Registry[] = [];
+  const folders: string[] = [];
+  const start = async (options: Partial<Config> = {}): Promise<Registry> => {
+    const dataDir = await mkdtemp(join(tmpdir(), 'rollcall-restore-test-'));
+    folders.push(dataDir);
+    const registry = await createRegistry({ ...shared, dataDir, adminPassword, ...options });
+    opened.push(registry);
+    return registry;
+  };
+  after(async () => {
+    for (const registry of opened) await registry.close();
+    for (const folder of folders) await rm(folder, { recursive: true, force: true });
+  });
+  const json = async (url: string): Promise<unknown> => (await fetch(url)).json();
+
+  it('brings a registry back into an empty installation that has the same secret and pepper', async function () {
+    this.timeout(30_000);
+    const lost = await start();
+    const steward = stewardOf(() => lost.url);
+    const { uuid, token } = await register(lost.url, { type: 'sensor' });
+    const { body: made } = await steward.ask('POST', '/api/users', { username: 'anna', password: 'secret1' });
+    const { body: certificates } = await steward.ask('GET', '/api/certificates');
+    const signing = await json(`${lost.url}/publickey`);
+    const archive = await steward.backup();
+
+    const fresh = await start({ adminPassword: undefined });
+    const first = stewardOf(() => fresh.url, fresh.firstPassword?.password);
+    expect(await first.send(archive)).to.equal(202);
+    const isBack = async (): Promise<boolean> => {
+      const status = (await fetch(`${fresh.url}/v2/whoami`, { headers: { authorization: `Basic ${btoa(`${uuid}:${token}`)}` } }))
+        .status;
+      return status === 200;
+    };
+    await until(isBack, 20_000);
+    const admin = stewardOf(() => fresh.url);
+    expect((await admin.status()).restore).to.include({ succeeded: true });
+    expect(await json(`${fresh.url}/publickey`)).to.deep.equal(signing);
+    expect((await admin.ask('GET', '/api/certificates')).body).to.deep.equal(certificates);
+    const { body: found } = await admin.ask('GET', `/api/users/${(made as { id: string }).id}`);
+    expect(found).to.include({ username: 'anna' });
+    const { body: later } = await admin.ask('POST', '/api/users', { username: 'bert', password: 'secret1' });
+    expect((later as { group: string }).group).to.equal((found as { group: string }).group);
+    expect(existsSync(fresh.firstPassword?.file ?? '')).to.equal(false);
+  });
+
+  it('is refused by a registry with another secret or pepper, and nothing is changed there', async function () {
+    this.timeout(30_000);
+    const home = await start();
+    const archive = await stewardOf(() => home.url).backup();
+    for (const [what, other] of [
+      ['ROLLCALL_SECRET', { secret: 'another secret of the tests' }],
+      ['ROLLCALL_PEPPER', { pepper: 'another-pepper' }],
+    ] as const) {
+      const { url } = await start(other);
+      const admin = stewardOf(() => url);
+      const made = await register(url, { type: 'thing' });
+      const restore = await admin.restore(archive);
+      expect(restore.succeeded).to.equal(false);
+      expect(restore.statusMessage).to.include(what);
+      (await connectAs(url, made)).close();
+    }
+  });
+
+  it('takes no archive that is longer than the setting says, and keeps nothing of it', async function () {
+    this.timeout(30_000);
+    const { url } = await start({ archiveBytes: 1_048_576 });
+    const admin = stewardOf(() => url);
+    const long = Buffer.concat([Buffer.from('ROLLCALL'), Buffer.alloc(3_000_000)]);
+    expect(await admin.send(long)).to.equal(413);
+    const form = new FormData();
+    form.append('file', new Blob([long]), 'archive');
+    expect(await admin.send(form)).to.equal(413);
+    const folder = join(folders.at(-1) ?? '', 'archives');
+    await until(() => readdirSync(folder).length === 0);
+    expect(await admin.status()).to.deep.equal({ running: false });
+  });
+
+  it('is told in the audit, which goes on through it; MQTT is served where it was before', async function () {
+    this.timeout(30_000);
+    const { url, mqtt } = await start({ mqttPort: 0 });
+    const admin = stewardOf(() => url);
+    const { uuid, token } = await register(url, { type: 'sensor' });
+    const archive = await admin.backup();
+    const broker = mqtt[0] ?? '';
+    const client = await connectMqtt(broker, { username: uuid, password: token });
+    const entries = async (): Promise<readonly { action: string; outcome: string }[]> =>
+      ((await admin.ask('GET', '/api/audit')).body as { entries: { action: string; outcome: string }[] }).entries;
+    const before = await entries();
+    expect(await admin.restore(archive)).to.include({ succeeded: true });
+    await client.closed();
+    await (await connectMqtt(broker, { username: uuid, password: token })).end();
+    const after = await entries();
+    expect(after.length).to.be.above(before.length);
+    const told = after.map(({ action, outcome }) => `${action} ${outcome}`);
+    expect(told).to.include.members(['maintenance:backup ok', 'maintenance:archive ok', 'maintenance:restore ok']);
+    expect((await admin.ask('GET', '/api/audit/verify')).body).to.deep.include({ problems: [] });
+  });
+
+  it('answers whoever began it while it goes on, everybody else 503, and health as ever', async function () {
+    this.timeout(30_000);
+    const { url } = await start();
+    const admin = stewardOf(() => url);
+    const gateway = await connectAs(url, await register(url, { type: 'gateway' }));
+    const text = 'x'.repeat(10_000);
+    for (let done = 0; done < 300; done += 50)
+      await Promise.all(Array.from({ length: 50 }, () => gateway.ask('register', { type: 'thing', text })));
+    const archive = await admin.backup();
+    const token = await admin.token();
+    expect(await admin.send(archive)).to.equal(202);
+    const seen = new Map<string, Set<number>>();
+    const note = async (path: string, headers: Record<string, string> = {}): Promise<unknown> => {
+      const response = await fetch(url + path, { headers });
+      const body: unknown = await response.json().catch(() => undefined);
+      seen.set(path, (seen.get(path) ?? new Set()).add(response.status));
+      if (response.status === 503) expect(JSON.stringify(body)).to.match(/unavailable/i);
+      return body;
+    };
+    const messages = new Set<string>();
+    await until(async () => {
+      const told = (await note(path, { authorization: `Bearer ${token}` })) as { restore?: { statusMessage: string } };
+      messages.add(told.restore?.statusMessage ?? '');
+      await Promise.all([note('/healthz'), note('/status'), note('/api/users'), note('/readyz')]);
+      return seen.get(path)?.has(401);
+    }, 20_000);
+    expect([...messages].join()).to.match(/Replacing/);
+    expect([...(seen.get('/healthz') ?? [])]).to.deep.equal([200]);
+    for (const one of ['/status', '/readyz', '/api/users']) expect([...(seen.get(one) ?? [])], one).to.include(503);
+    expect(await admin.status()).to.have.nested.property('restore.succeeded', true);
+    gateway.close();
+  });
+});
+
 describe('the archives of a registry', () => {
   it('are kept for their owner only, the newest one alone, with nothing of an upload left', async function () {
     this.timeout(30_000);
-    const { createRegistry } = await import('@rollcall/server');
     const dataDir = await mkdtemp(join(tmpdir(), 'rollcall-archives-test-'));
     const { url, close } = await createRegistry({ dataDir, port: 0, logLevel: 'error', adminPassword });
     try {

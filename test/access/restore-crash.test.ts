@@ -33,8 +33,16 @@ const writes: ReadonlySet<PropertyKey> = new Set([
   'bulkWrite',
 ]);
 
-/** A store for a process that dies at its write number `last`: before it takes effect, or after, when nobody hears the answer. */
-const mortal = (store: Store, last: number, takesEffect: boolean): { readonly store: Store; readonly count: () => number } => {
+/**
+ * A store for a process that dies at its write number `last`: before it takes effect, or after, when nobody hears the answer. `once`: only that
+ * one write fails, and life goes on.
+ */
+const mortal = (
+  store: Store,
+  last: number,
+  takesEffect: boolean,
+  once = false,
+): { readonly store: Store; readonly count: () => number } => {
   let count = 0;
   const die = (): Promise<never> => Promise.reject(new Error('the process is gone'));
   const guarded = <T extends object>(collection: T): T =>
@@ -46,7 +54,7 @@ const mortal = (store: Store, last: number, takesEffect: boolean): { readonly st
         if (!writes.has(name)) return method;
         return async (...given: unknown[]) => {
           count += 1;
-          if (count < last) return method(...given);
+          if (count < last || (once && count > last)) return method(...given);
           if (count === last && takesEffect) await method(...given);
           return die();
         };
@@ -61,8 +69,8 @@ const mortal = (store: Store, last: number, takesEffect: boolean): { readonly st
 /** Everything that a restore is about, as it lies in the store. */
 const contents = async (store: Store): Promise<string> => {
   const found: Record<string, Document[]> = {};
-  for (const { name, removed } of parts) {
-    const rows = await rowsOf(store, name).find(removed, exactly).toArray();
+  for (const { name, touched } of parts) {
+    const rows = await rowsOf(store, name).find(touched, exactly).toArray();
     found[name] = rows.sort((one, other) => (String(one['_id']) < String(other['_id']) ? -1 : 1));
   }
   return JSON.stringify(found);
@@ -114,6 +122,13 @@ const suite = (
       return { jobs: maintenance.jobs({ feed, keys, leave }), close: () => feed.close() };
     };
 
+    /** Makes the store what it was when these were its contents. */
+    const openTo = async (text: string): Promise<void> => {
+      for (const { name, touched } of parts) await rowsOf(store, name).deleteMany(touched);
+      for (const [name, rows] of Object.entries(JSON.parse(text) as Record<string, Document[]>))
+        for (const row of rows) await rowsOf(store, name as 'devices').insertOne(revived(row));
+    };
+
     it('leaves everything as it was or as the archive has it, at whichever write it dies', async () => {
       const devices = store.collection('devices');
       await devices.createIndex({ uuid: 1 }, { unique: true });
@@ -147,7 +162,10 @@ const suite = (
         const maintenance = await maintain(life.store);
         const { jobs: doomed, close: closeFeed } = await jobsOf(maintenance);
         const { name } = maintenance.offer(() => Promise.resolve(Readable.from([archive])));
-        await doomed.restore(name, null, 'credential').catch(() => undefined);
+        await doomed.restore(name, null, 'credential').then(
+          ({ accepted }) => accepted(),
+          () => undefined,
+        );
         maintenance.settled().catch(() => undefined);
         await until(
           async () => life.count() >= last || (await store.collection('maintenance').findOne({ _id: 'state' }))?.job === null,
@@ -198,12 +216,35 @@ const suite = (
           await successor.close();
           // The same beginning for the next one.
           if (after !== original) {
-            for (const { name, removed } of parts) await rowsOf(store, name).deleteMany(removed);
-            for (const [name, rows] of Object.entries(JSON.parse(original) as Record<string, Document[]>))
-              for (const row of rows) await rowsOf(store, name as 'devices').insertOne(revived(row));
+            await openTo(original);
           }
         }
         if (!died) break;
+      }
+      expect([...outcomes].sort()).to.deep.equal(['as it was', 'restored']);
+    });
+
+    it('or of which any one write fails, puts everything back by itself', async () => {
+      await openTo(original);
+      const outcomes = new Set<string>();
+      for (let failing = 3; ; failing += step) {
+        const life = mortal(store, failing, false, true);
+        const maintenance = await maintain(life.store);
+        const { jobs, close } = await jobsOf(maintenance);
+        const { name } = maintenance.offer(() => Promise.resolve(Readable.from([archive])));
+        (await jobs.restore(name, null, 'credential')).accepted();
+        const told = async () => (await jobs.status()).restore;
+        await until(async () => (await jobs.status()).job === null, 30_000);
+        const after = await contents(store);
+        const restore = await told();
+        expect(after === original, `write ${failing}`).to.equal(restore?.succeeded === false);
+        outcomes.add(restore?.succeeded === true ? 'restored' : 'as it was');
+        expect(await leftovers(store), `write ${failing}`).to.equal(0);
+        const isOver = life.count() < failing;
+        await close();
+        await maintenance.close();
+        if (isOver) break;
+        if (after !== original) await openTo(original);
       }
       expect([...outcomes].sort()).to.deep.equal(['as it was', 'restored']);
     });

@@ -1,4 +1,7 @@
-import type { Change } from '@rollcall/server/internal/delivery/feed';
+import { systemClock } from '@rollcall/server/internal/clock';
+import { openFeed, type Change } from '@rollcall/server/internal/delivery/feed';
+import { storeTime } from '@rollcall/server/internal/maintenance/state';
+import type { Collection } from '@rollcall/server/store';
 import { expect } from 'chai';
 import { until } from '../support/until.ts';
 import { onBothEngines, onMongo } from './support/engines.ts';
@@ -61,6 +64,31 @@ onBothEngines('the feed', (bench) => {
     await until(() => feed.newest('devices', 'b'));
     const place = feed.newest('devices', 'a')!.cursor;
     expect(ids(feed.since(place))).to.deep.equal(['b']);
+  });
+
+  it('begins at its origin: what the store did before is of an earlier feed', async () => {
+    const { store, several } = bench();
+    await insert('a');
+    const at = await storeTime(store, systemClock);
+    await insert('b');
+    const marks = store.collection('maintenance') as unknown as Collection<{ _id: string; feed: string }>;
+    await marks.insertOne({ _id: 'state', feed: 'new' });
+    await insert('c');
+    const seen: Change[] = [];
+    const log = { info: () => undefined, warn: () => undefined, error: () => undefined };
+    const origin = { at: at.getTime(), begins: ({ document }: Change) => document?.['feed'] === 'new' };
+    const feed = openFeed({ store, id: 'new', origin, clock: systemClock, log, heartbeats: several });
+    try {
+      feed.subscribe((change) => seen.push(change));
+      await feed.ready;
+      await until(() => feed.newest('devices', 'c'));
+      expect(seen.map(({ collection, id }) => `${collection} ${String(id)}`)).to.deep.equal(['devices c']);
+      expect(feed.newest('devices', 'b')).to.equal(undefined);
+      expect(ids(feed.since(`new.${feed.start}`))).to.deep.equal(['c']);
+      expect(feed.start < seen[0]!.position).to.equal(true);
+    } finally {
+      await feed.close();
+    }
   });
 
   it('waits for a cursor that is ahead of it, for a while', async () => {

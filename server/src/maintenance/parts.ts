@@ -9,11 +9,13 @@ export interface Part {
   readonly guarded: boolean;
   /** Does this document go into an archive, and come back from one? */
   includes(document: Document): boolean;
-  /** Which documents a restore removes. */
+  /** Which documents a restore may change: the safety copy holds them. */
+  readonly touched: Document;
+  /** Which of these it removes before it brings its own. */
   readonly removed: Document;
 }
 
-const all = { includes: () => true, removed: {} };
+const all = { includes: () => true, touched: {}, removed: {} };
 const guarded = { guarded: true, ...all };
 const plain = { guarded: false, ...all };
 
@@ -32,7 +34,7 @@ const ownKeys: ReadonlySet<unknown> = new Set([...renewedKeys, ...keptKeys]);
  * Every collection, and what becomes of it. `left`: it is in no archive, and a restore does not touch it.
  *
  * The audit tells of restores too, and goes on through them. Of `keys` all come back but those of logins and of the audit: ids, request windows, certificates, second factors and signatures of the restored documents were
- * made with the archive's. The check values stay: a restore has made sure that they are the same.
+ * made with the archive's. A key that was made later stays, and so do the check values: a restore has made sure that they are the same.
  */
 const kinds: Readonly<Record<keyof Collections, Omit<Part, 'name'> | 'left'>> = {
   devices: guarded,
@@ -55,7 +57,8 @@ const kinds: Readonly<Record<keyof Collections, Omit<Part, 'name'> | 'left'>> = 
   keys: {
     ...plain,
     includes: ({ _id, sealed }: Document) => sealed !== undefined && !ownKeys.has(_id),
-    removed: { sealed: { $exists: true }, _id: { $nin: keptKeys } },
+    touched: { sealed: { $exists: true }, _id: { $nin: keptKeys } },
+    removed: { _id: { $in: renewedKeys } },
   },
   messages: 'left',
   'mqtt-publications': 'left',

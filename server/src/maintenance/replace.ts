@@ -70,7 +70,7 @@ export const makeCopies = async (replacing: Replacing): Promise<number> => {
   let rev = 0;
   for (const part of parts) {
     const sink = openSink(replacing, copyOf(replacing.store, part));
-    for await (const document of rowsOf(replacing.store, part.name).find(part.removed, exactly)) {
+    for await (const document of rowsOf(replacing.store, part.name).find(part.touched, exactly)) {
       rev = Math.max(rev, revisionOf(document));
       await sink.put(document);
     }
@@ -83,7 +83,7 @@ export const makeCopies = async (replacing: Replacing): Promise<number> => {
 export const putBack = async (replacing: Replacing): Promise<void> => {
   for (const part of parts) {
     const rows = rowsOf(replacing.store, part.name);
-    await empty(replacing, rows, part.removed);
+    await empty(replacing, rows, part.touched);
     const sink = openSink(replacing, rows);
     for await (const document of copyOf(replacing.store, part).find({}, exactly)) await sink.put(document);
     await sink.flush();

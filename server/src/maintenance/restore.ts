@@ -39,16 +39,18 @@ const enter = (job: Job, phase: RunningJob['phase'], statusMessage: string): Pro
  * Makes the store what the archive holds. Until the documents are being replaced a failure leaves everything as it was; after that whoever calls
  * has to undo it, see `undo`.
  *
- * `leave`: resolves when no node serves and no write is under way anywhere. Both files are the archive, each read from its beginning.
+ * `ready` is awaited before the nodes stop serving; `leave` resolves when no node serves and no write is under way anywhere. Both files are the
+ * archive, each read from its beginning.
  */
 export const restore = async (
   restoring: Restoring,
   job: Job,
   [first, second]: readonly [FileHandle, FileHandle],
-  leave: () => Promise<void>,
+  { ready, leave }: { readonly ready: () => Promise<void>; readonly leave: () => Promise<void> },
 ): Promise<void> => {
   const replacing = replacingOf(restoring, job);
   const verified = await verifyArchive(first, restoring.opening, job.hold);
+  await ready();
   await enter(job, 'closing', 'Waiting until nothing is written any more');
   await leave();
   job.say('Making the safety copy');

@@ -25,6 +25,7 @@ export const maintenance: Implementation['maintenance'] = {
   },
 
   async restore({ id }, { maintenance, request, actor }) {
-    return { output: { id: await maintenance.restore(id, nameOf(request), actor.hash) } };
+    const { id: job, accepted } = await maintenance.restore(id, nameOf(request), actor.hash);
+    return { output: { id: job }, accepted };
   },
 };

@@ -53,8 +53,12 @@ export const serveArchives = async (app: FastifyInstance, route: ArchiveRoute): 
     } finally {
       withdraw();
       raw.setTimeout(0);
-      // Whatever is still on its way is not kept any more.
-      hurry();
+      if (!raw.readableEnded) {
+        // Whatever is still on its way is not kept any more, and may not take long.
+        raw.unpipe();
+        raw.resume();
+        hurry();
+      }
     }
   };
 

@@ -43,7 +43,7 @@ const hurry = (request: IncomingMessage, response?: ServerResponse): void => {
 export const unhurried = (request: IncomingMessage): (() => void) => {
   clearTimeout(deadlines.get(request));
   return () => {
-    if (!request.readableEnded && !request.destroyed) hurry(request);
+    if (!request.destroyed) hurry(request);
   };
 };
 

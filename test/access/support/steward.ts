@@ -35,7 +35,7 @@ export interface Steward {
 type Init = Omit<RequestInit, 'headers'> & { readonly headers?: Readonly<Record<string, string>> };
 
 /** `url` may change, as after a restart. */
-export const stewardOf = (url: () => string): Steward => {
+export const stewardOf = (url: () => string, password = adminPassword): Steward => {
   let token: string | undefined;
 
   const login = async (): Promise<string> => {
@@ -44,7 +44,7 @@ export const stewardOf = (url: () => string): Steward => {
       const response = await fetch(`${url()}/api/login`, {
         method: 'POST',
         headers: { 'content-type': 'application/json' },
-        body: JSON.stringify({ username: 'admin', password: adminPassword }),
+        body: JSON.stringify({ username: 'admin', password }),
       });
       const body = (await response.json()) as { token?: string };
       made = body.token;

@@ -210,6 +210,16 @@ export function readRules({ fresh }: Bench): void {
       expect(await things.findOne({ _id: 1 }, { promoteLongs: true })).to.deep.equal({ _id: 1, value: 5 });
     });
 
+    it('keep their types of numbers if asked, and take them back so', async () => {
+      const things = fresh();
+      const value = { int: new Int32(1), double: new Double(1), long: Long.fromNumber(1) };
+      await things.insertOne({ _id: 1, value });
+      const exactly = await things.findOne({ _id: 1 }, { promoteValues: false, promoteLongs: false });
+      expect((exactly as unknown as { value: object }).value).to.deep.equal(value);
+      await things.replaceOne({ _id: 1 }, exactly!);
+      expect(await things.findOne({ _id: 1 }, { promoteValues: false, promoteLongs: false })).to.deep.equal(exactly);
+    });
+
     it('keep the order of fields', async () => {
       const things = fresh();
       await things.insertOne({ _id: 1, z: 1, a: { y: 1, b: 2 } });
