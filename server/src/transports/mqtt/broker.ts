@@ -1,4 +1,4 @@
-import { Aedes, type AedesPublishPacket, type Client, type ConnectPacket, type PublishPacket, type Subscription } from 'aedes';
+import { Aedes, type Client, type ConnectPacket, type PublishPacket, type Subscription } from 'aedes';
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
@@ -13,15 +13,16 @@ import type { TopicPermission } from '../../mqtt/permission.ts';
 import type { Publications } from '../../mqtt/publications.ts';
 import type { MqttQueue } from '../../mqtt/queue.ts';
 import type { Retained } from '../../mqtt/retained.ts';
-import { commandTopic, isJobTopic, publishedTopic } from '../../mqtt/rights.ts';
+import { isJobTopic, publishedTopic } from '../../mqtt/rights.ts';
 import type { MqttSessions } from '../../mqtt/sessions.ts';
 import { publicationOf, stored, type Publication } from '../../mqtt/stored-publish.ts';
-import { matches, type QoS } from '../../mqtt/subscription-index.ts';
-import { backlogOf, clientOf, forgetPacket, isLetIn, isOpen, letIn, pause, unreadBy, waitAtMost } from './aedes.ts';
+import type { QoS } from '../../mqtt/subscription-index.ts';
+import { clientOf, isOpen, letIn, pause, waitAtMost } from './aedes.ts';
 import { openLink, type Link } from './link.ts';
-import { commandWording, meshbluWording, outletTo, type Told } from './outlet.ts';
 import { shownBy } from './peer.ts';
+import { openOutbound, stampOf } from './outbound.ts';
 import { persistenceOf, sessionMark } from './persistence.ts';
+import { openStanding } from './standing.ts';
 import { holdToStandard } from './strict.ts';
 import { answerEachFilter } from './suback.ts';
 
@@ -80,10 +81,6 @@ export const maxPacketBytes = 262_144;
 const maxTopicBytes = 4_096;
 /** Longest client id, in bytes. */
 const maxClientIdBytes = 1_024;
-/** What may wait for one connection, in bytes; then QoS 0 is dropped and with other messages the connection ends. */
-const maxBacklogBytes = 1_048_576;
-/** The same in packets. */
-const maxBacklog = 10_000;
 /** How long a publisher waits for subscribers that take nothing, in milliseconds. */
 const patienceMs = 20;
 /** A connection that takes nothing for so long is closed, in milliseconds. */
@@ -94,8 +91,6 @@ const connectMs = 10_000;
 const closeMs = 3_000;
 /** How many messages with QoS 2 a client may have sent without PUBREL; one more ends the connection. */
 const maxUnreleased = 1_000;
-/** How many devices one connection may speak for. */
-const maxDevicesPerLink = 1_000;
 /** Where a call goes that a client made by publishing: nobody subscribes to it. */
 const nowhere = '$rollcall/call';
 
@@ -110,7 +105,6 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
   const links = new Map<Client, Link>();
   /** The newest link of a client id: its client may still be on its way in. */
   const byClientId = new Map<string, Link>();
-  const byConnection = new Map<string, Link>();
   const asking = new WeakMap<Client, ConnectPacket>();
   const addresses = new WeakMap<Client, string>();
   const provenAt = new WeakMap<Client, number>();
@@ -170,7 +164,7 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
         (error: unknown) => callback(error as Error),
       );
     },
-    authorizeForward: (client, packet) => forward(links.get(client), packet),
+    authorizeForward: (client, packet) => outbound.forward(links.get(client), packet),
     published(packet, _client, callback) {
       const turn = turns.get(packet);
       if (turn === undefined) return callback(null);
@@ -227,7 +221,7 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
       id,
       client,
       identity,
-      connection: connectionOf(() => link, identity.actor, id, uuid),
+      connection: standing.connectionOf(() => link, identity.actor, id),
       keeps,
       hasWill: will !== undefined,
       restored: found.present ? found.subscriptions : null,
@@ -236,105 +230,37 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
     });
     links.set(client, link);
     byClientId.set(client.id, link);
-    join(link, link.connection);
+    standing.join(link);
     if (connections.endings !== before && !(await kit.live([identity.actor])).has(identity.actor)) {
       await link.connection.end();
       throw new LoginRefused(4);
     }
   };
 
-  const leaving = new Set<Promise<unknown>>();
-
-  /** The releases of a link, called when it leaves. */
-  const releases = new Map<Link, (() => void)[]>();
-  const spokenFor = new Map<Link, Set<string>>();
-
-  const join = (link: Link, connection: Connection): void => {
-    const held = releases.get(link) ?? [];
-    releases.set(link, held);
-    byConnection.set(connection.id, link);
-    held.push(
-      connections.add(connection),
-      kit.hold(connection.device ?? connection.actor.uuid, () => provenAt.get(link.client) ?? 0),
-      () => byConnection.delete(connection.id),
-    );
-  };
-
-  /** Whoever subscribes to the commands of a serial number, or to all of them with its own as client id, speaks for its device. */
-  const takeCommands = async (link: Link, filter: string): Promise<void> => {
-    const { topicToken, serialNumber } = link.identity;
-    if (topicToken === undefined) return;
-    const commands = commandTopic(topicToken, '');
-    const own = serialNumber ?? link.client.id;
-    const named = filter.startsWith(commands) && !/[+#/]/.test(filter.slice(commands.length));
-    const serial = named ? filter.slice(commands.length) : own;
-    if (!named && !matches(filter, commandTopic(topicToken, own))) return;
-    const device = await kit.ingest.deviceOf(link.identity, serial);
-    if (device !== null) speakFor(link, device, serial);
-  };
-
-  /** Messages for this device go out as commands for its serial number. */
-  const speakFor = (link: Link, device: string, serial: string): void => {
-    const spoken = spokenFor.get(link) ?? new Set<string>();
-    spokenFor.set(link, spoken);
-    const { topicToken, actor } = link.identity;
-    if (spoken.has(device) || topicToken === undefined || link.ended || spoken.size >= maxDevicesPerLink) return;
-    spoken.add(device);
-    const topic = commandTopic(topicToken, serial);
-    join(
-      link,
-      connectionOf(() => link, actor, `${link.id}/${device}`, device, topic),
-    );
-  };
-
-  /** A connection of the table: the client's own, or with a command topic that of a device which it speaks for. */
-  const connectionOf = (link: () => Link, actor: Actor, id: string, uuid: string, commands?: string): Connection => ({
-    actor,
-    ...(uuid !== actor.uuid && { device: uuid }),
-    id,
-    extras: false,
-    outlet: outletTo(
-      (_connection, event, data) =>
-        commands === undefined ? meshbluWording(event, data, topicOf(link(), uuid, data)) : commandWording(event, data, commands),
-      (_connection, told, message) => tell(link(), told, message),
-    ),
-    end: (told) => end(link(), told === undefined ? undefined : meshbluWording(told.event, told.data, uuid)),
-    pending: () => backlogOf(link().client),
-    onLeave: (release) => void (releases.get(link()) ?? releases.set(link(), []).get(link()))?.push(release),
+  const outbound = openOutbound({
+    here: (clientId) => linkHere(clientId),
+    queue,
+    publications,
+    permission,
+    nextMessage,
+    report: kit.report,
   });
-
-  /** Broadcasts of a device that the client subscribes to come on that device's topic, everything else on its own. */
-  const topicOf = (link: Link, own: string, data: unknown): string => {
-    const from = (data as { readonly fromUuid?: unknown } | null | undefined)?.fromUuid;
-    return typeof from === 'string' && from !== own && link.filters.has(from) ? from : own;
-  };
-
-  const end = (link: Link, told?: Told): Promise<unknown> => {
-    if (!link.ended) {
-      if (told !== undefined) tell(link, told, undefined);
-      link.ended = true;
-      // What it is told, and the answer to its own call, go out first.
-      void link
-        .settled()
-        .then(() => link.following)
-        .finally(() => setImmediate(() => setImmediate(() => link.client.close())));
-      leave(link);
-    }
-    return link.settled();
-  };
-
-  const leave = (link: Link): void => {
-    for (const release of releases.get(link)?.splice(0) ?? []) release();
-    releases.delete(link);
-    spokenFor.delete(link);
-    link.outgoing.leave();
-    if (byClientId.get(link.client.id) === link) byClientId.delete(link.client.id);
-  };
+  const standing = openStanding({
+    connections,
+    hold: kit.hold,
+    provenAt: ({ client }) => provenAt.get(client) ?? 0,
+    ingest: kit.ingest,
+    tell: outbound.tell,
+    left(link) {
+      if (byClientId.get(link.client.id) === link) byClientId.delete(link.client.id);
+    },
+  });
+  const leaving = new Set<Promise<unknown>>();
 
   broker.on('clientDisconnect', (client: Client) => {
     const link = links.get(client);
     if (link === undefined) return;
-    leave(link);
+    standing.leave(link);
     const gone = link
       .settled()
       .then(() => {
@@ -406,15 +332,15 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
     let keeping: ReadonlyMap<string, QoS> = new Map();
     const taken = publications.take(id, publication, (kept) => {
       keeping = kept;
-      expect(id, topic, kept);
+      outbound.expect(id, topic, kept);
     });
     const stores = Promise.all([taken, remembered]);
     stores.catch(() => undefined);
     return async () => {
       await stores;
-      for (const clientId of keeping.keys()) offer(clientId, id, publication);
+      for (const clientId of keeping.keys()) outbound.offer(clientId, id, publication);
       const device = await kit.ingest.take(identity, publication, id);
-      if (device !== undefined) speakFor(link, device.uuid, device.serial);
+      if (device !== undefined) standing.speakFor(link, device.uuid, device.serial);
       // aedes hands on what it can acknowledge, and nothing else.
       if (messageId !== undefined && !isOpen(link.client)) await emit(id, publication);
       return undefined;
@@ -423,37 +349,7 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
 
   /** Even if the client was ended by its own call. */
   const answer = (link: Link, told: Answer | undefined): void => {
-    if (told !== undefined) tell(link, { topic: link.identity.actor.uuid, ...told }, undefined);
-  };
-
-  /** Which rows of kept sessions belong to a message that is about to be emitted to their clients here. */
-  const expect = (id: string, topic: string, kept: ReadonlyMap<string, QoS>): void => {
-    for (const clientId of kept.keys()) {
-      const link = linkHere(clientId);
-      if (link?.keeps === true && link.filters.wanted(topic) !== undefined) expectRow(link, id);
-    }
-  };
-
-  const expectRow = ({ client, outgoing }: Link, id: string): void => {
-    const row = queue.idOf(id, client.id);
-    outgoing.taken.set(row, true);
-    outgoing.byPacket.set(id, { row, waited: false });
-  };
-
-  /** Sends a message to the client of a kept session that came while it was stored for it, unless it has had it. */
-  const offer = (clientId: string, id: string, publication: Publication): void => {
-    const link = linkHere(clientId);
-    if (link?.keeps !== true || link.outgoing.taken.has(queue.idOf(id, clientId))) return;
-    const offered = link.tellLater(async () => {
-      await link.outgoing.drained;
-      const wanted = link.filters.wanted(publication.topic) ?? 0;
-      if (link.ended || wanted === 0 || link.outgoing.taken.has(queue.idOf(id, clientId))) return;
-      expectRow(link, id);
-      const qos = Math.min(wanted, publication.qos) as QoS;
-      await publications.keep(id, publication, new Map([[clientId, qos]]));
-      send(link, { ...publication, qos, retain: false }, id);
-    });
-    link.track(offered).catch(kit.report);
+    if (told !== undefined) outbound.tell(link, { topic: link.identity.actor.uuid, ...told }, undefined);
   };
 
   const linkHere = (clientId: string): Link | undefined => {
@@ -478,78 +374,8 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
     } finally {
       link.filters.settle(topic, granted ? (qos as QoS) : undefined);
     }
-    if (granted) await takeCommands(link, topic);
+    if (granted) await standing.takeCommands(link, topic);
     return granted;
-  };
-
-  /** Lets a message out to a client, if it may still have it. */
-  const forward = (link: Link | undefined, packet: AedesPublishPacket): AedesPublishPacket | null => {
-    if (link === undefined || (link.ended && !isOurs(link, packet))) return null;
-    const { client } = link;
-    const { topic, brokerId } = packet;
-    // [MQTT-3.2.0-1] What is kept waits for CONNACK.
-    if (!isLetIn(client) && !link.outgoing.byPacket.has(brokerId)) return null;
-    forgetPacket(client, link.passed, brokerId);
-    const isFull = backlogOf(client) > maxBacklogBytes || unreadBy(client) > maxBacklog;
-    if (isFull || (packet.qos > 0 && link.outgoing.isFull)) {
-      // What is kept comes again when the client does.
-      if (packet.qos > 0) setImmediate(() => client.close());
-      return null;
-    }
-    const allowed = isOurs(link, packet) || permission.receive(link.identity, topic, link.own);
-    if (allowed === undefined) {
-      void later(link, packet).catch(kit.report);
-      return null;
-    }
-    if (!allowed) return withhold(link, brokerId);
-    // What has waited for the client has its QoS and its identifier already.
-    if (packet.qos > 0 && packet.messageId === undefined) {
-      packet.qos = Math.min(packet.qos, link.filters.wanted(topic) ?? packet.qos) as QoS;
-      if (packet.qos > 0) packet.messageId = link.outgoing.nextMessageId();
-    }
-    return packet;
-  };
-
-  /** Was it sent to this client alone, by the registry, which has decided on it? */
-  const isOurs = (link: Link, packet: AedesPublishPacket): boolean =>
-    (packet as { readonly clientId?: string }).clientId === link.id;
-
-  const later = async (link: Link, packet: AedesPublishPacket): Promise<void> => {
-    const { topic, payload, qos, retain, brokerId } = packet;
-    if (!(await permission.subscribe(link.identity, topic, link.own))) return void withhold(link, brokerId);
-    send(link, { topic, payload: Buffer.from(payload), qos: qos as QoS, retain }, brokerId);
-  };
-
-  /** A message that a client may not have any more does not wait for it either. */
-  const withhold = (link: Link, id: string): null => {
-    const { client, outgoing } = link;
-    const message = outgoing.byPacket.get(id);
-    if (message !== undefined) {
-      outgoing.byPacket.delete(id);
-      link.track(queue.remove(client.id, message.row)).catch(kit.report);
-    }
-    return null;
-  };
-
-  /** Sends something to one client, whoever else has subscribed to it. */
-  const send = (link: Link, { topic, payload, qos, retain }: Publication, id: string): void => {
-    const packet = { cmd: 'publish' as const, topic, payload, qos, retain, dup: false, clientId: link.id, ...stampOf(id) };
-    link.client.publish(packet, () => undefined);
-  };
-
-  /** Tells a client something of its own, if it subscribes to it. */
-  const tell = (link: Link, { topic, payload }: Told, message: string | undefined): void => {
-    const wanted = link.filters.wanted(topic);
-    if (wanted === undefined) return;
-    const publication: Publication = { topic, payload: Buffer.from(payload), qos: wanted > 0 ? 1 : 0, retain: false };
-    const id = message ?? nextMessage();
-    if (!link.keeps || link.ended || publication.qos === 0) return send(link, publication, id);
-    expectRow(link, id);
-    const told = link.tellLater(async () => {
-      await publications.keep(id, publication, new Map([[link.client.id, publication.qos]]));
-      send(link, publication, id);
-    });
-    link.track(told).catch(kit.report);
   };
 
   const emit = (id: string, { topic, payload, qos, retain }: Publication): Promise<void> =>
@@ -567,7 +393,7 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
         [...sessions.match(publication.topic)].filter(([clientId, qos]) => qos > 0 && linkHere(clientId) !== undefined),
       );
       if (here.size > 0) {
-        expect(id, publication.topic, here);
+        outbound.expect(id, publication.topic, here);
         await publications.keep(id, publication, here);
       }
     }
@@ -586,7 +412,7 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
       if (!(await permission.publish(identity, topic))) continue;
       const id = nextMessage();
       const publication = { ...will, topic };
-      await publications.take(id, publication, (kept) => expect(id, topic, kept));
+      await publications.take(id, publication, (kept) => outbound.expect(id, topic, kept));
       await emit(id, publication);
       await kit.ingest.take(identity, publication, id);
     }
@@ -605,7 +431,7 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
       arrivals = arrivals.then(() => arrive(arrived.id, arrived.publication)).catch(kit.report);
       return arrivals;
     },
-    offer,
+    offer: (clientId, id, publication) => outbound.offer(clientId, id, publication),
     taken(clientId, link) {
       const here = byClientId.get(clientId);
       if (here !== undefined && link !== undefined && here.id !== link) here.client.close();
@@ -631,9 +457,3 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
     },
   };
 };
-
-/** Every message is one of its own for aedes, which would take those of one broker for repeats if they overtook each other. */
-const stampOf = (id: string): { readonly brokerId: string; readonly brokerCounter: number } => ({
-  brokerId: id,
-  brokerCounter: 1,
-});
