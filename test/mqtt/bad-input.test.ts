@@ -277,6 +277,23 @@ onBothStores('bad input over MQTT', (registries) => {
     await again.next('publish');
   });
 
+  it('one device has 10,000 sessions that outlive their connections, and no more', async () => {
+    const begun = await registries.start({ mqttPort: 0 });
+    const device = await register(begun.url, {});
+    await begun.close();
+    await registries.inspect(async (store) => {
+      const session = { rev: 1, uuid: device.uuid, clean: false, subscriptions: [], since: new Date() };
+      await store.collection('mqtt-sessions').insertMany(Array.from({ length: 9_999 }, (_, n) => ({ ...session, _id: `s${n}` })));
+    });
+    const { mqtt } = await registries.again({ mqttPort: 0 });
+    const as = (clientId: string, clean = false) =>
+      refusalOf(mqtt[0] ?? '', { username: device.uuid, password: device.token, clientId, clean });
+    expect(await as('last')).to.equal(0);
+    expect(await as('one more')).to.equal(3);
+    expect(await as('s17')).to.equal(0);
+    expect(await as('one more', true)).to.equal(0);
+  });
+
   it('filters that a client has no right to are refused in any number', async () => {
     const device = await register(url, {});
     const raw = await openRaw(broker);
@@ -378,6 +395,12 @@ onBothStores('bad input over MQTT', (registries) => {
     const stuck = await enter();
     stuck.stall();
     for (let n = 0; n < 5; n += 1) stuck.send(subscribe(['t/kept/#'], 1));
+    // Nor is it read again and again for many filters, or for one that comes many times.
+    const greedy = await enter();
+    greedy.send(subscribe(Array.from({ length: 1_000 }, (_, n) => `+/kept/${n}/+`)));
+    for (let n = 0; n < 200; n += 1) greedy.send(subscribe(['t/kept/#']));
+    for (let n = 0; n < 200; n += 1) await greedy.find('suback');
+    greedy.cut();
     const reader = await enter();
     reader.send(subscribe(['t/kept/#'], 0));
     const patient = await enter();

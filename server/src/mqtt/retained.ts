@@ -10,21 +10,29 @@ export interface Retained {
   matching(filters: readonly string[]): AsyncIterable<Publication>;
 }
 
-/** What every topic that a filter matches begins with. */
-const literalOf = (filter: string): string => {
-  const at = filter.search(/[+#]/);
-  // `a/#` matches `a` too.
-  return at < 0 ? filter : filter.slice(0, Math.max(0, at - 1));
+const isWild = (filter: string): boolean => /[+#]/.test(filter);
+
+/** What every topic that a filter with wildcards matches begins with: `a/#` matches `a` too. */
+const literalOf = (filter: string): string => filter.slice(0, Math.max(0, filter.search(/[+#]/) - 1));
+
+/** How many topics are asked for at once. */
+const atOnce = 100;
+
+/** Store filters that find everything these filters match, and little else; nothing is found twice by those of filters with wildcards. */
+const among = function* (filters: readonly string[]) {
+  let last: string | undefined;
+  for (const literal of filters.filter(isWild).map(literalOf).sort()) {
+    if (last !== undefined && literal.startsWith(last)) continue;
+    last = literal;
+    yield literal === '' ? {} : { _id: { $gte: literal, $lt: `${literal}\u{10FFFF}` } };
+  }
+  const exact = filters.filter((filter) => !isWild(filter));
+  for (let at = 0; at < exact.length; at += atOnce) yield { _id: { $in: exact.slice(at, at + atOnce) } };
 };
 
 /** Opens them. */
 export const openRetained = (store: Store): Retained => {
   const rows = store.collection('mqtt-retained');
-  const among = (filter: string) => {
-    const literal = literalOf(filter);
-    if (!/[+#]/.test(filter)) return { _id: filter };
-    return literal === '' ? {} : { _id: { $gte: literal, $lt: `${literal}\u{10FFFF}` } };
-  };
   const write = async (publication: Publication): Promise<void> => {
     const { topic } = publication;
     if (publication.payload.length === 0) await rows.deleteOne({ _id: topic });
@@ -47,10 +55,13 @@ export const openRetained = (store: Store): Retained => {
     },
     async *matching(filters) {
       const index = openSubscriptionIndex();
+      index.set(
+        '',
+        filters.map((topic) => ({ topic, qos: 0 })),
+      );
       const sent = new Set<string>();
-      for (const filter of filters) {
-        index.set('', [{ topic: filter, qos: 0 }]);
-        for await (const row of rows.find(among(filter))) {
+      for (const filter of among(filters)) {
+        for await (const row of rows.find(filter)) {
           if (sent.has(row._id) || index.match(row._id).size === 0) continue;
           sent.add(row._id);
           yield publicationOf(row);

@@ -1,3 +1,4 @@
+import { RegistryError } from '@rollcall/client/contract';
 import type { Change, Feed } from '../delivery/feed.ts';
 import { isDuplicateKey } from '../store/duplicate-key.ts';
 import type { MqttSessionDocument, StoredPublish } from '../store/collections.ts';
@@ -24,7 +25,7 @@ export interface Found {
 
 /** The sessions of all nodes: whose a client id is, where its client is, and what it subscribes to (decisions, section 12). */
 export interface MqttSessions {
-  /** Takes the session over, from whichever connection has it; null if the client id is somebody else's. */
+  /** Takes the session over, from whichever connection has it; null if the client id is somebody else's. `busy`: there are too many. */
   claim(claim: Claim): Promise<Found | null>;
   /** The connection has gone: a clean session goes with it, another one waits. */
   leave(clientId: string, link: string): Promise<void>;
@@ -44,6 +45,9 @@ export interface MqttSessions {
   release(session: MqttSessionDocument): Promise<boolean>;
   close(): void;
 }
+
+/** How many sessions that outlive their connections one principal or device may have. */
+const most = 10_000;
 
 /**
  * Opens them. `others` is false where this is the only process: then a clean session without a will is nobody else's business and not
@@ -146,6 +150,8 @@ export const openMqttSessions = async (options: {
           await remove(before);
           continue;
         }
+        if (before === null && !clean && (await rows.countDocuments({ uuid, clean }, { limit: most })) >= most)
+          throw new RegistryError('busy');
         if (clean && will === undefined && !others) return { present: false, subscriptions: [] };
         const subscriptions = before?.subscriptions ?? [];
         const next = { _id: clientId, uuid, clean, subscriptions, link, node, since: new Date(now()), ...(will && { will }) };

@@ -90,5 +90,6 @@ const ensureMqttIndexes = async (store: Store): Promise<void> => {
   await store.collection('mqtt-queue').createIndex({ client: 1, order: 1 });
   await store.collection('mqtt-incoming').createIndex({ client: 1 });
   await store.collection('mqtt-sessions').createIndex({ node: 1 });
+  await store.collection('mqtt-sessions').createIndex({ uuid: 1 });
   await store.collection('mqtt-publications').createIndex({ purgeAt: 1 }, { expireAfterSeconds: 0 });
 };

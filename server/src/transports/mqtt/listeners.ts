@@ -113,6 +113,7 @@ export const openUpgrades = (
         return true;
       }
       server.handleUpgrade(request, socket, head, (webSocket) => {
+        request.socket.setKeepAlive(true, probeMs);
         const stream = createWebSocketStream(webSocket);
         // [MQTT-6.0.0-1]
         webSocket.on('message', (_data, isBinary) => !isBinary && webSocket.terminate());

@@ -64,17 +64,25 @@ export const persistenceOf = (kit: {
     }
   }
 
+  /** For whose filters retained messages are being sent, and which filters come next. */
+  const asked = new WeakMap<Link, Set<string>>();
   /** Retained messages, as fast as the client acknowledges them. aedes listens to no failure of this stream. */
-  async function* retainedPackets(link: Link, filters: readonly string[]) {
+  async function* retainedPackets(link: Link, next: Set<string>) {
     try {
-      for await (const publication of retained.matching(filters)) {
-        await link.outgoing.room();
-        if (!isOpen(link.client)) return;
-        yield { cmd: 'publish', ...publication };
+      while (next.size > 0) {
+        const filters = [...next];
+        next.clear();
+        for await (const publication of retained.matching(filters)) {
+          await link.outgoing.room();
+          if (!isOpen(link.client)) return;
+          yield { cmd: 'publish', ...publication };
+        }
       }
     } catch (error) {
       kit.report(error);
       link.client.close();
+    } finally {
+      asked.delete(link);
     }
   }
 
@@ -105,7 +113,16 @@ export const persistenceOf = (kit: {
     storeRetained: nothing,
     createRetainedStreamCombi(filters: readonly string[]): Readable {
       const link = kit.subscriber();
-      return Readable.from(link === undefined ? [] : retainedPackets(link, filters));
+      if (link === undefined) return Readable.from([]);
+      const next = asked.get(link);
+      if (next !== undefined) {
+        // One stream at a time, however often a client subscribes.
+        for (const filter of filters) next.add(filter);
+        return Readable.from([]);
+      }
+      const first = new Set(filters);
+      asked.set(link, first);
+      return Readable.from(retainedPackets(link, first));
     },
 
     addSubscriptions: async (client: Client): Promise<void> => keepFilters(linkOf(client)),
