@@ -69,7 +69,7 @@ export const connectMqtt = (url: string, login: Login = {}): Promise<TestClient>
             });
           }),
         publish: async (topic, payload, options = {}) => void (await mqtt.publishAsync(topic, payload, options)),
-        closed: () => until(() => isClosed),
+        closed: () => until(() => isClosed, 15_000),
         async end() {
           open.delete(mqtt);
           await mqtt.endAsync();
