@@ -38,24 +38,28 @@ const checkMessages = (history: History, chains: Chains): string[] => {
   const here = peersHere(history);
   const broken: string[] = [];
   const isKept = ({ acknowledgedAt }: Said): boolean => acknowledgedAt !== null;
-  const came = new Map<string, string[]>();
-  for (const { uuid, id, isNew } of heard) if (isNew) came.set(uuid, [...(came.get(uuid) ?? []), id]);
   for (const [uuid, arrivedAt] of arrivals) {
-    const ids = came.get(uuid) ?? [];
+    const came = heard.filter((one) => one.uuid === uuid && one.isNew);
+    const ids = new Set(came.map(({ id }) => id));
+    const told = resyncs.filter((one) => one.uuid === uuid).map(({ time }) => time);
     const kept = said.filter((one) => isKept(one) && one.to.includes(uuid));
     for (const from of new Set(kept.map((one) => one.from))) {
       const sent = kept.filter((one) => one.from === from);
-      const places = ids.map((id) => sent.findIndex((one) => one.id === id)).filter((place) => place >= 0);
-      places.forEach((place, index) => {
-        if (index > 0 && place < places[index - 1]!) broken.push(`order ${sent[place]!.id} came late to ${uuid}`);
-      });
+      let newest = { place: -1, time: 0 };
+      for (const { id, time } of came) {
+        const place = sent.findIndex((one) => one.id === id);
+        // A node whose feed is behind may go back after it has told so.
+        const isAnew = told.some((at) => at >= newest.time && at <= time);
+        if (place > newest.place || (place >= 0 && isAnew)) newest = { place, time };
+        else if (place >= 0) broken.push(`order ${id} came late to ${uuid}`);
+      }
     }
     for (const { id, from, sentAt } of kept) {
       const isOpen = versionsDuring([...(chains.get(uuid) ?? [])], sentAt - BEHIND_MS, Infinity).every(
         (document) => document === null || allows(document, from),
       );
-      const isTold = resyncs.some((one) => one.uuid === uuid && one.time > sentAt);
-      if (here.has(uuid) && sentAt > arrivedAt && isOpen && !isTold && !ids.includes(id))
+      const isTold = told.some((at) => at > sentAt);
+      if (here.has(uuid) && sentAt > arrivedAt && isOpen && !isTold && !ids.has(id))
         broken.push(`P6 ${id} never came to ${uuid}, who was told nothing`);
     }
   }
