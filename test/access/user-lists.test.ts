@@ -22,7 +22,7 @@ overBothSurfaces('what is kept of a user', ({ call, login, user, name }) => {
     expect((await shown(id)).tokens).to.have.lengthOf(2);
     expect((await call('session:logout', {}, second)).outcome).to.equal('ok');
     expect((await shown(id)).tokens).to.have.lengthOf(1);
-    const short = { username, password: 'secret1', expireTimeInHours: 1 / 3600, label: 'short' };
+    const short = { username, password: 'secret1', expireTimeInHours: 3 / 3600, label: 'short' };
     await call('session:login', short, null);
     expect((await shown(id)).tokens.map(({ label }) => label)).to.include('short');
     await until(async () => !(await shown(id)).tokens.some(({ label }) => label === 'short'));
