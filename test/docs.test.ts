@@ -7,6 +7,7 @@ import { promisify } from 'node:util';
 import * as contract from '@rollcall/client/contract';
 import { createRegistry } from '@rollcall/server';
 import { expect } from 'chai';
+import { mosquittoMissing } from './mqtt/support/mosquitto.ts';
 import { root } from './support/imports.ts';
 
 const run = promisify(execFile);
@@ -126,6 +127,38 @@ describe("the README's group", () => {
       expect(token).to.include({ msg: 'Success' });
       expect(permanent).to.include({ clientId: 'greta-phone', owner: 'greta' });
       expect(temporary).to.include.keys('key', 'expiresAt');
+    } finally {
+      await close();
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
+});
+
+describe("the README's MQTT clients", () => {
+  it('say and hear what is printed', async function () {
+    this.timeout(30_000);
+    const missing = mosquittoMissing();
+    if (missing !== undefined) {
+      this.test!.title = `skipped: ${missing}`;
+      this.skip();
+    }
+    const folder = mkdtempSync(join(tmpdir(), 'rollcall-readme-'));
+    const { url, mqtt, close } = await createRegistry({ dataDir: join(folder, 'data'), port: 0, mqttPort: 0, logLevel: 'error' });
+    try {
+      const readme = read('README.md');
+      const [made = ''] = examplesIn(readme, 'First steps');
+      const [login = ''] = examplesIn(readme, 'Users, roles and logins');
+      const [group = '', records = ''] = examplesIn(readme, 'Groups, and logins for MQTT');
+      const [, talk = ''] = examplesIn(readme, 'MQTT');
+      const listening = talk
+        .replaceAll(/mosquitto_(pub|sub) /g, `mosquitto_$1 -p ${new URL(mqtt[0] ?? '').port} `)
+        .replace('mosquitto_sub ', 'stdbuf -oL mosquitto_sub -d ')
+        .replace(/ &.*\n/, ' > heard & until grep -q Subscribed heard; do sleep 0.02; done\n');
+      const script = `${made}\n${login}\n${group}\n${records}\n${listening}\nuntil grep -q hello heard; do sleep 0.02; done; kill %1`;
+      await run('bash', ['-euo', 'pipefail', '-c', script.replaceAll('http://127.0.0.1:3000', url)], { cwd: folder });
+      const heard = readFileSync(join(folder, 'heard'), 'utf8');
+      for (const told of [/"topic":"config".*"on":false/, /"topic":"update"/, /"topic":"message".*"payload":"hello"/])
+        expect(heard).to.match(told);
     } finally {
       await close();
       rmSync(folder, { recursive: true, force: true });

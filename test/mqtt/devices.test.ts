@@ -69,6 +69,23 @@ onBothStores('devices over MQTT (domain model, sections 5 and 7)', (registries) 
     expect((await ask('update', { uuid: '00000000-0000-4000-8000-000000000000', x: 1 })).topic).to.equal('error');
   });
 
+  it('an answer comes to all connections of the device, and to nobody else who hears its uuid', async () => {
+    const [device, other] = [await make(), await make()];
+    const [asking, hearing, stranger] = [
+      await connectMqtt(broker, login(device)),
+      await connectMqtt(broker, login(device, 'hearing')),
+      await connectMqtt(broker, login(other)),
+    ];
+    await hearing.subscribe(device.uuid, 1);
+    expect(await stranger.subscribe([device.uuid, other.uuid], 1)).to.deep.equal([1, 1]);
+    await asking.publish('generateAndStoreToken', '{}', { qos: 1 });
+    await until(() => hearing.texts(device.uuid).some((text) => text.includes('"topic":"generateAndStoreToken"')));
+    await stranger.publish('whoami', '{}', { qos: 1 });
+    await until(() => stranger.texts(other.uuid).some((text) => text.includes('"topic":"whoami"')));
+    // It hears that the device came online.
+    expect(stranger.texts(device.uuid).filter((text) => !text.includes('device-status'))).to.deep.equal([]);
+  });
+
   it('resetToken over MQTT ends the connection that hung on the token', async () => {
     const device = await make();
     const client = await connectMqtt(broker, login(device));

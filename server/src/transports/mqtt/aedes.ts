@@ -134,3 +134,8 @@ export const forgetPacket = (client: Client, passed: string[], id: string): void
   const oldest = passed.shift();
   if (oldest !== undefined) delete internalsOf(client).duplicates[oldest];
 };
+
+/** Has aedes forget that a client was offered this packet. */
+export const offerAgain = (client: Client, id: string): void => {
+  delete internalsOf(client).duplicates[id];
+};

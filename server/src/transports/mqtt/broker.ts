@@ -103,6 +103,7 @@ const refused = (returnCode: 2 | 3 | 4 | 5): Error & { returnCode: 2 | 3 | 4 | 5
 export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
   const { connections, sessions, queue, permission, publications, available, now } = kit;
   const links = new Map<Client, Link>();
+  const byConnection = new WeakMap<Connection, Link>();
   /** The newest link of a client id: its client may still be on its way in. */
   const byClientId = new Map<string, Link>();
   const asking = new WeakMap<Client, ConnectPacket>();
@@ -229,6 +230,7 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
       unacknowledged: keeps && found.present ? await queue.inFlight(client.id) : new Map(),
     });
     links.set(client, link);
+    byConnection.set(link.connection, link);
     byClientId.set(client.id, link);
     standing.join(link);
     if (connections.endings !== before && !(await kit.live([identity.actor])).has(identity.actor)) {
@@ -347,9 +349,15 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
     };
   };
 
-  /** Even if the client was ended by its own call. */
+  /** To all connections of its device, as on a topic; to its own even if that was ended by the call. */
   const answer = (link: Link, told: Answer | undefined): void => {
-    if (told !== undefined) outbound.tell(link, { topic: link.identity.actor.uuid, ...told }, undefined);
+    if (told === undefined) return;
+    const { uuid } = link.identity.actor;
+    outbound.tell(link, { topic: uuid, ...told }, undefined);
+    for (const connection of connections.of(uuid)) {
+      const other = byConnection.get(connection);
+      if (other !== undefined && other !== link && !other.ended) outbound.tell(other, { topic: uuid, ...told }, undefined);
+    }
   };
 
   const linkHere = (clientId: string): Link | undefined => {

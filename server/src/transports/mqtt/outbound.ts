@@ -4,7 +4,7 @@ import type { Publications } from '../../mqtt/publications.ts';
 import type { MqttQueue } from '../../mqtt/queue.ts';
 import type { Publication } from '../../mqtt/stored-publish.ts';
 import type { QoS } from '../../mqtt/subscription-index.ts';
-import { backlogOf, forgetPacket, isLetIn, unreadBy } from './aedes.ts';
+import { backlogOf, forgetPacket, isLetIn, offerAgain, unreadBy } from './aedes.ts';
 import type { Link } from './link.ts';
 import type { Told } from './outlet.ts';
 
@@ -104,6 +104,7 @@ export const openOutbound = (kit: {
   const later = async (link: Link, packet: AedesPublishPacket): Promise<void> => {
     const { topic, payload, qos, retain, brokerId } = packet;
     if (!(await permission.subscribe(link.identity, topic, link.own))) return void withhold(link, brokerId);
+    offerAgain(link.client, brokerId);
     send(link, { topic, payload: Buffer.from(payload), qos: qos as QoS, retain }, brokerId);
   };
 
