@@ -44,6 +44,13 @@ const openKnown = (now: () => number) => {
   };
 };
 
+/** Waits for both, also when one has failed: what the caller does next must not overtake the other. */
+const both = async (one: Promise<unknown>, other: Promise<unknown> | undefined): Promise<void> => {
+  await Promise.allSettled([one, other]);
+  await one;
+  await other;
+};
+
 const nobody: ReadonlySet<Connection> = new Set();
 
 /** Opens the carriage. `alone`: there is no other node, and nothing is written. */
@@ -120,7 +127,7 @@ export const openCarriage = (options: {
   /** The first sending may have come through, here or by another node: what is not known here yet is left to the feed. */
   const sendAgain = async (sent: Sent): Promise<void> => {
     const first = inFlight.of(sent.id);
-    if (first !== undefined) return void (await handOver(first, sent));
+    if (first !== undefined) return void (await both(handOver(first, sent), first.delivered));
     if (known.has(sent.id)) return void (await write(sent));
     const flight = inFlight.take(sent, { isNew: false, byFeed: { but: nobody }, origin: false });
     flight.origin = await handOver(flight, sent);
@@ -140,7 +147,7 @@ export const openCarriage = (options: {
       const flight = inFlight.take(sent, { isNew: true, byFeed: waits ? { but: nobody } : null, origin: true });
       const delivered = waits ? undefined : deliver(flight, sent);
       flight.delivered = delivered?.catch(() => undefined);
-      await Promise.all([delivered, handOver(flight, sent)]);
+      await both(handOver(flight, sent), delivered);
     },
 
     arrived(change) {
