@@ -82,7 +82,10 @@ export interface Mqtt {
 
 /** How long a session waits for its client, in milliseconds: seven days. */
 const sessionMs = 7 * 86_400_000;
+/** How often it is looked for sessions of nodes that are no more, in milliseconds. */
 const sweepMs = 5_000;
+/** How often it is looked for sessions that are to end, in milliseconds. */
+const clearMs = 600_000;
 /** How often the certificate of the TLS listener is looked at, in milliseconds. */
 const renewMs = 86_400_000;
 
@@ -152,15 +155,20 @@ export const openMqtt = async (foundation: MqttFoundation): Promise<Mqtt> => {
   const upgrades = openUpgrades(broker, (request) => isAllowedOrigin(request, new Set(config.origins)));
   const closers: (() => Promise<void>)[] = [];
 
-  /** Makes up for nodes that are no more, and ends sessions whose clients do not come back or may not. */
-  const sweep = async (): Promise<void> => {
-    await broker.makeUp();
-    for (const session of await sessions.awaySince(new Date(now() - sessionMs))) await sessions.remove(session);
-    for (const session of await sessions.awaySince(new Date(now())))
-      if (!(await exists(session.uuid))) await sessions.remove(session);
+  /** Ends sessions whose clients do not come back, or may not. */
+  const clear = async (): Promise<void> => {
+    const owners = new Map<string, boolean>();
+    for await (const session of sessions.away()) {
+      const { uuid, since } = session;
+      const isOwned = owners.get(uuid) ?? (await exists(uuid));
+      owners.set(uuid, isOwned);
+      if (!isOwned || since.getTime() < now() - sessionMs) await sessions.remove(session);
+    }
   };
-  let sweeping = sweep().catch(report);
-  const stopSweeping = every(clock, sweepMs, () => (sweeping = sweep().catch(report)));
+  let sweeping = broker.makeUp().catch(report);
+  let clearing = clear().catch(report);
+  const stopSweeping = every(clock, sweepMs, () => (sweeping = broker.makeUp().catch(report)));
+  const stopClearing = every(clock, clearMs, () => (clearing = clear().catch(report)));
   const stopMailbox = openMailbox({
     feed,
     devices,
@@ -204,7 +212,8 @@ export const openMqtt = async (foundation: MqttFoundation): Promise<Mqtt> => {
     },
     async close() {
       stopSweeping();
-      await sweeping;
+      stopClearing();
+      await Promise.all([sweeping, clearing]);
       stopMailbox();
       stopCarrying();
       upgrades.close();

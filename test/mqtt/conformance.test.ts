@@ -976,6 +976,15 @@ onBothStores('the normative statements of MQTT 3.1.1', (registries) => {
       socket.terminate();
     });
 
+    it('[MQTT-3.1.2-2] a protocol level that is not served is answered there too', async () => {
+      const { socket, got } = await socketTo(['mqtt']);
+      let isClosed = false;
+      socket.on('close', () => (isClosed = true));
+      socket.send(packetOf(0x10, [field('MQTT'), 5, 2, 0, 0, 0, field('x')]));
+      await until(() => isClosed);
+      expect(Buffer.concat(got)).to.deep.equal(Buffer.of(0x20, 2, 0, 1));
+    });
+
     it('[MQTT-6.0.0-1] a text frame ends the connection', async () => {
       const { socket } = await socketTo(['mqtt']);
       let isClosed = false;

@@ -87,9 +87,11 @@ onBothStores('mosquitto_pub and mosquitto_sub', (registries) => {
   }
 
   it('MQTT 5 is refused in words that it understands', async () => {
-    const { status, text } = await mosquittoPub(...at, ...anna, '-V', 'mqttv5', '-t', 'plant/x', '-m', 'x');
-    expect(status).to.not.equal(0);
-    expect(text).to.match(/unacceptable protocol version|unsupported protocol version|protocol/i);
+    for (const there of [at, secure]) {
+      const { status, text } = await mosquittoPub(...there, ...anna, '-V', 'mqttv5', '-t', 'plant/x', '-m', 'x');
+      expect(status).to.not.equal(0);
+      expect(text).to.match(/protocol version/i);
+    }
   });
 
   it('wrong credentials, and a filter without permission, are refused in words', async () => {

@@ -227,4 +227,27 @@ onBothStores('MQTT sessions and delivery (MQTT 3.1.1)', (registries) => {
     await late.subscribe(`${here}/a`, 1);
     await until(() => late.texts(`${here}/a`).length === 1);
   });
+
+  it('a session that waits for seven days ends, and so does one whose owner is no more', async () => {
+    const day = 86_400_000;
+    const session = (clientId: string, days: number, uuid: string) => ({
+      _id: clientId,
+      rev: 1,
+      uuid,
+      clean: false,
+      subscriptions: [],
+      since: new Date(Date.now() - days * day),
+    });
+    await close();
+    await registries.inspect(async (store) => {
+      const anna = await store.collection('principals').findOne({ loginName: 'anna' });
+      const all = [session('old', 7.1, anna?._id ?? ''), session('young', 6.9, anna?._id ?? ''), session('orphan', 1, 'nobody')];
+      await store.collection('mqtt-sessions').insertMany(all);
+      await store.collection('mqtt-incoming').insertOne({ _id: '5/old', client: 'old', messageId: 5 });
+    });
+    close = await begin(true);
+    expect((await kept('young')).sessionPresent).to.equal(true);
+    expect((await kept('old')).sessionPresent).to.equal(false);
+    expect((await kept('orphan')).sessionPresent).to.equal(false);
+  });
 });

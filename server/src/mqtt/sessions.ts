@@ -38,9 +38,9 @@ export interface MqttSessions {
   /** Ends a session with all that waits for it. */
   remove(session: MqttSessionDocument): Promise<void>;
   /** Sessions that say that a node has them that is not this one. */
-  elsewhere(): Promise<readonly MqttSessionDocument[]>;
-  /** Sessions whose client has been away since before then. */
-  awaySince(before: Date): Promise<readonly MqttSessionDocument[]>;
+  elsewhere(): AsyncIterable<MqttSessionDocument>;
+  /** Sessions whose client is away. */
+  away(): AsyncIterable<MqttSessionDocument>;
   /** Takes the will of a session whose node is dead, and marks its client as away; false if somebody else did. */
   release(session: MqttSessionDocument): Promise<boolean>;
   close(): void;
@@ -167,8 +167,8 @@ export const openMqttSessions = async (options: {
     match: (topic) => index.match(topic),
     isConnected: (clientId) => known.get(clientId)?.connected === true,
     remove,
-    elsewhere: () => rows.find({ node: { $exists: true, $ne: node } }).toArray(),
-    awaySince: (before) => rows.find({ link: { $exists: false }, since: { $lt: before } }).toArray(),
+    elsewhere: () => rows.find({ node: { $exists: true, $ne: node } }),
+    away: () => rows.find({ link: { $exists: false } }),
     release: (session) => {
       const { link: _link, node: _node, will: _will, ...left } = session;
       return write(session, { ...left, since: new Date(now()) });

@@ -410,7 +410,7 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
 
   /** Publishes the will of a client that is no more on any node, if whoever it was may still do so. */
   const makeUp = async (): Promise<void> => {
-    for (const session of await sessions.elsewhere()) {
+    for await (const session of sessions.elsewhere()) {
       if (session.node !== undefined && kit.lives(session.node)) continue;
       if (!(await sessions.release(session)) || session.will === undefined) continue;
       const identity = await kit.identify(session.uuid);
