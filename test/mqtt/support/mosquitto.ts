@@ -57,9 +57,12 @@ export interface Subscriber {
 /** Begins to subscribe, and waits until the server has answered. */
 export const mosquittoSub = async (...args: readonly string[]): Promise<Subscriber> => {
   const { child, out, ended } = start('mosquitto_sub', ['-d', '-v', ...args]);
-  // What it says of itself begins with `Client` or `Subscribed`.
+  // What it says of itself begins with `Client` or `Subscribed`; a line may still be on its way.
   const messages = (): readonly string[] =>
-    out.text.split('\n').filter((line) => line !== '' && !/^(?:Client |Subscribed \()/.test(line));
+    out.text
+      .split('\n')
+      .slice(0, -1)
+      .filter((line) => line !== '' && !/^(?:Client |Subscribed \()/.test(line));
   await until(() => out.text.includes('Subscribed (') || child.exitCode !== null);
   if (child.exitCode !== null) throw new Error(out.text);
   return {
