@@ -39,21 +39,37 @@ const noArchive = (message: string): RegistryError =>
     details: [{ path: '/id', rule: 'archive', message: 'an archive that a backup made' }],
   });
 
-/** Opens the folder: `archives` in the data folder, for its owner only. `alone`: no other process uses it. */
-export const openArchiveFiles = async (dataDir: string, alone: boolean, mostBytes: number): Promise<ArchiveFiles> => {
-  const inMemory = dataDir === memory;
-  const folder = inMemory ? await mkdtemp(join(tmpdir(), 'rollcall-archives-')) : join(dataDir, 'archives');
-  if (!inMemory) await mkdir(folder, { recursive: true, mode: 0o700 });
-  await chmod(folder, 0o700);
-  const newestPath = join(folder, newestName);
-  for (const name of await readdir(folder)) {
+/** Removes what other processes left that ended in the middle. */
+const tidy = async (folder: string, alone: boolean): Promise<void> => {
+  const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT') throw error;
+    return [];
+  });
+  for (const name of names) {
     if (name === newestName) continue;
     const path = join(folder, name);
     if (alone || (await stat(path)).mtimeMs < Date.now() - leftMs) await rm(path, { force: true, recursive: true });
   }
+};
+
+/**
+ * Opens the archives of a data folder: `archives` in it, for its owner only, made at first need; of `:memory:` a folder of its own that goes with it.
+ * `alone`: no other process uses it.
+ */
+export const openArchiveFiles = async (dataDir: string, alone: boolean, mostBytes: number): Promise<ArchiveFiles> => {
+  const inMemory = dataDir === memory;
+  let folder = inMemory ? undefined : join(dataDir, 'archives');
+  if (folder !== undefined) await tidy(folder, alone);
+
+  const made = async (): Promise<string> => {
+    folder ??= await mkdtemp(join(tmpdir(), 'rollcall-archives-'));
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await chmod(folder, 0o700);
+    return folder;
+  };
 
   const create = async <T>(prefix: string, write: (file: FileHandle) => Promise<T>): Promise<readonly [string, T]> => {
-    const path = join(folder, `${prefix}-${randomUUID()}`);
+    const path = join(await made(), `${prefix}-${randomUUID()}`);
     const file = await open(path, 'wx', 0o600);
     try {
       const written = await write(file);
@@ -68,6 +84,8 @@ export const openArchiveFiles = async (dataDir: string, alone: boolean, mostByte
 
   return {
     async newest() {
+      if (folder === undefined) return null;
+      const newestPath = join(folder, newestName);
       const file = await open(newestPath, 'r').catch((error: NodeJS.ErrnoException) => {
         if (error.code !== 'ENOENT') throw error;
         return null;
@@ -82,8 +100,9 @@ export const openArchiveFiles = async (dataDir: string, alone: boolean, mostByte
     },
     async make(write) {
       const [path] = await create('backup', write);
-      await rename(path, newestPath);
-      const entry = await open(folder, 'r');
+      const own = await made();
+      await rename(path, join(own, newestName));
+      const entry = await open(own, 'r');
       try {
         await entry.sync();
       } finally {
@@ -113,7 +132,7 @@ export const openArchiveFiles = async (dataDir: string, alone: boolean, mostByte
     open: (path) => open(path, 'r'),
     remove: (path) => rm(path, { force: true }),
     async close() {
-      if (inMemory) await rm(folder, { recursive: true, force: true });
+      if (inMemory && folder !== undefined) await rm(folder, { recursive: true, force: true });
     },
   };
 };

@@ -79,7 +79,8 @@ const openAway = (answer: AwayAnswer): Front => ({
     const known = path === '/healthz' ? { status: 'ok' } : await answer(request).catch(() => undefined);
     if (known !== undefined) return void response.writeHead(200, type).end(JSON.stringify(known));
     const { code, ...failure } = new RegistryError('unavailable').toFailure();
-    const body = { ...failure, code: path.startsWith('/api/') ? code.toUpperCase() : code };
+    const told = { ...failure, code: path.startsWith('/api/') ? code.toUpperCase() : code };
+    const body = path === '/readyz' ? { ready: false } : told;
     response.writeHead(503, { ...type, 'retry-after': '1' }).end(JSON.stringify(body));
   },
   upgrade: (_request, socket) => void socket.end(closing('503 Service Unavailable')),
