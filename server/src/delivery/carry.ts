@@ -127,7 +127,7 @@ export const openCarriage = (options: {
   /** The first sending may have come through, here or by another node: what is not known here yet is left to the feed. */
   const sendAgain = async (sent: Sent): Promise<void> => {
     const first = inFlight.of(sent.id);
-    if (first !== undefined) return void (await both(handOver(first, sent), first.delivered));
+    if (first !== undefined) return both(handOver(first, sent), first.delivered);
     if (known.has(sent.id)) return void (await write(sent));
     const flight = inFlight.take(sent, { isNew: false, byFeed: { but: nobody }, origin: false });
     flight.origin = await handOver(flight, sent);
