@@ -79,7 +79,7 @@ export const startProcess = (world: World, set: ReplicaSet, name: string, histor
     clock,
     log,
     heartbeats: true,
-    window: { ms: 40_000, changes: random.pick([20, 400]) },
+    window: { ms: 40_000, changes: random.pick([60, 1_000]) },
   });
   const deaf = {
     ...feed,
@@ -94,7 +94,7 @@ export const startProcess = (world: World, set: ReplicaSet, name: string, histor
     collections: { devices: 'uuid', tokens: '_id' },
     log,
     clock,
-    maxDocuments: random.pick([3, 100]),
+    maxDocuments: random.pick([6, 100]),
   });
   const real = openNode({ store: connection.store, feed, clock, log, id: name });
   const node: Node = Object.create(real, {
