@@ -17,7 +17,7 @@ export interface Presence {
   hold(uuid: string, provenAt: () => number): () => void;
   /** Takes note of a device's document as it came by the feed: makes it what this node knows, and tells who has come or gone. */
   check(document: DeviceDocument): void;
-  /** Changes may have been missed, or this node was given up by the others for a while: looks at every device that it holds. */
+  /** Changes may have been missed, or this node was given up by the others for a while: looks at every device that it holds, or is said to hold. */
   recheck(): void;
   /** When the device of this document last gave a sign of life, in milliseconds since 1970, as far as this node can tell; undefined if it is off line. */
   provenAt(document: DeviceDocument): number | undefined;
@@ -61,7 +61,7 @@ export const openPresence = (options: {
     // Otherwise the feed tells; it will not be listened to any more.
     written: (documents) => closed && documents.forEach(announceIfMine),
   });
-  const reaper = openReaper({ store, bulk, node, clock, report });
+  const reaper = openReaper({ store, bulk, node, holds: (uuid) => sockets.has(uuid), clock, report });
 
   const wanted = (before: DeviceDocument): DeviceDocument | null => {
     const isHere = sockets.has(before.uuid);
@@ -119,6 +119,7 @@ export const openPresence = (options: {
 
     recheck() {
       for (const uuid of sockets.keys()) later(uuid);
+      reaper.recheck();
     },
 
     provenAt(document) {

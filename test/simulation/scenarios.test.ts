@@ -63,6 +63,25 @@ describe('an ending', () => {
   });
 });
 
+describe('a device', () => {
+  it('is shown as offline within 8 s when it left a node whose feed then has a hole where it came', async () => {
+    const { world, set, nodes } = await open(2);
+    const [{ connection, messaging }] = nodes as [Process, Process];
+    const shown = (): unknown => set.latest('devices', 'lamp')?.['online'];
+    connection.trouble.stalled = true;
+    connection.mute();
+    const attached = messaging.attach('lamp', () => undefined);
+    for (let passed = 0; shown() !== true && passed < 500; passed += 1) await world.runUntil(world.time + 1);
+    expect(shown()).to.equal(true);
+    attached.leave();
+    await world.runUntil(world.time + 1_000);
+    set.truncate();
+    connection.heal();
+    await world.runUntil(world.time + 8_000);
+    expect(shown()).to.equal(false);
+  });
+});
+
 describe('a node', () => {
   it('pauses 4 s after it was last proven alive, and goes on when the fault is over', async () => {
     const { world, nodes } = await open(2);

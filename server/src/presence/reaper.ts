@@ -5,10 +5,12 @@ import type { Store } from '../store/port.ts';
 import type { Bulk } from './bulk.ts';
 import { held, nodesOf } from './held.ts';
 
-/** Takes nodes that are no more out of the documents, so that nothing stays online by them. */
+/** Takes nodes that are no more out of the documents, and this node where it holds no socket, so that nothing stays online by them. */
 export interface Reaper {
   /** Takes out every node that does not live. */
   sweep(): Promise<void>;
+  /** Changes may have been missed, and with them devices that are shown as online by this node and are gone: looks for them soon, and again. */
+  recheck(): void;
   close(): Promise<void>;
 }
 
@@ -16,6 +18,8 @@ export interface Reaper {
 const lookMs = 250;
 /** A write of a dead node may still arrive late: its documents are looked for again this often, and everything now and then, in looks. */
 const againLooks = 20;
+/** For how long this node is looked for in documents of devices that it does not hold, in looks: a new primary may not show all at first. */
+const recheckLooks = 60;
 const sweepLooks = 240;
 
 /** Opens the reaper; it works by itself. */
@@ -23,37 +27,44 @@ export const openReaper = (options: {
   readonly store: Pick<Store, 'collection'>;
   readonly bulk: Bulk;
   readonly node: Pick<Node, 'id' | 'lives' | 'gone' | 'state'>;
+  /** Does this node hold a socket of the device? */
+  readonly holds: (uuid: string) => boolean;
   readonly clock: Clock;
   readonly report: (error: unknown) => void;
 }): Reaper => {
-  const { bulk, node, clock, report } = options;
+  const { bulk, node, holds, clock, report } = options;
   const devices = options.store.collection('devices');
   const reaped = new Set<string>();
   let looks = 0;
+  let recheckedAt = Number.NEGATIVE_INFINITY;
   let closed = false;
 
-  const without = (isGone: (name: string) => boolean) => (before: DeviceDocument) => {
-    const left = nodesOf(before).filter((name) => !isGone(name));
-    const writing = { node: node.id, now: clock.now(), reason: 'node lost' };
-    return left.length === nodesOf(before).length ? null : held(before, left, writing);
+  type IsGone = (name: string, uuid: string) => boolean;
+
+  const without = (isGone: IsGone) => (before: DeviceDocument) => {
+    const left = nodesOf(before).filter((name) => !isGone(name, before.uuid));
+    const reason = nodesOf(before).some((name) => name !== node.id && !left.includes(name)) ? 'node lost' : 'disconnected';
+    return left.length === nodesOf(before).length ? null : held(before, left, { node: node.id, now: clock.now(), reason });
   };
 
   /** Writes the documents that these nodes are named in, as they are found. */
-  const take = async (named: unknown, isGone: (name: string) => boolean): Promise<void> => {
+  const take = async (named: unknown, isGone: IsGone): Promise<void> => {
     const found = devices.find({ '_rollcall.presence.nodes': named, '_rollcall.gone': { $exists: false } } as object, {
       promoteLongs: false,
       readConcern: { level: 'majority' },
     });
     let batch: DeviceDocument[] = [];
     for await (const document of found) {
-      if (!nodesOf(document).some(isGone)) continue;
+      if (!nodesOf(document).some((name) => isGone(name, document.uuid))) continue;
       batch.push(document);
       if (batch.length === 500) await bulk.write(batch.splice(0), without(isGone));
     }
     await bulk.write(batch, without(isGone));
   };
 
-  const sweep = (): Promise<void> => take({ $gt: '' }, (name) => name !== node.id && !node.lives(name));
+  const isLeft: IsGone = (name, uuid) => name === node.id && !holds(uuid);
+  const sweep = (): Promise<void> =>
+    take({ $gt: '' }, (name, uuid) => isLeft(name, uuid) || (name !== node.id && !node.lives(name)));
 
   const work = async (): Promise<void> => {
     looks += 1;
@@ -65,7 +76,9 @@ export const openReaper = (options: {
       await take(id, (name) => name === id && !node.lives(id));
       reaped.add(id);
     }
-    if (looks % sweepLooks === 0) await sweep();
+    if (looks % sweepLooks === 0) return sweep();
+    const since = looks - recheckedAt;
+    if (since === 1 || (since <= recheckLooks && since % againLooks === 0)) await take(node.id, isLeft);
   };
 
   let working: Promise<void> = Promise.resolve();
@@ -83,6 +96,7 @@ export const openReaper = (options: {
 
   return {
     sweep,
+    recheck: () => void (recheckedAt = looks),
     async close() {
       closed = true;
       cancel();
