@@ -156,7 +156,6 @@ export const openRealtime = (
   const follow = (checkConnections: () => Promise<void>): void => {
     closers.push(feed.subscribe((change) => subscriptions.change(change)));
     closers.push(feed.onResync(() => subscriptions.resync()));
-    closers.push(feed.onResync(() => inFlight.doubt()));
     closers.push(node.carry({ change: publish, resync: checkConnections }));
     closers.push(node.carry({ resync: () => resume.hole() }));
     closers.push(node.carry({ change: live.change, resync: live.resync }));

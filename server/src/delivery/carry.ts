@@ -84,10 +84,12 @@ export const openCarriage = (options: {
   const handOver = async (flight: Flight, sent: Sent): Promise<boolean> => {
     try {
       const isFirst = await write(sent);
+      if (!isFirst) flight.isNew = false;
       inFlight.becomes(flight, 'written');
       return isFirst;
     } catch (error) {
-      inFlight.becomes(flight, 'doubtful');
+      // A later sending may have written it meanwhile.
+      if (flight.state !== 'written') inFlight.becomes(flight, 'doubtful');
       throw error;
     }
   };

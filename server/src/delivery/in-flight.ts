@@ -8,9 +8,11 @@ export interface Flight {
   /** The moment at which it was taken. */
   readonly taken: number;
   /** Is its row written for the first time, so that it lies behind all that was acknowledged when it was taken? */
-  readonly isNew: boolean;
+  isNew: boolean;
   /** `written`: its row is there. `doubtful`: nobody knows, and nothing waits for it. */
   state: 'under-way' | 'written' | 'doubtful';
+  /** The moment at which it became known that its row is there. */
+  writtenAt: number | undefined;
   /** Those that get it by the feed alone: everybody, or everybody but those that it was handed to before its delivery failed. */
   byFeed: { readonly but: ReadonlySet<Connection> } | null;
   /** Does this node make the requests that devices have asked for? */
@@ -57,8 +59,6 @@ export interface InFlight {
   caughtUp(connection: Connection): void;
   /** This connection gets nothing until it catches up. */
   fellBehind(connection: Connection): void;
-  /** The feed may have left out some of them. */
-  doubt(): void;
 }
 
 /** A connection that is not level. */
@@ -121,6 +121,7 @@ export const openInFlight = (now: () => number): InFlight => {
 
   const becomes = (flight: Flight, state: Flight['state']): void => {
     flight.state = state;
+    if (state === 'written') flight.writtenAt ??= moments += 1;
     if (flight.byFeed === null || flights.get(flight.id) !== flight) return;
     if (state === 'doubtful') release(flight);
     else hold(flight);
@@ -140,6 +141,7 @@ export const openInFlight = (now: () => number): InFlight => {
         at,
         taken: (moments += 1),
         state: 'under-way',
+        writtenAt: undefined,
         decided: new Map(),
         delivered: undefined,
       };
@@ -180,6 +182,11 @@ export const openInFlight = (now: () => number): InFlight => {
     land(flight) {
       forget(flight);
       if (!flight.isNew) return;
+      // What lies before it and has not come was left out by a hole in the feed.
+      for (const earlier of flights.values()) {
+        if (earlier.taken > flight.taken) break;
+        if ((earlier.writtenAt ?? Infinity) < flight.taken) forget(earlier);
+      }
       newestProof = Math.max(newestProof, flight.taken);
       if ((returned.get(flight.from) ?? Infinity) < flight.taken) returned.delete(flight.from);
     },
@@ -204,10 +211,6 @@ export const openInFlight = (now: () => number): InFlight => {
     fellBehind(connection) {
       for (const flight of trails.get(connection)?.owed ?? []) flight.decided.delete(connection);
       trails.delete(connection);
-    },
-
-    doubt() {
-      for (const flight of flights.values()) becomes(flight, 'doubtful');
     },
   };
 };
