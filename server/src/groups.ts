@@ -1,10 +1,11 @@
-import { RegistryError } from '@rollcall/client/contract';
 import { gone } from './domain/device.ts';
 import type { Documents } from './door.ts';
 import type { DeviceDocument, PrincipalDocument } from './store/collections.ts';
 import type { Store } from './store/port.ts';
 import type { Tokens } from './tokens.ts';
 import type { Users } from './users.ts';
+import { present } from './domain/gone.ts';
+import { unless } from './unless.ts';
 
 /** Groups: devices of type `group`, found by their name, which no two of them share (domain model, sections 1 and 2). */
 export interface Groups {
@@ -21,8 +22,6 @@ export interface Groups {
 }
 
 const batch = 500;
-const present = { '_rollcall.gone': { $exists: false } };
-
 /** Opens them. */
 export const openGroups = (options: {
   readonly store: Store;
@@ -54,11 +53,18 @@ export const openGroups = (options: {
   const empty = async (uuid: string, by: string): Promise<readonly string[]> => {
     const ended: string[] = [];
     for (let some = await members(uuid); some.length > 0; some = await members(uuid)) {
-      for (const { _id } of some) await unlessMissing(users.remove(_id, by).then((more) => ended.push(...more)));
+      for (const { _id } of some)
+        await unless(
+          'not-found',
+          users.remove(_id, by).then((more) => ended.push(...more)),
+        );
     }
     for (let some = await devices(uuid); some.length > 0; some = await devices(uuid)) {
       for (const { uuid: owned } of some) {
-        await unlessMissing(options.devices.revise(owned, null, (before) => (before === null ? null : gone(before, by, now()))));
+        await unless(
+          'not-found',
+          options.devices.revise(owned, null, (before) => (before === null ? null : gone(before, by, now()))),
+        );
         await tokens.removeAll(owned);
         ended.push(owned);
       }
@@ -82,13 +88,4 @@ export const openGroups = (options: {
         },
       ),
   };
-};
-
-/** Somebody else may remove the same at the same time. */
-const unlessMissing = async (work: Promise<unknown>): Promise<void> => {
-  try {
-    await work;
-  } catch (error) {
-    if (!(error instanceof RegistryError) || error.code !== 'not-found') throw error;
-  }
 };

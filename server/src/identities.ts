@@ -18,6 +18,9 @@ import type {
 } from './store/collections.ts';
 import type { Store } from './store/port.ts';
 import type { Tokens } from './tokens.ts';
+import { present } from './domain/gone.ts';
+import { removedRole } from './domain/role.ts';
+import { unless } from './unless.ts';
 
 /** What a new identity is made of: the principal, and what else is written for it. */
 export interface Plan {
@@ -56,8 +59,6 @@ export interface Identities {
 
 /** How old unfinished work must be before somebody else takes it up, in milliseconds. */
 const abandonedMs = 60_000;
-const present = { '_rollcall.gone': { $exists: false } };
-
 /** The role that belongs to one user. */
 export const ownRole = (uuid: string, id: string, permissions: readonly Permission[]): RoleDocument => ({
   _id: id,
@@ -75,14 +76,6 @@ const hiddenOf = ({ tenant, owner, mqtt }: PrincipalDocument): Partial<Hidden> =
     mqtt?.recordId !== undefined &&
     mqtt.clientId !== undefined && { record: { id: mqtt.recordId, clientId: mqtt.clientId, owner } }),
 });
-
-const unless = async (code: 'not-found' | 'conflict', work: Promise<unknown>): Promise<void> => {
-  try {
-    await work;
-  } catch (error) {
-    if (!(error instanceof RegistryError) || error.code !== code) throw error;
-  }
-};
 
 const taken = (index: number): RegistryError =>
   new RegistryError('conflict', 'This name is taken', {
@@ -133,12 +126,7 @@ export const openIdentities = (options: {
   const dropRole = (id: string, by: string): Promise<void> =>
     unless(
       'not-found',
-      roles.revise(id, null, (before) => {
-        if (before === null) return null;
-        const { nameLower: _name, ...rest } = before;
-        const hidden = { rev: 0, shown: 0, ...before._rollcall, gone: { at: now(), by } };
-        return { next: { ...rest, _rollcall: hidden } as RoleDocument, shown: true };
-      }),
+      roles.revise(id, null, (before) => (before === null ? null : removedRole(before, by, now()))),
     );
 
   const ownedBy = (uuid: string): Promise<PrincipalDocument[]> => rows.find({ owner: uuid, ...present }).toArray();

@@ -2,6 +2,7 @@ import type { Documents } from './door.ts';
 import { openQueue } from './queue.ts';
 import type { PrincipalDocument } from './store/collections.ts';
 import type { Store } from './store/port.ts';
+import { present } from './domain/gone.ts';
 
 /** Client records as they are found (MQTT client reference). One that has expired is not there, also before it is removed. */
 export interface MqttClients {
@@ -17,8 +18,6 @@ export interface MqttClients {
   /** The user with the longest name that a client id begins with, up to one of its hyphens. */
   prefixOwner(clientId: string): Promise<PrincipalDocument | null>;
 }
-
-const present = { '_rollcall.gone': { $exists: false } };
 
 /** Opens the look-ups. */
 export const openMqttClients = (options: {

@@ -5,6 +5,7 @@ import type { Documents } from './door.ts';
 import { secretId, type MqttSecrets } from './mqtt-secrets.ts';
 import type { PrincipalDocument } from './store/collections.ts';
 import type { Store } from './store/port.ts';
+import { present } from './domain/gone.ts';
 
 /** Somebody who may want to log in at a broker, as far as a broker has to know him. */
 export interface MqttPrincipal {
@@ -46,8 +47,6 @@ export interface MqttPrincipals {
 }
 
 const mostKept = 20_000;
-const present = { '_rollcall.gone': { $exists: false } };
-
 /** Opens the look-ups. Where somebody was found before is kept in mind; that he is still there is asked of the cached principals. */
 export const openMqttPrincipals = (options: {
   readonly store: Store;

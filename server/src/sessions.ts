@@ -13,6 +13,8 @@ import type { CredentialDocument, PrincipalDocument } from './store/collections.
 import type { Store } from './store/port.ts';
 import { tokenHash, type Listed, type Tokens } from './tokens.ts';
 import type { UserLists } from './user-lists.ts';
+import { goneAs, present } from './domain/gone.ts';
+import { unless } from './unless.ts';
 
 /** An access token that was just made. */
 export interface Login {
@@ -87,8 +89,6 @@ const refreshMs = 30 * 86_400_000;
 const absoluteMs = 90 * 86_400_000;
 /** Lifetime of the token of a login that has still to enrol. */
 const enrolmentMs = 15 * 60_000;
-
-const present = { '_rollcall.gone': { $exists: false } };
 
 /** The tokens of a user, and which of them are worth something at a time. */
 export interface TokenList {
@@ -187,15 +187,10 @@ export const openSessions = (options: {
   /** Ends rows, each once: replaced by themselves with `gone`, so that every node learns of it by the feed. */
   const end = async (found: readonly CredentialDocument[], by: string): Promise<readonly Ending[]> => {
     for (const row of found) {
-      await credentials
-        .revise(row._id, null, (before) =>
-          before === null
-            ? null
-            : { next: { ...before, _rollcall: { rev: 0, shown: 0, ...before._rollcall, gone: { at: now(), by } } }, shown: true },
-        )
-        .catch((error: unknown) => {
-          if (!(error instanceof RegistryError) || error.code !== 'not-found') throw error;
-        });
+      await unless(
+        'not-found',
+        credentials.revise(row._id, null, (before) => (before === null ? null : goneAs(before, by, now()))),
+      );
     }
     return found.map(endingOf);
   };

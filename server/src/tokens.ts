@@ -11,6 +11,7 @@ import type { DeviceDocument, TokenDocument } from './store/collections.ts';
 import { isDuplicateKey } from './store/duplicate-key.ts';
 import type { Store } from './store/port.ts';
 import { telling, type UserLists } from './user-lists.ts';
+import { present } from './domain/gone.ts';
 
 /** Meshblu's hash of a token: base64 of SHA-256 over token, uuid and pepper, joined as UTF-8 (reference, section 5.3). */
 export const tokenHash = (token: string, uuid: string, pepper: string): string =>
@@ -77,9 +78,6 @@ const innerTokens = (device: DeviceDocument): Readonly<Record<string, unknown>> 
 
 /** Has this device a session token with this hash inside? */
 export const hasInnerToken = (device: DeviceDocument, hash: string): boolean => Object.hasOwn(innerTokens(device), hash);
-
-/** Rows that are not gone. */
-const present = { '_rollcall.gone': { $exists: false } };
 
 const without = <T extends object>(from: T, key: string): T =>
   Object.fromEntries(Object.entries(from).filter(([name]) => name !== key)) as T;
@@ -288,7 +286,7 @@ export const openTokens = (options: {
         if (isLive(row) && row._rollcall?.gone === undefined) listed.add(nameOf(row.uuid, row.hashedToken));
       }
       const known = new Map<string, DeviceDocument>();
-      const there = store.collection('devices').find({ uuid: { $in: uuids }, '_rollcall.gone': { $exists: false } });
+      const there = store.collection('devices').find({ uuid: { $in: uuids }, ...present });
       for await (const device of there) known.set(device.uuid, device);
       return new Set(
         actors.filter((actor) => {

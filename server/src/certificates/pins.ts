@@ -1,4 +1,4 @@
-import { RegistryError, type CertificateReference } from '@rollcall/client/contract';
+import type { CertificateReference } from '@rollcall/client/contract';
 import type { Actor, Ending } from '../actor.ts';
 import type { DerivedIds } from '../derived-ids.ts';
 import { isLive, isNamed, standingOf, takesCertificate } from '../domain/user.ts';
@@ -7,6 +7,8 @@ import type { CertificatePin, CredentialDocument, PrincipalDocument } from '../s
 import type { Store } from '../store/port.ts';
 import type { UserLists } from '../user-lists.ts';
 import type { Identified } from './trust.ts';
+import { goneAs, present } from '../domain/gone.ts';
+import { unless } from '../unless.ts';
 
 /** The certificates that users are bound to: credentials of kind `certificate` (access control reference, section 5.5). */
 export interface Pins {
@@ -28,8 +30,6 @@ export interface Pins {
   /** Those of these actors who would still be admitted. */
   live(actors: readonly Actor[]): Promise<ReadonlySet<Actor>>;
 }
-
-const present = { '_rollcall.gone': { $exists: false } };
 
 /** The credential of whoever logs in without being bound to a certificate. It has no row. */
 const unpinned = (uuid: string): string => `certificate:${uuid}`;
@@ -96,15 +96,10 @@ export const openPins = (options: {
     async remove(uuid, fingerprint) {
       const found = await rows.find({ uuid, kind: 'certificate', fingerprint, ...present }).toArray();
       for (const { _id } of found) {
-        await credentials
-          .revise(_id, null, (before) => {
-            if (before === null) return null;
-            const hidden = { rev: 0, shown: 0, ...before._rollcall, gone: { at: now(), by: uuid } };
-            return { next: { ...before, _rollcall: hidden }, shown: true };
-          })
-          .catch((error: unknown) => {
-            if (!(error instanceof RegistryError) || error.code !== 'not-found') throw error;
-          });
+        await unless(
+          'not-found',
+          credentials.revise(_id, null, (before) => (before === null ? null : goneAs(before, uuid, now()))),
+        );
       }
       return found.map(({ _id }) => ({ uuid, credential: _id }));
     },

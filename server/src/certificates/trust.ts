@@ -13,6 +13,7 @@ import { leadsTo } from './chain.ts';
 import { readCertificate, type ReadCertificate } from './describe.ts';
 import { issueCertificate, issueForServer, makeAuthority, type KeyedCertificate } from './issue.ts';
 import { readPem, refused } from './pem.ts';
+import { goneAs, present } from '../domain/gone.ts';
 
 /** Who a client certificate says it is, and which one it is: both fingerprints, upper-case hex with colons. */
 export interface Identified {
@@ -63,8 +64,6 @@ const mostAtOnce = 64;
 const mostKept = 1000;
 
 const readRow = (pem: string): ReadCertificate => readCertificate(readPem(pem, '')[0]?.bytes ?? new Uint8Array(), '');
-
-const present = { '_rollcall.gone': { $exists: false } };
 
 /** Opens it. The own authority is made at first need; of several nodes the first one's counts. */
 export const openTrust = (options: {
@@ -166,9 +165,8 @@ export const openTrust = (options: {
       if (!removable) throw new RegistryError('conflict', 'The own authority cannot be removed');
       await certificates.revise(_id, null, (before) => {
         if (before === null) throw new RegistryError('not-found');
-        const { fingerprint: _fingerprint, ...rest } = before;
-        const hidden = { rev: 0, shown: 0, ...before._rollcall, gone: { at: now(), by: own } };
-        return { next: { ...rest, _rollcall: hidden } as CertificateDocument, shown: true };
+        const { fingerprint: _fingerprint, ...left } = before;
+        return goneAs(left, own, now());
       });
     },
 

@@ -14,6 +14,8 @@ import { openQueue } from '../queue.ts';
 import type { PrincipalDocument, RegistrationDocument } from '../store/collections.ts';
 import type { Store } from '../store/port.ts';
 import type { RegistrationWindow } from './window.ts';
+import { goneAs, present } from '../domain/gone.ts';
+import { unless } from '../unless.ts';
 
 /** What somebody asks with: a password, or the public key (DER) of a certificate request that has been checked. */
 export type Credential = { readonly password: string } | { readonly publicKey: Uint8Array };
@@ -60,15 +62,11 @@ const lifeMs = 86_400_000;
 const mostPending = 1000;
 const mostRemembered = 2000;
 
-const present = { '_rollcall.gone': { $exists: false } };
-
 /** The same for a name that is a user's and for one that somebody else asks for. */
 const taken = (): RegistryError =>
   new RegistryError('conflict', 'This name is taken', {
     details: [{ path: '/username', rule: 'unique', message: 'this name is taken' }],
   });
-
-const isNotFound = (error: unknown): boolean => error instanceof RegistryError && error.code === 'not-found';
 
 /** Opens it. `key`: 32 secret bytes. */
 export const openClientRegistry = (options: {
@@ -101,16 +99,14 @@ export const openClientRegistry = (options: {
     more: Partial<RegistrationDocument> = {},
     mayEnd: (before: RegistrationDocument) => boolean = () => true,
   ) => {
-    try {
-      await registrations.revise(id, null, (before) => {
+    await unless(
+      'not-found',
+      registrations.revise(id, null, (before) => {
         if (before === null || !mayEnd(before)) return null;
-        const { loginName: _name, passwordHash: _hash, ...rest } = before;
-        const hidden = { rev: 0, shown: 0, ...before._rollcall, gone: { at: now(), by } };
-        return { next: { ...rest, ...more, _rollcall: hidden } as RegistrationDocument, shown: true };
-      });
-    } catch (error) {
-      if (!isNotFound(error)) throw error;
-    }
+        const { loginName: _name, passwordHash: _hash, ...left } = before;
+        return goneAs({ ...left, ...more }, by, now());
+      }),
+    );
   };
 
   const isOver = async (request: RegistrationDocument): Promise<boolean> =>
@@ -274,13 +270,12 @@ export const openClientRegistry = (options: {
       if (waiting.length === 0) return;
       const made = { _id: { $in: waiting.map(({ _id }) => _id) }, state: 'active' as const, ...present };
       for (const { _id } of await store.collection('principals').find(made).toArray())
-        await registrations
-          .revise(_id, null, (before) =>
+        await unless(
+          'not-found',
+          registrations.revise(_id, null, (before) =>
             before === null || before.granted ? null : { next: { ...before, granted: true }, shown: true },
-          )
-          .catch((error: unknown) => {
-            if (!isNotFound(error)) throw error;
-          });
+          ),
+        );
     },
   };
 };

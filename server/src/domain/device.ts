@@ -4,6 +4,7 @@ import { equalValues } from '../documents/index.ts';
 import type { Revision } from '../door.ts';
 import type { DeviceDocument } from '../store/collections.ts';
 import { isVersionTwo } from './access.ts';
+import { goneAs } from './gone.ts';
 import { outgoing } from './outgoing.ts';
 import { isProperties } from './properties.ts';
 import { storedKey, storedValue } from './stored-value.ts';
@@ -188,5 +189,5 @@ const withEntry = (whitelists: Properties, group: string, name: string, uuid: st
 export const gone = (before: DeviceDocument, by: string, now: number): Revision<DeviceDocument> => {
   const { group: _name, ...hidden } = before._rollcall ?? { rev: 0, shown: 0 };
   const mark = isGroup(before) ? { wasGroup: true as const } : {};
-  return { next: { ...before, _rollcall: { ...hidden, ...mark, gone: { at: now, by } } }, shown: true };
+  return goneAs({ ...before, _rollcall: { ...hidden, ...mark } }, by, now);
 };

@@ -1,5 +1,7 @@
 import type { Pagination, Permission, Role } from '@rollcall/client/contract';
+import type { Revision } from '../door.ts';
 import type { RoleDocument } from '../store/collections.ts';
+import { goneAs } from './gone.ts';
 import type { Grant } from './permissions.ts';
 
 /** The role of those who may do everything; the name that the access control reference gives it means the same role. */
@@ -14,6 +16,12 @@ export const roleNameKey = (name: string): string => {
 
 /** A role as those see it who may. */
 export const roleView = ({ _id, name, isShared, permissions }: RoleDocument): Role => ({ id: _id, name, isShared, permissions });
+
+/** A role that is removed: its name is free from now on. */
+export const removedRole = (before: RoleDocument, by: string, now: number): Revision<RoleDocument> => {
+  const { nameLower: _name, ...left } = before;
+  return goneAs(left, by, now);
+};
 
 /** Do two permissions allow the same? */
 export const isSame = (one: Grant, other: Grant): boolean =>

@@ -9,6 +9,7 @@ import {
 import type { Revision } from '../door.ts';
 import type { PrincipalDocument, RoleDocument } from '../store/collections.ts';
 import { isEnrolled, withoutMfa } from './mfa.ts';
+import { goneAs } from './gone.ts';
 import { compilePermissions, isEverything } from './permissions.ts';
 import { roleView } from './role.ts';
 
@@ -111,15 +112,6 @@ export const userView = (
 /** The principal of somebody who is being removed: nobody's names and nobody's roles from now on. */
 export const removedPrincipal = (before: PrincipalDocument, by: string, now: number): Revision<PrincipalDocument> => {
   const { username: _username, loginName: _loginName, unfinished: _unfinished, mqtt, ...rest } = withoutMfa(before);
-  const hidden = { rev: 0, shown: 0, ...before._rollcall, gone: { at: now, by } };
-  return {
-    next: {
-      ...rest,
-      ...(mqtt !== undefined && { was: mqtt }),
-      roleIds: [],
-      unfinished: { since: new Date(now) },
-      _rollcall: hidden,
-    } as PrincipalDocument,
-    shown: true,
-  };
+  const left = { ...rest, ...(mqtt !== undefined && { was: mqtt }), roleIds: [], unfinished: { since: new Date(now) } };
+  return goneAs(left, by, now);
 };

@@ -1,6 +1,7 @@
 import { seal, unseal } from '../keys.ts';
 import type { Log } from '../log.ts';
 import type { Store } from '../store/port.ts';
+import { present } from '../domain/gone.ts';
 
 /** Keeps seeds from whoever reads the store: sealed with a key of the registry's own, each for its user alone. */
 export interface Seeds {
@@ -25,7 +26,7 @@ const mostTried = 100;
  * a code any more: that is said at the start, not when the first of them stands before the door.
  */
 export const checkSeeds = async (store: Store, seeds: Seeds, log: Log): Promise<void> => {
-  const filter = { 'mfa.state': 'on' as const, '_rollcall.gone': { $exists: false } };
+  const filter = { 'mfa.state': 'on' as const, ...present };
   const found = await store.collection('principals').find(filter).limit(mostTried).toArray();
   const lost = found.filter(({ _id, mfa }) => {
     try {

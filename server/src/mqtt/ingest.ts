@@ -11,6 +11,7 @@ import type { DeviceDocument } from '../store/collections.ts';
 import type { Store } from '../store/port.ts';
 import type { MqttIdentity } from './login.ts';
 import type { Publication } from './stored-publish.ts';
+import { present } from '../domain/gone.ts';
 
 /** A device that a client speaks for. */
 export interface Spoken {
@@ -112,7 +113,7 @@ export const openIngest = (options: {
   const isSerial = (serial: string): boolean => serial !== '' && serial !== 'server' && serial.length <= maxSerial;
 
   const find = async (owner: string, serialNumber: string): Promise<string | null> => {
-    const filter = { owner, type: deviceType, serialNumber, '_rollcall.gone': { $exists: false } };
+    const filter = { owner, type: deviceType, serialNumber, ...present };
     return (await store.collection('devices').findOne(filter, { projection: { uuid: 1 } }))?.uuid ?? null;
   };
 

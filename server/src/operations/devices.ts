@@ -12,6 +12,7 @@ import type { Implementation, Services } from '../implement.ts';
 import type { DeviceDocument } from '../store/collections.ts';
 import { removeGroup } from './groups.ts';
 import { mayManage } from './manage.ts';
+import { present } from '../domain/gone.ts';
 
 type Rows = Pick<
   Implementation['meshblu'],
@@ -59,7 +60,7 @@ const search = async (call: Asking, query: Readonly<Record<string, unknown>>): P
   const who = await whoAsks(call);
   const listed = visible(who, 'discover.view');
   const seen = roles.filter.length === 0 ? listed : { $or: [listed, ...roles.filter] };
-  const filter = { $and: [readQuery(query), seen, { '_rollcall.gone': { $exists: false } }] };
+  const filter = { $and: [readQuery(query), seen, present] };
   const cursor = store
     .collection('devices')
     .find(filter, { maxTimeMS: searchMs, promoteLongs: false })

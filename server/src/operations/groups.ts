@@ -7,6 +7,7 @@ import type { Revision, Revised } from '../door.ts';
 import type { Handled, Services } from '../implement.ts';
 import type { DeviceDocument } from '../store/collections.ts';
 import { mayManage } from './manage.ts';
+import { present } from '../domain/gone.ts';
 
 type Called = Services & { readonly actor: Actor };
 
@@ -34,7 +35,7 @@ const mayEmpty = async (group: DeviceDocument, call: Called): Promise<void> => {
   const { actor, authorities, groups, store } = call;
   const authority = actor.principal === true ? await authorities.fresh(actor.uuid) : null;
   const subject = { uuid: actor.uuid, tenant: actor.tenant, ...(authority !== null && { permissions: authority.permissions }) };
-  const users = { tenant: group.uuid, kind: 'user' as const, '_rollcall.gone': { $exists: false } };
+  const users = { tenant: group.uuid, kind: 'user' as const, ...present };
   for await (const { _id } of store.collection('principals').find(users)) await mayManage(call, `/api/users/${_id}`);
   for (let after = '', some = await groups.devices(group.uuid); some.length > 0; some = await groups.devices(group.uuid, after)) {
     for (const device of some)

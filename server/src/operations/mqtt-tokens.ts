@@ -9,6 +9,7 @@ import type { Implementation, Services } from '../implement.ts';
 import { randomBase36, randomSecret, randomTopicToken } from '../mqtt-secrets.ts';
 import type { DeviceDocument, PrincipalDocument } from '../store/collections.ts';
 import { opensGroup } from './groups.ts';
+import { present } from '../domain/gone.ts';
 
 type Called = Services & { readonly actor: Actor; readonly request: RequestId | null };
 
@@ -88,7 +89,7 @@ const tokensOf = (group: string, token: string | null | undefined, { store }: Se
     .find({
       tenant: group,
       kind: 'mqttToken',
-      '_rollcall.gone': { $exists: false },
+      ...present,
       ...(typeof token === 'string' && { 'mqtt.topicToken': token }),
     })
     .sort({ createdAt: 1, _id: 1 })

@@ -3,6 +3,7 @@ import { pageOf } from '../domain/role.ts';
 import type { Implementation, Services } from '../implement.ts';
 import { explain } from './explain.ts';
 import type { RoleDocument } from '../store/collections.ts';
+import { present } from '../domain/gone.ts';
 
 interface Held {
   readonly role: RoleDocument;
@@ -11,11 +12,7 @@ interface Held {
 
 /** Every permission of every role. */
 const all = async ({ store }: Services): Promise<readonly Held[]> => {
-  const roles = await store
-    .collection('roles')
-    .find({ '_rollcall.gone': { $exists: false } })
-    .sort({ name: 1, _id: 1 })
-    .toArray();
+  const roles = await store.collection('roles').find(present).sort({ name: 1, _id: 1 }).toArray();
   return roles.flatMap((role) => role.permissions.map((permission) => ({ role, permission })));
 };
 

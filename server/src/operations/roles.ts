@@ -1,5 +1,5 @@
 import { RegistryError, type Permission } from '@rollcall/client/contract';
-import { isSame, numbered, pageOf, roleNameKey, roleView } from '../domain/role.ts';
+import { isSame, numbered, pageOf, removedRole, roleNameKey, roleView } from '../domain/role.ts';
 import { resourceProblems, type Grant } from '../domain/permissions.ts';
 import { isAdministrator, refuseProblems, roleIdsOf } from '../domain/user.ts';
 import type { RequestId } from '../door.ts';
@@ -7,10 +7,9 @@ import type { Actor } from '../actor.ts';
 import type { Implementation, Services } from '../implement.ts';
 import type { PrincipalDocument, RoleDocument } from '../store/collections.ts';
 import { mayGive } from './manage.ts';
+import { present } from '../domain/gone.ts';
 
 type Called = Services & { readonly actor: Actor; readonly request: RequestId | null };
-
-const present = { '_rollcall.gone': { $exists: false } };
 
 const roleOf = async (id: string, { roles }: Services): Promise<RoleDocument> => {
   const role = (await roles.find(id)) ?? (await roles.fresh(id));
@@ -62,9 +61,7 @@ const revise = async (
         if (before === null) throw new RegistryError('not-found');
         const next = compute(before);
         if (next !== null) return { next, shown: true };
-        const { nameLower: _name, ...rest } = before;
-        const gone = { at: call.now(), by: call.actor.uuid };
-        return { next: { ...rest, _rollcall: { rev: 0, shown: 0, ...before._rollcall, gone } } as RoleDocument, shown: true };
+        return removedRole(before, call.actor.uuid, call.now());
       });
       return document;
     },

@@ -22,6 +22,7 @@ import type { CertificatePin, PrincipalDocument, RoleDocument } from '../store/c
 import type { Plan } from '../identities.ts';
 import { opensGroup } from './groups.ts';
 import { mayGive } from './manage.ts';
+import { present } from '../domain/gone.ts';
 
 type NewUser = Input<typeof rows.create>;
 type Change = Omit<Input<typeof rows.update>, 'id'>;
@@ -58,7 +59,7 @@ const checkShared = async (roles: readonly RoleDocument[], uuid: string | null, 
     if (role.isShared || (role.ownerUuid !== undefined && role.ownerUuid === uuid)) continue;
     const holder = await store
       .collection('principals')
-      .findOne({ roleIds: role._id, '_rollcall.gone': { $exists: false }, ...(uuid !== null && { _id: { $ne: uuid } }) });
+      .findOne({ roleIds: role._id, ...present, ...(uuid !== null && { _id: { $ne: uuid } }) });
     if (role.ownerUuid !== undefined || holder !== null)
       throw new RegistryError('conflict', 'A role that is not shared belongs to a single user');
   }
@@ -236,7 +237,7 @@ export const users: Implementation['users'] = {
     const filter = {
       kind: 'user' as const,
       state: { $ne: 'creating' as const },
-      '_rollcall.gone': { $exists: false },
+      ...present,
       ...(usernames !== undefined && { loginName: { $in: usernames.map(loginNameOf) } }),
     };
     const rows = store.collection('principals');

@@ -4,6 +4,7 @@ import type { DeviceDocument } from '../store/collections.ts';
 import type { Store } from '../store/port.ts';
 import type { Bulk } from './bulk.ts';
 import { held, nodesOf } from './held.ts';
+import { present } from '../domain/gone.ts';
 
 /** Takes nodes that are no more out of the documents, and this node where it holds no socket, so that nothing stays online by them. */
 export interface Reaper {
@@ -49,7 +50,7 @@ export const openReaper = (options: {
 
   /** Writes the documents that these nodes are named in, as they are found. */
   const take = async (named: unknown, isGone: IsGone): Promise<void> => {
-    const found = devices.find({ '_rollcall.presence.nodes': named, '_rollcall.gone': { $exists: false } } as object, {
+    const found = devices.find({ '_rollcall.presence.nodes': named, ...present } as object, {
       promoteLongs: false,
       readConcern: { level: 'majority' },
     });

@@ -6,6 +6,7 @@ import type { Store } from '../../store/port.ts';
 import type { Feed } from '../feed.ts';
 import type { LiveQuery } from './query.ts';
 import { reserveOf, type Row } from './window.ts';
+import { present } from '../../domain/gone.ts';
 
 /** What a load has brought, and the changes that came by the feed since it began, oldest first. */
 export interface Loaded {
@@ -59,7 +60,7 @@ export const openLoads = (store: Pick<Store, 'collection'>, feed: Pick<Feed, 'ne
     store
       .collection('devices')
       .find(
-        { $and: [query.group.filter, visible(query.subject, 'discover.view'), { '_rollcall.gone': { $exists: false } }] },
+        { $and: [query.group.filter, visible(query.subject, 'discover.view'), present] },
         { maxTimeMS: readMs, promoteLongs: false, readConcern: { level: 'majority' } },
       )
       .sort({ ...query.order.sort })
