@@ -159,45 +159,26 @@ export const openPipeline = ({ services, authenticate, limits, auditing, send, a
 
     const { as } = call;
     const request = actor !== null && call.request !== undefined ? { ...call.request, actor: actor.uuid } : null;
-    // The services are behind every call, not copied into it: this is the way of every request.
-    const connection = call.connection ?? null;
-    const caller = call.caller ?? null;
-    const numbered = call.request ?? null;
-    const address = call.address ?? '';
     const given = isProperties(input) ? input : {};
     if ('permission' in access && resourceOf(access.permission, given) === undefined) throw wrongPath(access.permission);
+    // The services are behind every call, not copied into it: this is the way of every request.
+    const { address = '', connection = null, caller = null, request: numbered = null } = call;
+    const handled = (more: Partial<Own> | null) =>
+      handle(input, contextOf({ __proto__: services, actor, request, numbered, address, connection, caller, ...more }));
     if (actor === null) {
       await permitWithoutTarget(actor, as, access, given);
-      return handle(input, contextOf({ __proto__: services, actor, request, numbered, address, connection, caller }));
+      return handled(null);
     }
     const subject = as ?? actor.uuid;
     if (!('target' in access)) {
       if (!allowedAtOnce(actor, as, access, given)) await permitWithoutTarget(actor, as, access, given);
-      return handle(input, contextOf({ __proto__: services, actor, request, numbered, address, connection, caller, subject }));
+      return handled({ subject });
     }
 
     const named = given[access.target];
     const target = typeof named === 'string' ? named : subject;
     const permitted = (): Promise<DeviceDocument> => permit(actor, as, access, target, given, true);
-    if (!row.mutates) {
-      const document = await permit(actor, as, access, target, given);
-      return handle(
-        input,
-        contextOf({
-          __proto__: services,
-          actor,
-          request,
-          numbered,
-          address,
-          connection,
-          caller,
-          subject,
-          target,
-          permitted,
-          document,
-        }),
-      );
-    }
+    if (!row.mutates) return handled({ subject, target, permitted, document: await permit(actor, as, access, target, given) });
     const acting = await subjectOf(actor, as, true);
     const revise = (compute: Parameters<typeof decideWith>[3]) =>
       devices.revise(
@@ -206,22 +187,7 @@ export const openPipeline = ({ services, authenticate, limits, auditing, send, a
         decideWith(acting, access, given, compute),
         call.expectedRev === undefined ? {} : { expectedRev: call.expectedRev },
       );
-    return handle(
-      input,
-      contextOf({
-        __proto__: services,
-        actor,
-        request,
-        numbered,
-        address,
-        connection,
-        caller,
-        subject,
-        target,
-        permitted,
-        revise,
-      }),
-    );
+    return handled({ subject, target, permitted, revise });
   };
 
   /** The same between two entries of the audit; one entry for a refusal. */
