@@ -1,5 +1,5 @@
 import type { Connection, Connections, Extras } from '../connections.ts';
-import { grants, hears, whoIs, type Channel } from '../domain/access.ts';
+import { hears, mayMessage, whoIs, type Channel } from '../domain/access.ts';
 import { messageBody, type Sent } from '../domain/message.ts';
 import type { Documents } from '../door.ts';
 import type { DeviceDocument } from '../store/collections.ts';
@@ -155,7 +155,7 @@ export const openDeliveries = (options: {
       for (const uuid of to) {
         const addressee = uuid === from ? sender : await view.find(uuid);
         decidedBy.set(uuid, addressee);
-        if (addressee !== null && (uuid === from || grants(addressee, 'message.from', whoIs(sender)))) addressees.push(addressee);
+        if (addressee !== null && mayMessage(sender, addressee)) addressees.push(addressee);
       }
       available();
       if (given.find === undefined) note(sent.id, decidedBy);

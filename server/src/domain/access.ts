@@ -190,6 +190,10 @@ export const decide = (
 /** Of what was found: may this device see it? The rule of `decide`, for search hits. */
 export const sees = (who: Who, list: Whitelist, found: DeviceDocument): boolean => mayActOn(who, list, found);
 
+/** May this device send that one a message, as both are now? */
+export const mayMessage = (sender: DeviceDocument, addressee: DeviceDocument): boolean =>
+  mayActOn(whoIs(sender), 'message.from', addressee);
+
 /** Which lists let somebody listen to a device (Meshblu reference, section 2.17); whoever may configure it may always. */
 const listeningLists = {
   broadcast: 'broadcast.sent',

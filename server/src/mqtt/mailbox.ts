@@ -1,6 +1,6 @@
 import type { Change, Feed } from '../delivery/feed.ts';
 import { sentOf } from '../delivery/placed.ts';
-import { grants } from '../domain/access.ts';
+import { mayMessage } from '../domain/access.ts';
 import { messageBody, type Sent } from '../domain/message.ts';
 import type { Documents } from '../door.ts';
 import type { DeviceDocument } from '../store/collections.ts';
@@ -28,10 +28,10 @@ export const openMailbox = (options: {
   const { feed, devices, sessions, queue, offer, wording, report } = options;
 
   const keep = async (sent: Sent, uuid: string): Promise<void> => {
-    const wanting = new Map([...sessions.match(uuid)].filter(([, qos]) => qos > 0));
+    const wanting = sessions.match(uuid);
     if (wanting.size === 0) return;
-    const addressee = await devices.find(uuid);
-    if (addressee === null || (uuid !== sent.from && !grants(addressee, 'message.from', { uuid: sent.from }))) return;
+    const [sender, addressee] = await Promise.all([devices.find(sent.from), devices.find(uuid)]);
+    if (sender === null || addressee === null || !mayMessage(sender, addressee)) return;
     const payload = Buffer.from(wording(sent.event, messageBody(sent)));
     const publication = { topic: uuid, payload, qos: 1, retain: false } as const;
     const away = new Map([...wanting].filter(([clientId]) => !sessions.isConnected(clientId)));
