@@ -32,3 +32,23 @@ export const within = <T>(clock: Clock, ms: number, work: Promise<T>): Promise<T
 
 /** Resolves after `ms` milliseconds. */
 export const delay = (clock: Clock, ms: number): Promise<void> => new Promise((resolve) => void clock.after(ms, resolve));
+
+/**
+ * Does something again and again, each time `ms` milliseconds after it was done; the function returned ends it. The work must not fail.
+ */
+export const every = (clock: Clock, ms: number, work: () => Promise<unknown>): (() => void) => {
+  let stopped = false;
+  let cancel = (): void => undefined;
+  const later = (): void => {
+    cancel = clock.after(ms, () => {
+      void work().then(() => {
+        if (!stopped) later();
+      });
+    });
+  };
+  later();
+  return () => {
+    stopped = true;
+    cancel();
+  };
+};

@@ -5,7 +5,7 @@ import type { Authorities } from './authorities.ts';
 import type { Pins } from './certificates/pins.ts';
 import type { Trust } from './certificates/trust.ts';
 import type { ClientRegistry } from './client-registry/requests.ts';
-import type { Clock } from './clock.ts';
+import { every, type Clock } from './clock.ts';
 import type { Config } from './config.ts';
 import type { Connection, Connections } from './connections.ts';
 import type { Audience } from './delivery/audience.ts';
@@ -89,24 +89,6 @@ const clearMs = 600_000;
 /** How often the certificate of the TLS listener is looked at, in milliseconds. */
 const renewMs = 86_400_000;
 
-/** Does something again and again, each time so long after it was done; the function returned ends it. */
-const every = (clock: Clock, ms: number, work: () => Promise<unknown>): (() => void) => {
-  let stopped = false;
-  let cancel = (): void => undefined;
-  const later = (): void => {
-    cancel = clock.after(ms, () => {
-      void work().then(() => {
-        if (!stopped) later();
-      });
-    });
-  };
-  later();
-  return () => {
-    stopped = true;
-    cancel();
-  };
-};
-
 /** Puts the broker together: sessions on the store, logins, what it brings to the registry and what the registry tells its clients. */
 export const openMqtt = async (foundation: MqttFoundation): Promise<Mqtt> => {
   const { store, feed, node, devices, connections, listening, presence, carriage } = foundation;
@@ -167,7 +149,11 @@ export const openMqtt = async (foundation: MqttFoundation): Promise<Mqtt> => {
   };
   let sweeping = broker.makeUp().catch(report);
   let clearing = clear().catch(report);
-  const stopSweeping = every(clock, sweepMs, () => (sweeping = broker.makeUp().catch(report)));
+  const stopSweeping = every(clock, sweepMs, () => {
+    const gone = node.gone();
+    if (gone.length > 0) sweeping = broker.makeUp(gone).catch(report);
+    return sweeping;
+  });
   const stopClearing = every(clock, clearMs, () => (clearing = clear().catch(report)));
   const stopMailbox = openMailbox({
     feed,

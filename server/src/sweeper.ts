@@ -1,4 +1,4 @@
-import type { Clock } from './clock.ts';
+import { every, type Clock } from './clock.ts';
 import type { Connection, Connections } from './connections.ts';
 import type { Guarded } from './store/collections.ts';
 import type { Collection, Store } from './store/port.ts';
@@ -89,29 +89,20 @@ export const openSweeper = (options: {
   };
 
   let running: Promise<void> = Promise.resolve();
-  let cancel = (): void => undefined;
-  const later = (): void => {
-    cancel = clock.after(everyMs, () => {
-      running = checkConnections()
-        .then(moveGone)
-        .then(dropGoneTokens)
-        .then(dropGone)
-        .then(async () => {
-          for (const work of options.finish) await work();
-        })
-        .catch(report)
-        .then(() => {
-          if (!closed) later();
-        });
-    });
+  const sweep = async (): Promise<void> => {
+    await checkConnections();
+    await moveGone();
+    await dropGoneTokens();
+    await dropGone();
+    for (const work of options.finish) await work();
   };
-  later();
+  const stop = every(clock, everyMs, () => (running = sweep().catch(report)));
 
   return {
     checkConnections,
     async close() {
       closed = true;
-      cancel();
+      stop();
       await running;
     },
   };

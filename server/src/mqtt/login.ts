@@ -123,25 +123,32 @@ export const openLogin = ({ authenticate, authorities, devices, mqttPrincipals, 
     return { uuid, kind: 'user', actor, prefix: await prefixOf(uuid) };
   };
 
-  /** A user, by a certificate alone: whoever has the right name from an authority that nobody trusts is nobody. */
-  const byCertificate = async ({ chain, verified }: ShownCertificate): Promise<MqttIdentity> => {
+  /**
+   * The user whose certificate this is, and the name in it; null if an authority that nobody trusts issued it, or he may not log in by it. `beside`:
+   * he has to show his password too.
+   */
+  const certified = async ({ chain, verified }: ShownCertificate, beside?: 'password') => {
     const [certificate] = chain;
-    if (certificate === undefined) throw new LoginRefused(5);
     // An authority may have been added a moment ago, which TLS does not know yet.
-    if (!verified && !(await trust.verifier())(chain)) throw new LoginRefused(5);
-    const actor = await pins.admit(trust.identify(certificate));
-    if (actor === null) throw new LoginRefused(5);
-    return { uuid: actor.uuid, kind: 'user', actor, prefix: await prefixOf(actor.uuid), chain };
+    if (certificate === undefined || !(verified || (await trust.verifier())(chain))) return null;
+    const identified = trust.identify(certificate);
+    const actor = await pins.admit(identified, beside);
+    return actor === null ? null : { username: identified.username, actor };
   };
 
-  /** Is it a certificate with which this user may log in, together with his password? */
-  const isHis = async ({ chain, verified }: ShownCertificate, username: string): Promise<boolean> => {
-    const [certificate] = chain;
-    if (certificate === undefined || !(verified || (await trust.verifier())(chain))) return false;
+  /** A user, by a certificate alone: whoever has the right name from an authority that nobody trusts is nobody. */
+  const byCertificate = async (shown: ShownCertificate): Promise<MqttIdentity> => {
+    const found = await certified(shown);
+    if (found === null) throw new LoginRefused(5);
+    const { actor } = found;
+    return { uuid: actor.uuid, kind: 'user', actor, prefix: await prefixOf(actor.uuid), chain: shown.chain };
+  };
+
+  /** Is it a certificate with which this user may log in, together with his password? One that names nobody is not. */
+  const isHis = async (shown: ShownCertificate, username: string): Promise<boolean> => {
     try {
-      const identified = trust.identify(certificate);
-      const isNamed = loginNameOf(identified.username) === loginNameOf(username);
-      return isNamed && (await pins.admit(identified, 'password')) !== null;
+      const found = await certified(shown, 'password');
+      return found !== null && loginNameOf(found.username) === loginNameOf(username);
     } catch {
       return false;
     }

@@ -3,7 +3,7 @@ import type { Authenticate } from '../authenticate.ts';
 import type { MqttPrincipals } from '../mqtt-principals.ts';
 import { LoginRefused, type MqttIdentity, type MqttLogin, type Recognise } from './login.ts';
 import type { TopicPermission } from './permission.ts';
-import { filterOf, publishedTopic } from './rights.ts';
+import { filterOf, isTopic, publishedTopic } from './rights.ts';
 
 /** By which names a broker outside knows a client. */
 export interface Named {
@@ -34,8 +34,6 @@ export interface OutsideQuestions {
 }
 
 const mostBytes = 65_535;
-
-const wellFormed = (topic: string): boolean => topic !== '' && !topic.includes('\0') && Buffer.byteLength(topic) <= mostBytes;
 
 /** Some brokers write a missing name so. */
 const namesNothing = new Set(['', 'undefined', 'null']);
@@ -69,11 +67,11 @@ export const openOutside = (kit: {
   };
 
   const publishing = async (client: Named, topic: string, prefixed: boolean): Promise<string | null> => {
-    if (!wellFormed(topic) || /[+#]/.test(topic)) return null;
+    if (!isTopic(topic, mostBytes) || /[+#]/.test(topic)) return null;
     const identity = await recognise(client);
     if (identity === null || (!prefixed && !topic.startsWith(identity.prefix))) return null;
     const whole = prefixed ? publishedTopic(identity.prefix, topic) : topic;
-    return wellFormed(whole) && (await permission.publish(identity, whole)) ? whole : null;
+    return isTopic(whole, mostBytes) && (await permission.publish(identity, whole)) ? whole : null;
   };
 
   return {
@@ -98,7 +96,7 @@ export const openOutside = (kit: {
     subscribe: async (client, subscription) =>
       (await orNull(async () => {
         const filter = filterOf(subscription);
-        const identity = wellFormed(filter) ? await recognise(client) : null;
+        const identity = isTopic(filter, mostBytes) ? await recognise(client) : null;
         return identity !== null && (await permission.subscribe(identity, filter));
       })) === true,
   };

@@ -39,14 +39,12 @@ export const openPublications = (options: {
   /** The other nodes get messages in the order of the feed. */
   const carry = inOrder<MqttPublicationDocument>((all) => rows.insertMany([...all]));
 
-  const wanting = (topic: string): ReadonlyMap<string, QoS> => new Map([...sessions.match(topic)].filter(([, qos]) => qos > 0));
-
   return {
     async take(id, publication, expect) {
       const work: Promise<unknown>[] = [];
       if (publication.retain) work.push(retained.keep(publication));
       if (publication.qos > 0) {
-        const kept = wanting(publication.topic);
+        const kept = sessions.match(publication.topic);
         if (kept.size > 0) {
           expect(kept);
           work.push(queue.add(id, publication, kept));

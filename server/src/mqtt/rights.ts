@@ -59,6 +59,10 @@ export const ownRights = (holder: Holder): OwnRights => {
   };
 };
 
+/** Can this be a topic or a filter, of so many bytes at most (MQTT 3.1.1, section 4.7.3)? */
+export const isTopic = (text: string, mostBytes: number): boolean =>
+  text !== '' && !text.includes('\0') && Buffer.byteLength(text) <= mostBytes;
+
 const shared = /^\$share\/[^/]+\//;
 
 /** The filter that a shared subscription shares (access control reference, section 5.2). */

@@ -31,14 +31,14 @@ export interface MqttSessions {
   leave(clientId: string, link: string): Promise<void>;
   /** Replaces the subscriptions, as long as this connection has the session. */
   subscribe(clientId: string, link: string, subscriptions: readonly Subscribed[]): Promise<void>;
-  /** The sessions, other than clean ones, whose subscriptions match. */
+  /** The sessions for which a message with this topic waits: those that outlive their connections and subscribe to it with QoS 1 or 2. */
   match(topic: string): ReadonlyMap<string, QoS>;
   /** Is a client with this session there, on any node? Only of sessions that outlive their connection. */
   isConnected(clientId: string): boolean;
   /** Ends a session with all that waits for it. */
   remove(session: MqttSessionDocument): Promise<void>;
-  /** Sessions that say that a node has them that is not this one. */
-  elsewhere(): AsyncIterable<MqttSessionDocument>;
+  /** Sessions that say that one of these nodes has them; without nodes, any that is not this one. */
+  elsewhere(nodes?: readonly string[]): AsyncIterable<MqttSessionDocument>;
   /** Sessions whose client is away. */
   away(): AsyncIterable<MqttSessionDocument>;
   /** Takes the will of a session whose node is dead, and marks its client as away; false if somebody else did. */
@@ -72,7 +72,7 @@ export const openMqttSessions = async (options: {
   const see = ({ _id, rev, clean, link, subscriptions }: MqttSessionDocument): void => {
     if (rev <= (known.get(_id)?.rev ?? 0)) return;
     known.set(_id, { rev, connected: link !== undefined });
-    index.set(_id, clean ? [] : subscriptions);
+    index.set(_id, clean ? [] : subscriptions.filter(({ qos }) => qos > 0));
   };
   const forget = (clientId: string): void => {
     known.delete(clientId);
@@ -167,7 +167,7 @@ export const openMqttSessions = async (options: {
     match: (topic) => index.match(topic),
     isConnected: (clientId) => known.get(clientId)?.connected === true,
     remove,
-    elsewhere: () => rows.find({ node: { $exists: true, $ne: node } }),
+    elsewhere: (nodes) => rows.find({ node: nodes === undefined ? { $exists: true, $ne: node } : { $in: [...nodes] } }),
     away: () => rows.find({ link: { $exists: false } }),
     release: (session) => {
       const { link: _link, node: _node, will: _will, ...left } = session;

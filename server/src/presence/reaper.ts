@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.ts';
+import { every, type Clock } from '../clock.ts';
 import type { Node } from '../node.ts';
 import type { DeviceDocument } from '../store/collections.ts';
 import type { Store } from '../store/port.ts';
@@ -38,7 +38,6 @@ export const openReaper = (options: {
   const reaped = new Set<string>();
   let looks = 0;
   let recheckedAt = Number.NEGATIVE_INFINITY;
-  let closed = false;
 
   type IsGone = (name: string, uuid: string) => boolean;
 
@@ -83,24 +82,13 @@ export const openReaper = (options: {
   };
 
   let working: Promise<void> = Promise.resolve();
-  let cancel = (): void => undefined;
-  const later = (): void => {
-    cancel = clock.after(lookMs, () => {
-      working = work()
-        .catch(report)
-        .then(() => {
-          if (!closed) later();
-        });
-    });
-  };
-  later();
+  const stop = every(clock, lookMs, () => (working = work().catch(report)));
 
   return {
     sweep,
     recheck: () => void (recheckedAt = looks),
     async close() {
-      closed = true;
-      cancel();
+      stop();
       await working;
     },
   };

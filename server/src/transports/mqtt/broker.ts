@@ -13,14 +13,14 @@ import type { TopicPermission } from '../../mqtt/permission.ts';
 import type { Publications } from '../../mqtt/publications.ts';
 import type { MqttQueue } from '../../mqtt/queue.ts';
 import type { Retained } from '../../mqtt/retained.ts';
-import { isJobTopic, publishedTopic } from '../../mqtt/rights.ts';
+import { isJobTopic, isTopic, publishedTopic } from '../../mqtt/rights.ts';
 import type { MqttSessions } from '../../mqtt/sessions.ts';
 import { publicationOf, stored, type Publication } from '../../mqtt/stored-publish.ts';
 import type { QoS } from '../../mqtt/subscription-index.ts';
 import { clientOf, isOpen, letIn, pause, waitAtMost } from './aedes.ts';
 import { openLink, type Link } from './link.ts';
 import { shownBy } from './peer.ts';
-import { openOutbound, stampOf } from './outbound.ts';
+import { bytesOf, openOutbound, stampOf } from './outbound.ts';
 import { persistenceOf, sessionMark } from './persistence.ts';
 import { openStanding } from './standing.ts';
 import { holdToStandard } from './strict.ts';
@@ -68,8 +68,8 @@ export interface Broker {
   offer(clientId: string, id: string, publication: Publication): void;
   /** Ends the connections that hang on a certificate which this does not accept. */
   endUntrusted(accepts: (chain: readonly Uint8Array[]) => boolean): void;
-  /** Publishes the wills of clients whose node died with them. */
-  makeUp(): Promise<void>;
+  /** Publishes the wills of clients whose node died with them: one of these, or without nodes any that is not alive. */
+  makeUp(nodes?: readonly string[]): Promise<void>;
   /** Live connections. */
   readonly size: number;
   close(): Promise<void>;
@@ -93,8 +93,6 @@ const closeMs = 3_000;
 const maxUnreleased = 1_000;
 /** Where a call goes that a client made by publishing: nobody subscribes to it. */
 const nowhere = '$rollcall/call';
-
-const wellFormed = (topic: string): boolean => topic !== '' && !topic.includes('\0') && Buffer.byteLength(topic) <= maxTopicBytes;
 
 const refused = (returnCode: 2 | 3 | 4 | 5): Error & { returnCode: 2 | 3 | 4 | 5 } =>
   Object.assign(new Error('the connection is refused'), { returnCode });
@@ -190,7 +188,7 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
     if (packet === undefined) throw new LoginRefused(3);
     const { clientId, clean = true, will } = packet;
     if ((clientId === '' && !clean) || Buffer.byteLength(clientId) > maxClientIdBytes) throw new LoginRefused(2);
-    if (will !== undefined && (!wellFormed(will.topic) || /[+#]/.test(will.topic))) throw new LoginRefused(5);
+    if (will !== undefined && (!isTopic(will.topic, maxTopicBytes) || /[+#]/.test(will.topic))) throw new LoginRefused(5);
     const attempt = {
       clientId,
       username,
@@ -209,8 +207,7 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
     if (holder !== undefined && !holder.ended && holder.identity.actor.uuid !== uuid) throw new LoginRefused(2);
     const id = randomBytes(12).toString('base64url');
     const lastWill =
-      will &&
-      stored({ topic: will.topic, payload: Buffer.from(will.payload), qos: will.qos as QoS, retain: will.retain === true });
+      will && stored({ topic: will.topic, payload: bytesOf(will.payload), qos: will.qos as QoS, retain: will.retain === true });
     const found = await sessions.claim({ clientId: client.id, uuid, clean, link: id, will: lastWill });
     if (found === null) throw new LoginRefused(2);
     if (client.closed) {
@@ -306,8 +303,8 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
     if (link.ended) throw new RegistryError('unauthenticated');
     const { identity, own } = link;
     const topic = publishedTopic(identity.prefix, packet.topic);
-    if (!wellFormed(topic)) throw new RegistryError('invalid-input');
-    const payload = Buffer.from(packet.payload);
+    if (!isTopic(topic, maxTopicBytes)) throw new RegistryError('invalid-input');
+    const payload = bytesOf(packet.payload);
     const isJob = isJobTopic(topic) && own.write(topic);
     if (!isJob && !(await permission.publish(identity, topic, own))) throw new RegistryError('forbidden');
     const qos = packet.qos as QoS;
@@ -369,13 +366,14 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
   const grant = async (link: Link, { topic, qos }: Subscription): Promise<boolean> => {
     available();
     if (link.ended) throw new RegistryError('unauthenticated');
-    if (topic === sessionMark || !wellFormed(topic) || topic.startsWith('$share/')) return false;
+    if (topic === sessionMark || !isTopic(topic, maxTopicBytes) || topic.startsWith('$share/')) return false;
     const { identity, own, connection } = link;
     if (!link.filters.reserve(topic)) return false;
     let granted = false;
     try {
       granted = await permission.subscribe(identity, topic, own);
-      if (!granted && (await permission.hear(identity, topic))) {
+      // Whoever has left meanwhile listens to nothing any more.
+      if (!granted && (await permission.hear(identity, topic)) && !link.client.closed) {
         kit.listen(connection, topic);
         granted = true;
       }
@@ -397,9 +395,7 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
   let arrivals: Promise<unknown> = Promise.resolve();
   const arrive = async (id: string, publication: Publication): Promise<void> => {
     if (publication.qos > 0) {
-      const here = new Map(
-        [...sessions.match(publication.topic)].filter(([clientId, qos]) => qos > 0 && linkHere(clientId) !== undefined),
-      );
+      const here = new Map([...sessions.match(publication.topic)].filter(([clientId]) => linkHere(clientId) !== undefined));
       if (here.size > 0) {
         outbound.expect(id, publication.topic, here);
         await publications.keep(id, publication, here);
@@ -409,8 +405,8 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
   };
 
   /** Publishes the will of a client that is no more on any node, if whoever it was may still do so. */
-  const makeUp = async (): Promise<void> => {
-    for await (const session of sessions.elsewhere()) {
+  const makeUp = async (nodes?: readonly string[]): Promise<void> => {
+    for await (const session of sessions.elsewhere(nodes)) {
       if (session.node !== undefined && kit.lives(session.node)) continue;
       if (!(await sessions.release(session)) || session.will === undefined) continue;
       const identity = await kit.identify(session.uuid);

@@ -31,6 +31,9 @@ export const stampOf = (id: string): { readonly brokerId: string; readonly broke
   brokerCounter: 1,
 });
 
+/** A payload as bytes: those of a packet are its own, and are not copied. */
+export const bytesOf = (payload: string | Buffer): Buffer => (typeof payload === 'string' ? Buffer.from(payload) : payload);
+
 /** Opens it. `here`: the link of a client that is here with this client id. */
 export const openOutbound = (kit: {
   readonly here: (clientId: string) => Link | undefined;
@@ -105,7 +108,7 @@ export const openOutbound = (kit: {
     const { topic, payload, qos, retain, brokerId } = packet;
     if (!(await permission.subscribe(link.identity, topic, link.own))) return void withhold(link, brokerId);
     offerAgain(link.client, brokerId);
-    send(link, { topic, payload: Buffer.from(payload), qos: qos as QoS, retain }, brokerId);
+    send(link, { topic, payload: bytesOf(payload), qos: qos as QoS, retain }, brokerId);
   };
 
   /** A message that a client may not have any more does not wait for it either. */

@@ -40,10 +40,14 @@ export const openStanding = (kit: {
   const releases = new Map<Link, (() => void)[]>();
   const spokenFor = new Map<Link, Set<string>>();
 
-  const join = (link: Link, connection: Connection): void => {
+  const heldBy = (link: Link): (() => void)[] => {
     const held = releases.get(link) ?? [];
     releases.set(link, held);
-    held.push(
+    return held;
+  };
+
+  const join = (link: Link, connection: Connection): void => {
+    heldBy(link).push(
       connections.add(connection),
       kit.hold(connection.device ?? connection.actor.uuid, () => kit.provenAt(link)),
     );
@@ -81,13 +85,13 @@ export const openStanding = (kit: {
     id,
     extras: false,
     outlet: outletTo(
-      (_connection, event, data) =>
+      (event, data) =>
         commands === undefined ? meshbluWording(event, data, topicOf(link(), uuid, data)) : commandWording(event, data, commands),
-      (_connection, told, message) => tell(link(), told, message),
+      (told, message) => tell(link(), told, message),
     ),
     end: (told) => end(link(), told === undefined ? undefined : meshbluWording(told.event, told.data, uuid)),
     pending: () => backlogOf(link().client),
-    onLeave: (release) => void (releases.get(link()) ?? releases.set(link(), []).get(link()))?.push(release),
+    onLeave: (release) => void heldBy(link()).push(release),
   });
 
   /** Broadcasts of a device that the client subscribes to come on that device's topic, everything else on its own. */
