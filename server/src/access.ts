@@ -102,7 +102,7 @@ export const openAccess = async (options: {
     key: await keys.key('request-window'),
     now,
   });
-  const mqttPrincipals = openMqttPrincipals({ store, principals, mqttSecrets, now });
+  const mqttPrincipals = openMqttPrincipals({ store, principals, mqttSecrets, node: doors.node, now });
   const pins = openPins({
     store,
     credentials,

@@ -136,15 +136,15 @@ export const openCache = ({
     ticket: () => ({ position: feed.position, generation }),
     put(collection, id, document, ticket) {
       const frozen = freeze(document);
+      const key = `${collection}/${id}`;
+      const before = entries.peek(key);
+      if (before !== undefined && revOf(document) <= revOf(before)) return frozen;
+      // It may be this node's own write, whether it is kept or not.
+      changed(collection);
       if (ticket.generation !== generation || ticket.position < feed.start || clock.monotonic() < settledAt) return frozen;
       const newest = feed.newest(collection, document._id);
       if (newest && (newest.document === null || revOf(document) < revOf(newest.document as Guarded))) return frozen;
-      const key = `${collection}/${id}`;
-      const before = entries.peek(key);
-      if (before === undefined || revOf(document) > revOf(before)) {
-        entries.set(key, frozen);
-        changed(collection);
-      }
+      entries.set(key, frozen);
       return frozen;
     },
     drop(collection, id) {

@@ -83,7 +83,7 @@ export interface DoorOptions<N extends GuardedName> {
   /** The property that addresses a document. */
   readonly key: 'uuid' | '_id';
   readonly feed: Pick<Feed, 'time' | 'newest'>;
-  readonly node: Pick<Node, 'check' | 'trusts' | 'request'>;
+  readonly node: Pick<Node, 'check' | 'trusts' | 'request' | 'isOnly'>;
   readonly cache: DocumentsCache;
   readonly clock: Clock;
   /** Keys the names in request windows. The same on every node. */

@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache';
 import type { Actor } from './actor.ts';
 import { isLive, loginNameOf, standingOf } from './domain/user.ts';
 import type { Documents } from './door.ts';
+import type { Node } from './node.ts';
 import { secretId, type MqttSecrets } from './mqtt-secrets.ts';
 import type { PrincipalDocument } from './store/collections.ts';
 import type { Store } from './store/port.ts';
@@ -47,16 +48,23 @@ export interface MqttPrincipals {
 }
 
 const mostKept = 20_000;
-/** Opens the look-ups. Where somebody was found before is kept in mind; that he is still there is asked of the cached principals. */
+
+/**
+ * Opens the look-ups. Where somebody was found before is kept in mind, and that he is still there is asked of the cached principals; a name that
+ * nobody has is kept in mind until a principal changes.
+ */
 export const openMqttPrincipals = (options: {
   readonly store: Store;
   readonly principals: Documents<PrincipalDocument>;
   readonly mqttSecrets: MqttSecrets;
+  readonly node: Pick<Node, 'isOnly'>;
   readonly now: () => number;
 }): MqttPrincipals => {
-  const { store, principals, mqttSecrets, now } = options;
+  const { store, principals, mqttSecrets, node, now } = options;
   const rows = store.collection('principals');
   const known = new LRUCache<string, string>({ max: mostKept });
+  /** Names that nobody had, with the version of the principals at that time. Not while another node may be giving them to somebody. */
+  const free = new LRUCache<string, number>({ max: mostKept });
 
   const lookUp = async (
     path: 'loginName' | 'mqtt.clientId',
@@ -64,12 +72,17 @@ export const openMqttPrincipals = (options: {
     nameOf: (principal: PrincipalDocument) => string | undefined,
   ): Promise<PrincipalDocument | null> => {
     const key = `${path} ${name}`;
+    const version = node.isOnly() ? principals.version() : undefined;
+    if (version !== undefined && free.get(key) === version) return null;
     const uuid = known.get(key);
     const before = uuid === undefined ? null : await principals.find(uuid);
     if (before !== null && nameOf(before) === name) return before;
     const found = await rows.findOne({ [path]: name, ...present });
-    if (found === null) known.delete(key);
-    else known.set(key, found._id);
+    if (found !== null) known.set(key, found._id);
+    else {
+      known.delete(key);
+      if (version !== undefined) free.set(key, version);
+    }
     return found;
   };
 

@@ -1,4 +1,6 @@
+import { createHash } from 'node:crypto';
 import { expect } from 'chai';
+import { ObjectId } from 'mongodb';
 import { onBothStores } from '../support/registries.ts';
 import { until } from '../support/until.ts';
 import { closeClients, connectMqtt, refusalOf } from './support/client.ts';
@@ -6,13 +8,18 @@ import { adminPassword, openStage } from './support/ground.ts';
 import { ask, basic } from './support/http.ts';
 
 onBothStores('logins by MQTT client records (MQTT client reference, vectors 36 to 42, 45, 46)', (registries) => {
+  let url = '';
   let broker = '';
   const key = 'test-password';
   const mike = { username: 'mike', password: key, clientId: 'mike-9999' };
 
   before(async () => {
-    const { url, mqtt } = await registries.start({ mqttPort: 0, adminPassword });
-    broker = mqtt[0] ?? '';
+    const registry = await registries.start({ mqttPort: 0, adminPassword }, async (store) => {
+      const hash = createHash('sha256').update('old-tokenold-lampim-a-pepper').digest('base64');
+      await store.collection('devices').insertOne({ _id: new ObjectId(), uuid: 'old-lamp', meshblu: { tokens: { [hash]: {} } } });
+    });
+    url = registry.url;
+    broker = registry.mqtt[0] ?? '';
     const stage = await openStage(url);
     for (const username of ['mike', 'zoe']) await stage.user(username, {});
     for (const [username, clientId, secret] of [
@@ -57,5 +64,26 @@ onBothStores('logins by MQTT client records (MQTT client reference, vectors 36 t
     const second = await connectMqtt(broker, mike);
     await first.closed();
     expect(await second.subscribe('users/mike/x')).to.deep.equal([0]);
+  });
+
+  it('a client id that anybody could use before is its record’s alone from the moment it is registered, and free again without it', async () => {
+    const zoe = { username: 'zoe', password: 'secret1', clientId: 'mike-new' };
+    expect(await refusalOf(broker, zoe)).to.equal(0);
+    expect(await refusalOf(broker, zoe)).to.equal(0);
+    const authorization = basic('mike', 'secret1');
+    const made = await ask(`${url}/api/client`, 'POST', { body: { name: 'n', clientId: 'mike-new', key }, authorization });
+    expect(made.status).to.equal(200);
+    expect(await refusalOf(broker, zoe)).to.equal(4);
+    await until(async () => (await refusalOf(broker, { ...mike, clientId: 'mike-new' })) === 0);
+    const { id } = made.body as { id: string };
+    expect((await ask(`${url}/api/client/${id}`, 'DELETE', { authorization })).status).to.equal(200);
+    await until(async () => (await refusalOf(broker, zoe)) === 0);
+  });
+
+  it('a device of an older database whose id is no uuid logs in by it', async () => {
+    const lamp = { username: 'old-lamp', password: 'old-token', clientId: 'lamp' };
+    expect(await refusalOf(broker, lamp)).to.equal(0);
+    expect(await refusalOf(broker, { ...lamp, password: 'wrong' })).to.equal(4);
+    expect(await refusalOf(broker, { ...lamp, clientId: 'mike-9999' })).to.equal(4);
   });
 });

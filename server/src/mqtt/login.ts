@@ -157,7 +157,7 @@ export const openLogin = ({ authenticate, authorities, devices, mqttPrincipals, 
   const login: MqttLogin = async ({ clientId, username, password, address, certificate }) => {
     if (certificate !== null && password === undefined) return byCertificate(certificate);
     if (username === undefined || password === undefined) throw new LoginRefused(4);
-    if (looksLikeUuid(username) || (await devices.find(username)) !== null) return byToken(username, password, address);
+    if (looksLikeUuid(username)) return byToken(username, password, address);
     const record = clientId === '' ? null : await mqttPrincipals.byClientId(clientId);
     if (record !== null) {
       // Whoever has the client id has to be its owner: no other account leads to it.
@@ -166,6 +166,8 @@ export const openLogin = ({ authenticate, authorities, devices, mqttPrincipals, 
     }
     const named = await mqttPrincipals.byLoginName(username);
     if (named?.kind === 'mqttToken') return bySecret(named, password, address);
+    // An older database may have devices with other ids.
+    if (named === null && (await devices.find(username)) !== null) return byToken(username, password, address);
     const shown = { uuid: username, token: password, basic: true, unattended: true, address };
     const beside = certificate !== null && (await isHis(certificate, username)) ? ({ beside: 'certificate' } as const) : {};
     const actor = await authenticate({ ...shown, ...beside });
@@ -188,16 +190,19 @@ export const openLogin = ({ authenticate, authorities, devices, mqttPrincipals, 
   const recognise: Recognise = async ({ clientId, username }) => {
     if (username === undefined) return null;
     const bare = (uuid: string): Actor => ({ uuid, credentialId: '', hash: '' });
-    const device = (await devices.find(username)) ?? (looksLikeUuid(username) ? await devices.fresh(username) : null);
-    if (device !== null) {
+    const byUuid = async (): Promise<MqttIdentity | null> => {
+      const device = (await devices.find(username)) ?? (looksLikeUuid(username) ? await devices.fresh(username) : null);
+      if (device === null) return null;
       const { uuid } = device;
       if (device._rollcall?.principal !== true) return plain(bare(uuid));
       return { uuid, kind: 'user', actor: { ...bare(uuid), principal: true }, prefix: await prefixOf(uuid) };
-    }
+    };
+    if (looksLikeUuid(username)) return byUuid();
     const record = clientId === '' ? null : await mqttPrincipals.byClientId(clientId);
     if (record !== null && loginNameOf(record.username) !== loginNameOf(username)) return null;
     const principal = record ?? (await mqttPrincipals.byLoginName(username));
-    return principal?.state === 'active' ? identityOf({ ...bare(principal.uuid), ...principal.standing }, principal) : null;
+    if (principal === null) return byUuid();
+    return principal.state === 'active' ? identityOf({ ...bare(principal.uuid), ...principal.standing }, principal) : null;
   };
 
   return { login, identify, recognise };

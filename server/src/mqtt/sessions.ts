@@ -91,7 +91,8 @@ export const openMqttSessions = async (options: {
     feed.subscribe(({ collection, document, id }: Change) => {
       if (collection !== 'mqtt-sessions') return;
       const session = document as MqttSessionDocument | null;
-      if (session === null) return forget(String(id));
+      // What this node has removed may be there again by now.
+      if (session === null) return others ? forget(String(id)) : undefined;
       see(session);
       if (session.node !== node) options.taken(session._id, session.link);
     }),
@@ -143,7 +144,7 @@ export const openMqttSessions = async (options: {
   return {
     async claim({ clientId, uuid, clean, link, will }) {
       for (;;) {
-        const before = await rows.findOne({ _id: clientId });
+        const before = others || known.has(clientId) ? await rows.findOne({ _id: clientId }) : null;
         if (before !== null && before.uuid !== uuid && (await options.exists(before.uuid))) return null;
         const present = before !== null && before.uuid === uuid && !before.clean && !clean;
         if (before !== null && !present) {

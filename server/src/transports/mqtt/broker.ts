@@ -1,8 +1,8 @@
 import { Aedes, type Client, type ConnectPacket, type PublishPacket, type Subscription } from 'aedes';
-import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { RegistryError } from '@rollcall/client/contract';
+import { nanoid } from 'nanoid';
 import type { Actor } from '../../actor.ts';
 import type { Connection, Connections } from '../../connections.ts';
 import type { Change } from '../../delivery/feed.ts';
@@ -112,7 +112,7 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
   /** [MQTT-4.6.0-3] PUBREC goes out in the order in which the messages came. */
   const turns = new WeakMap<object, () => Promise<void>>();
   let messages = 0;
-  const prefix = randomBytes(9).toString('base64url');
+  const prefix = nanoid(12);
   const nextMessage = (): string => `${prefix}.${(messages += 1).toString(36)}`;
 
   let subscriber: Link | undefined;
@@ -205,7 +205,7 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
     const { uuid } = identity.actor;
     const holder = byClientId.get(client.id);
     if (holder !== undefined && !holder.ended && holder.identity.actor.uuid !== uuid) throw new LoginRefused(2);
-    const id = randomBytes(12).toString('base64url');
+    const id = nanoid(16);
     const lastWill =
       will && stored({ topic: will.topic, payload: bytesOf(will.payload), qos: will.qos as QoS, retain: will.retain === true });
     const found = await sessions.claim({ clientId: client.id, uuid, clean, link: id, will: lastWill });

@@ -1,5 +1,5 @@
 import type { Client } from 'aedes';
-import { LRUCache } from 'lru-cache';
+import { openRecent, type Recent } from '../../recent.ts';
 import type { Connection } from '../../connections.ts';
 import type { MqttIdentity } from '../../mqtt/login.ts';
 import { ownRights, type OwnRights } from '../../mqtt/rights.ts';
@@ -56,7 +56,7 @@ export interface Outgoing {
   /** The row of each packet identifier in use; an empty text for a message that no row keeps. */
   readonly byMessageId: Map<number, string>;
   /** Rows that have been handed to the connection, acknowledged ones too. */
-  readonly taken: Pick<LRUCache<string, true>, 'has' | 'set'>;
+  readonly taken: Recent;
   /** What waited has been sent: only then new messages follow it. */
   readonly drained: Promise<void>;
   drain(): void;
@@ -101,7 +101,7 @@ const openOutgoing = (unacknowledged: ReadonlyMap<number, string>): Outgoing => 
   return {
     byPacket: new Map(),
     byMessageId,
-    taken: new LRUCache({ max: mostTaken }),
+    taken: openRecent(mostTaken),
     drained,
     drain,
     acknowledged(messageId) {

@@ -54,7 +54,7 @@ export const openOutbound = (kit: {
 
   const expectRow = ({ client, outgoing }: Link, id: string): void => {
     const row = queue.idOf(id, client.id);
-    outgoing.taken.set(row, true);
+    outgoing.taken.add(row);
     outgoing.byPacket.set(id, { row, waited: false });
   };
 

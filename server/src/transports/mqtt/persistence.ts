@@ -51,7 +51,7 @@ export const persistenceOf = (kit: {
     try {
       for await (const { id, messageId, received, ...publication } of queue.of(client.id)) {
         if (outgoing.taken.has(id)) continue;
-        outgoing.taken.set(id, true);
+        outgoing.taken.add(id);
         outgoing.byPacket.set(id, { row: id, waited: true });
         const given = messageId ?? outgoing.nextMessageId();
         const cmd = received ? 'pubrel' : 'publish';

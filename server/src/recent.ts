@@ -1,0 +1,17 @@
+/** The names that were added last, a limited number of them. One that is not there any more was added long ago, or never. */
+export interface Recent {
+  has(name: string): boolean;
+  add(name: string): void;
+}
+
+/** Opens it for so many. What it holds is all the memory that it takes: there may be one for each connection. */
+export const openRecent = (most: number): Recent => {
+  const names = new Set<string>();
+  return {
+    has: (name) => names.has(name),
+    add(name) {
+      names.add(name);
+      if (names.size > most) for (const oldest of names) return void names.delete(oldest);
+    },
+  };
+};
