@@ -24,6 +24,7 @@ import type { Engines } from './socket/engines.ts';
 import { readJson } from './json-body.ts';
 import type { Front } from './listener.ts';
 import { serveLive } from './live-http.ts';
+import { openTurnEnds } from './turn-ends.ts';
 
 /** What the HTTP side needs of the registry. */
 export interface HttpKit {
@@ -137,6 +138,7 @@ export const openHttp = async (kit: HttpKit): Promise<Http> => {
       return server;
     },
   });
+  const endOfTurn = openTurnEnds();
   const protections = await protectiveHeaders();
   app.addHook('onRequest', (_request, reply, done) => {
     void reply.headers(protections);
@@ -235,7 +237,11 @@ export const openHttp = async (kit: HttpKit): Promise<Http> => {
         method,
         url,
         config,
-        handler: async (request, reply) => write(reply, await respond(request, request.body)),
+        handler: async (request, reply) => {
+          const answer = await respond(request, request.body);
+          await endOfTurn();
+          return write(reply, answer);
+        },
       });
     }
   }
