@@ -90,11 +90,15 @@ export const authenticateWith = ({ devices, tokens, sessions, authorities, login
     return basic && !looksLikeUuid(uuid) ? byName(uuid, token, attempt) : null;
   };
 
-  return async (attempt) => {
+  const unlessEnrolling = async (found: Promise<Actor | null>): Promise<Actor | null> => {
+    const actor = await found;
+    return actor?.scope === undefined ? actor : null;
+  };
+
+  return (attempt) => {
     // A login's token alone is what comes most often.
-    const { uuid, token } = attempt;
-    const isAlone = uuid === undefined && isText(token, 1024);
-    const actor = isAlone ? await sessions.verify(token) : await resolve(attempt);
-    return actor?.scope === undefined || attempt.enrolling === true ? actor : null;
+    const { uuid, token, enrolling = false } = attempt;
+    const found = uuid === undefined && isText(token, 1024) ? sessions.verify(token) : resolve(attempt);
+    return enrolling ? found : unlessEnrolling(found);
   };
 };

@@ -138,7 +138,7 @@ export const openHttp = async (kit: HttpKit): Promise<Http> => {
       return server;
     },
   });
-  const endOfTurn = openTurnEnds();
+  const atEndOfTurn = openTurnEnds();
   const protections = await protectiveHeaders();
   app.addHook('onRequest', (_request, reply, done) => {
     void reply.headers(protections);
@@ -174,13 +174,6 @@ export const openHttp = async (kit: HttpKit): Promise<Http> => {
     return write(reply, dialect.fail(route, failure, request.url));
   });
 
-  const actorOf = async (request: FastifyRequest, operation: Operation): Promise<Actor | null> => {
-    const shown = credentialsOf(request.headers);
-    const actor = shown === undefined ? null : await kit.authenticate({ ...shown, enrolling: true, address: request.ip });
-    if (actor === null && !('public' in operation.access)) throw new RegistryError('unauthenticated');
-    return actor;
-  };
-
   /** A late dialect's body is still text. */
   const readLate = (body: unknown, { headers }: FastifyRequest, { late }: Dialect): unknown => {
     if (late === undefined) return body;
@@ -213,7 +206,9 @@ export const openHttp = async (kit: HttpKit): Promise<Http> => {
         try {
           const { headers } = request;
           dialect.late?.admit?.(headers['content-type'], typeof body === 'string' && body !== '');
-          const actor = await actorOf(request, operation);
+          const shown = credentialsOf(headers);
+          const actor = shown === undefined ? null : await kit.authenticate({ ...shown, enrolling: true, address: request.ip });
+          if (actor === null && !('public' in operation.access)) throw new RegistryError('unauthenticated');
           const asked: Asked = {
             params: request.params as Record<string, unknown>,
             query: request.query as Record<string, unknown>,
@@ -237,10 +232,16 @@ export const openHttp = async (kit: HttpKit): Promise<Http> => {
         method,
         url,
         config,
-        handler: async (request, reply) => {
-          const answer = await respond(request, request.body);
-          await endOfTurn();
-          return write(reply, answer);
+        handler(request, reply) {
+          const fail = (error: unknown): void => void reply.send(error);
+          const send = (answer: Answer): void => {
+            try {
+              write(reply, answer);
+            } catch (error) {
+              fail(error);
+            }
+          };
+          respond(request, request.body).then((answer) => atEndOfTurn(() => send(answer)), fail);
         },
       });
     }
