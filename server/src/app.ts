@@ -310,7 +310,13 @@ const start = async (
   realtime.follow(() => sweeper.checkConnections());
   await presence.sweep();
 
-  const metrics = openMetrics({ process: processFigures, connections, cache, transport: () => engines.stats() });
+  const metrics = openMetrics({
+    process: processFigures,
+    connections,
+    cache,
+    transport: () => engines.stats(),
+    retained: () => mqtt.retained,
+  });
   const dispatch = metrics.measured(
     gate.answers(
       openPipeline({
@@ -409,6 +415,7 @@ const start = async (
     alone,
     config,
     clock,
+    log,
   });
   const hookLimits = openLimits(config.brokerHooksPerMinute, now);
   const http = await openHttp({

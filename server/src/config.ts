@@ -155,6 +155,30 @@ export const settings = {
     text,
   ),
   mqttsKeyFile: setting('ROLLCALL_MQTTS_KEY_FILE', none, 'PEM file with the private key of that certificate.', text),
+  mqttRetained: setting(
+    'ROLLCALL_MQTT_RETAINED',
+    100_000,
+    'How many MQTT messages may be retained in all.',
+    whole(0, 10_000_000),
+  ),
+  mqttRetainedBytes: setting(
+    'ROLLCALL_MQTT_RETAINED_BYTES',
+    134_217_728,
+    'The same in bytes of their topics and payloads.',
+    whole(0, 68_719_476_736),
+  ),
+  mqttRetainedPerOwner: setting(
+    'ROLLCALL_MQTT_RETAINED_PER_OWNER',
+    10_000,
+    'How many of them may be of one user with his client records, or of the tokens of one group.',
+    whole(0, 10_000_000),
+  ),
+  mqttRetainedBytesPerOwner: setting(
+    'ROLLCALL_MQTT_RETAINED_BYTES_PER_OWNER',
+    16_777_216,
+    'The same in bytes of their topics and payloads.',
+    whole(0, 68_719_476_736),
+  ),
   origins: setting(
     'ROLLCALL_ORIGINS',
     [] as readonly string[],

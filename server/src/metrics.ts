@@ -2,6 +2,7 @@ import { Counter, Gauge, Registry as Figures, collectDefaultMetrics } from 'prom
 import { RegistryError } from '@rollcall/client/contract';
 import type { Connections } from './connections.ts';
 import type { Handled } from './implement.ts';
+import type { RetainedFigures } from './mqtt/retained-usage.ts';
 import type { Call } from './pipeline.ts';
 import type { Operation } from './registry.ts';
 import type { EngineStats } from './transports/socket/engines.ts';
@@ -34,6 +35,7 @@ export const openMetrics = (sources: {
   readonly connections: Connections;
   readonly cache: { readonly size: number };
   readonly transport: () => EngineStats;
+  readonly retained: () => RetainedFigures;
 }): Metrics => {
   const figures = new Figures();
   const registers = [figures];
@@ -73,19 +75,23 @@ export const openMetrics = (sources: {
       this.set(sources.connections.size);
     },
   });
-  const transport = (name: string, help: string, read: (stats: EngineStats) => number): void => {
+  const gauge = <T>(source: () => T, name: string, help: string, read: (figures: T) => number): void => {
     new Gauge({
       name,
       help,
       registers,
       collect() {
-        this.set(read(sources.transport()));
+        this.set(read(source()));
       },
     });
   };
-  transport('rollcall_transports', 'Open transports of this node, identified or not.', ({ connections }) => connections);
-  transport('rollcall_slow_drops', 'Connections closed because they did not read.', ({ slowDrops }) => slowDrops);
-  transport('rollcall_rejected_packets', 'Packets that the guard refused.', ({ rejectedPackets }) => rejectedPackets);
+  const { transport, retained } = sources;
+  gauge(transport, 'rollcall_transports', 'Open transports of this node, identified or not.', ({ connections }) => connections);
+  gauge(transport, 'rollcall_slow_drops', 'Connections closed because they did not read.', ({ slowDrops }) => slowDrops);
+  gauge(transport, 'rollcall_rejected_packets', 'Packets that the guard refused.', ({ rejectedPackets }) => rejectedPackets);
+  gauge(retained, 'rollcall_mqtt_retained', 'Retained MQTT messages.', ({ messages }) => messages);
+  gauge(retained, 'rollcall_mqtt_retained_bytes', 'Bytes of their topics and payloads.', ({ bytes }) => bytes);
+  gauge(retained, 'rollcall_mqtt_retained_dropped', 'MQTT messages that were not retained: too many.', ({ dropped }) => dropped);
   new Gauge({
     name: 'rollcall_cached_documents',
     help: 'Documents in the cache of this node.',

@@ -24,9 +24,11 @@ import { openMailbox } from './mqtt/mailbox.ts';
 import { openPublications } from './mqtt/publications.ts';
 import { openMqttQueue } from './mqtt/queue.ts';
 import { openRetained } from './mqtt/retained.ts';
+import { openRetainedUsage, type RetainedFigures } from './mqtt/retained-usage.ts';
 import { serverCertificate } from './mqtt/server-certificate.ts';
 import { openMqttSessions } from './mqtt/sessions.ts';
 import type { MqttPrincipals } from './mqtt-principals.ts';
+import type { Log } from './log.ts';
 import type { Node } from './node.ts';
 import type { Call } from './pipeline.ts';
 import type { Presence } from './presence.ts';
@@ -64,8 +66,21 @@ export interface MqttFoundation {
   readonly toRegistryError: (error: unknown) => RegistryError;
   readonly report: (error: unknown) => void;
   readonly alone: boolean;
-  readonly config: Pick<Config, 'host' | 'mqttPort' | 'mqttsPort' | 'mqttsCertFile' | 'mqttsKeyFile' | 'origins'>;
+  readonly config: Pick<
+    Config,
+    | 'host'
+    | 'mqttPort'
+    | 'mqttsPort'
+    | 'mqttsCertFile'
+    | 'mqttsKeyFile'
+    | 'origins'
+    | 'mqttRetained'
+    | 'mqttRetainedBytes'
+    | 'mqttRetainedPerOwner'
+    | 'mqttRetainedBytesPerOwner'
+  >;
   readonly clock: Clock;
+  readonly log: Log;
 }
 
 /** The MQTT side of a registry. */
@@ -75,6 +90,7 @@ export interface Mqtt {
   readonly upgrades: MqttUpgrades;
   /** What brokers outside ask. */
   readonly outside: OutsideQuestions;
+  readonly retained: RetainedFigures;
   /** Opens the ports that the settings name; answers their URLs. */
   listen(): Promise<readonly string[]>;
   close(): Promise<void>;
@@ -108,7 +124,20 @@ export const openMqtt = async (foundation: MqttFoundation): Promise<Mqtt> => {
     report,
   });
   const queue = openMqttQueue({ store, node: node.id, now });
-  const retained = openRetained(store);
+  const usage = await openRetainedUsage({
+    store,
+    feed,
+    bounds: {
+      messages: config.mqttRetained,
+      bytes: config.mqttRetainedBytes,
+      messagesPerOwner: config.mqttRetainedPerOwner,
+      bytesPerOwner: config.mqttRetainedBytesPerOwner,
+    },
+    now,
+    log: foundation.log,
+    report,
+  });
+  const retained = openRetained(store, usage);
   const publications = openPublications({ store, sessions, queue, retained, node: node.id, others: () => !node.isOnly(), now });
   const { login, identify, recognise } = openLogin(foundation);
   const permission = openTopicPermission(foundation);
@@ -170,6 +199,9 @@ export const openMqtt = async (foundation: MqttFoundation): Promise<Mqtt> => {
     broker,
     upgrades,
     outside: openOutside({ ...foundation, login, recognise, permission }),
+    get retained() {
+      return usage.figures;
+    },
     async listen() {
       const urls: string[] = [];
       if (config.mqttPort !== undefined) {
@@ -206,6 +238,7 @@ export const openMqtt = async (foundation: MqttFoundation): Promise<Mqtt> => {
       await broker.close();
       for (const close of closers) await close();
       sessions.close();
+      usage.close();
     },
   };
 };

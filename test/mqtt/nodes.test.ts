@@ -29,6 +29,7 @@ describe('MQTT on two nodes of one MongoDB', function () {
       logLevel: 'error',
       adminPassword,
       callsPerMinute: 0,
+      mqttRetainedPerOwner: 3,
       pepper: 'im-a-pepper',
       secret: 'a secret of the tests',
     } as const;
@@ -55,6 +56,37 @@ describe('MQTT on two nodes of one MongoDB', function () {
       await until(() => client.got.length >= 50);
       expect(client.texts('plant/a')).to.deep.equal(expected);
     }
+  });
+
+  it('what is retained on one is found, counted and removed on the other', async () => {
+    const [here, there] = [await as(0, 'here'), await as(1, 'there')];
+    const keep = (client: typeof here, topic: string, payload: string) =>
+      client.publish(topic, payload, { qos: 1, retain: true });
+    const found = async (node: number) => {
+      const late = await as(node, 'late');
+      await late.subscribe('plant/kept/#', 1);
+      await late.publish('plant/kept/mark', '', { qos: 1 });
+      await until(() => late.texts('plant/kept/mark').length === 1);
+      await late.end();
+      return late.got.filter(({ retain }) => retain).map(({ topic }) => topic.slice(-1));
+    };
+    for (const name of ['a', 'b', 'c']) await keep(here, `plant/kept/${name}`, 'x');
+    // How much there is comes by the feed.
+    await until(async () => {
+      await keep(there, 'plant/kept/d', 'x');
+      const [one, other] = [await found(0), await found(1)];
+      expect(one).to.deep.equal(other);
+      if (one.length === 3) return true;
+      await keep(there, 'plant/kept/d', '');
+      return false;
+    });
+    for (const name of ['a', 'b']) await keep(there, `plant/kept/${name}`, '');
+    await until(async () => {
+      await keep(here, 'plant/kept/e', 'x');
+      return (await found(1)).includes('e');
+    });
+    for (const name of ['c', 'e']) await keep(here, `plant/kept/${name}`, '');
+    expect(await found(1)).to.deep.equal([]);
   });
 
   it('a kept session goes with its client from node to node, with what waits for it', async () => {

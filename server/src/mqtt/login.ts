@@ -33,6 +33,8 @@ export interface MqttIdentity extends Holder {
   readonly prefix: string;
   /** The group that its devices belong to. */
   readonly group?: string;
+  /** Who answers for what it leaves behind: the user of a client record, the group of a token, else itself. */
+  readonly owner: string;
   /** The certificates by which it logged in. */
   readonly chain?: readonly Uint8Array[];
 }
@@ -72,7 +74,7 @@ export interface LoginKit {
 }
 
 /** Whoever has no roles: a device. */
-const plain = (actor: Actor): MqttIdentity => ({ uuid: actor.uuid, kind: 'device', actor, prefix: '' });
+const plain = (actor: Actor): MqttIdentity => ({ uuid: actor.uuid, kind: 'device', actor, prefix: '', owner: actor.uuid });
 
 /** Somebody with a principal, as far as topics depend on it. */
 const holderOf = ({
@@ -82,12 +84,13 @@ const holderOf = ({
   owner,
   topicToken,
   serialNumber,
-}: MqttPrincipal): Holder & { readonly group?: string } => {
-  if (kind === 'mqttClient') return { uuid, kind, account: username };
-  if (kind !== 'mqttToken') return { uuid, kind: kind === 'user' ? 'user' : 'device' };
+}: MqttPrincipal): Holder & Pick<MqttIdentity, 'group' | 'owner'> => {
+  if (kind === 'mqttClient') return { uuid, kind, account: username, owner: owner ?? uuid };
+  if (kind !== 'mqttToken') return { uuid, kind: kind === 'user' ? 'user' : 'device', owner: uuid };
   return {
     uuid,
     kind,
+    owner: owner ?? uuid,
     ...(topicToken !== undefined && { topicToken }),
     ...(serialNumber !== undefined && { serialNumber }),
     ...(owner !== undefined && { group: owner }),
@@ -120,7 +123,7 @@ export const openLogin = ({ authenticate, authorities, devices, mqttPrincipals, 
     const actor = await authenticate({ uuid, token, address });
     if (actor === null) throw new LoginRefused(4);
     if (actor.principal !== true) return plain(actor);
-    return { uuid, kind: 'user', actor, prefix: await prefixOf(uuid) };
+    return { uuid, kind: 'user', actor, prefix: await prefixOf(uuid), owner: uuid };
   };
 
   /**
@@ -141,7 +144,7 @@ export const openLogin = ({ authenticate, authorities, devices, mqttPrincipals, 
     const found = await certified(shown);
     if (found === null) throw new LoginRefused(5);
     const { actor } = found;
-    return { uuid: actor.uuid, kind: 'user', actor, prefix: await prefixOf(actor.uuid), chain: shown.chain };
+    return { uuid: actor.uuid, kind: 'user', actor, prefix: await prefixOf(actor.uuid), owner: actor.uuid, chain: shown.chain };
   };
 
   /** Is it a certificate with which this user may log in, together with his password? One that names nobody is not. */
@@ -195,7 +198,7 @@ export const openLogin = ({ authenticate, authorities, devices, mqttPrincipals, 
       if (device === null) return null;
       const { uuid } = device;
       if (device._rollcall?.principal !== true) return plain(bare(uuid));
-      return { uuid, kind: 'user', actor: { ...bare(uuid), principal: true }, prefix: await prefixOf(uuid) };
+      return { uuid, kind: 'user', actor: { ...bare(uuid), principal: true }, prefix: await prefixOf(uuid), owner: uuid };
     };
     if (looksLikeUuid(username)) return byUuid();
     const record = clientId === '' ? null : await mqttPrincipals.byClientId(clientId);

@@ -12,9 +12,9 @@ import type { QoS } from './subscription-index.ts';
 export interface Publications {
   /**
    * Takes a message that was published here: it is retained, kept for every session that outlives its connection, and handed to the other
-   * nodes. Settles when all that is stored. `expect` is told of the sessions before.
+   * nodes. Settles when all that is stored. `expect` is told of the sessions before. `owner` answers for what is retained.
    */
-  take(id: string, publication: Publication, expect: (sessions: ReadonlyMap<string, QoS>) => void): Promise<void>;
+  take(id: string, publication: Publication, owner: string, expect: (sessions: ReadonlyMap<string, QoS>) => void): Promise<void>;
   /** Keeps a message of another node for sessions whose clients are here. */
   keep(id: string, publication: Publication, sessions: ReadonlyMap<string, QoS>): Promise<void>;
   /** The message that another node has published; undefined if the change is none. */
@@ -40,9 +40,9 @@ export const openPublications = (options: {
   const carry = inOrder<MqttPublicationDocument>((all) => rows.insertMany([...all]));
 
   return {
-    async take(id, publication, expect) {
+    async take(id, publication, owner, expect) {
       const work: Promise<unknown>[] = [];
-      if (publication.retain) work.push(retained.keep(publication));
+      if (publication.retain) work.push(retained.keep(publication, owner));
       if (publication.qos > 0) {
         const kept = sessions.match(publication.topic);
         if (kept.size > 0) {

@@ -1,11 +1,15 @@
 import type { Store } from '../store/port.ts';
+import { weightOf, type RetainedUsage } from './retained-usage.ts';
 import { publicationOf, stored, type Publication } from './stored-publish.ts';
 import { openSubscriptionIndex } from './subscription-index.ts';
 
 /** The last message of each topic that asked to be kept (MQTT 3.1.1, section 3.3.1.3). */
 export interface Retained {
-  /** Keeps it; one without payload removes what is kept. What comes last stays, however many come at once. */
-  keep(publication: Publication): Promise<void>;
+  /**
+   * Keeps it; one without payload removes what is kept. What comes last stays, however many come at once. `owner` answers for it: when he has, or
+   * all have, as much as may be, it is not kept, and what the topic had is removed as well, since it would be out of date.
+   */
+  keep(publication: Publication, owner: string): Promise<void>;
   /** Those whose topics match one of these filters. */
   matching(filters: readonly string[]): AsyncIterable<Publication>;
 }
@@ -31,21 +35,28 @@ const among = function* (filters: readonly string[]) {
 };
 
 /** Opens them. */
-export const openRetained = (store: Store): Retained => {
+export const openRetained = (store: Store, usage: Pick<RetainedUsage, 'admit' | 'remove'>): Retained => {
   const rows = store.collection('mqtt-retained');
-  const write = async (publication: Publication): Promise<void> => {
-    const { topic } = publication;
-    if (publication.payload.length === 0) await rows.deleteOne({ _id: topic });
-    else await rows.replaceOne({ _id: topic }, { _id: topic, ...stored(publication) }, { upsert: true });
+  const write = async (publication: Publication, owner: string): Promise<void> => {
+    const { topic, payload } = publication;
+    const admitted = payload.length > 0 && usage.admit(topic, { owner, bytes: weightOf(topic, payload.length) });
+    const takeBack = admitted === false ? usage.remove(topic) : admitted;
+    try {
+      if (admitted === false) await rows.deleteOne({ _id: topic });
+      else await rows.replaceOne({ _id: topic }, { _id: topic, ...stored(publication), owner }, { upsert: true });
+    } catch (error) {
+      takeBack();
+      throw error;
+    }
   };
   /** The newest write of each topic that is being written. */
   const writing = new Map<string, Promise<void>>();
 
   return {
-    async keep(publication) {
+    async keep(publication, owner) {
       const { topic } = publication;
       const earlier = writing.get(topic)?.catch(() => undefined);
-      const written = earlier === undefined ? write(publication) : earlier.then(() => write(publication));
+      const written = earlier === undefined ? write(publication, owner) : earlier.then(() => write(publication, owner));
       writing.set(topic, written);
       try {
         await written;

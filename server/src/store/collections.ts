@@ -358,6 +358,8 @@ export interface MqttIncomingDocument {
 /** The retained message of a topic, which is the `_id`. */
 export interface MqttRetainedDocument extends StoredPublish {
   _id: string;
+  /** Who answers for it; older rows do not say. */
+  owner?: string;
 }
 
 /** A message on its way to the other nodes. */

@@ -329,7 +329,7 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
     const id = nextMessage();
     Object.assign(packet, stampOf(id));
     let keeping: ReadonlyMap<string, QoS> = new Map();
-    const taken = publications.take(id, publication, (kept) => {
+    const taken = publications.take(id, publication, identity.owner, (kept) => {
       keeping = kept;
       outbound.expect(id, topic, kept);
     });
@@ -416,7 +416,7 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
       if (!(await permission.publish(identity, topic))) continue;
       const id = nextMessage();
       const publication = { ...will, topic };
-      await publications.take(id, publication, (kept) => outbound.expect(id, topic, kept));
+      await publications.take(id, publication, identity.owner, (kept) => outbound.expect(id, topic, kept));
       await emit(id, publication);
       await kit.ingest.take(identity, publication, id);
     }

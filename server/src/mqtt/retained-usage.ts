@@ -1,0 +1,144 @@
+import type { Feed } from '../delivery/feed.ts';
+import type { Log } from '../log.ts';
+import type { MqttRetainedDocument } from '../store/collections.ts';
+import type { Store } from '../store/port.ts';
+
+/** How much may be retained: messages, and bytes of their topics and payloads. */
+export interface RetainedBounds {
+  readonly messages: number;
+  readonly bytes: number;
+  readonly messagesPerOwner: number;
+  readonly bytesPerOwner: number;
+}
+
+/** What is retained now, and how often a message was not kept because there was too much. */
+export interface RetainedFigures {
+  readonly messages: number;
+  readonly bytes: number;
+  readonly dropped: number;
+}
+
+/** One message as it counts. `owner` is unknown for what an older version has kept: that counts for all together. */
+export interface Weight {
+  readonly owner: string | undefined;
+  readonly bytes: number;
+}
+
+/** Counts what is retained on all nodes, in memory: exact as far as the feed has come, with this node's own writes. */
+export interface RetainedUsage {
+  readonly figures: RetainedFigures;
+  /** Counts the message of a topic if it is within the bounds; false, and logged, if not. The function takes it back. */
+  admit(topic: string, weight: Weight): (() => void) | false;
+  /** The topic has none any more. The function takes it back. */
+  remove(topic: string): () => void;
+  close(): void;
+}
+
+/** How often at most the log tells that messages are not kept, in milliseconds. */
+const tellMs = 60_000;
+
+interface Sum {
+  messages: number;
+  bytes: number;
+}
+
+/** Bytes that a message counts. */
+export const weightOf = (topic: string, payloadBytes: number): number => Buffer.byteLength(topic) + payloadBytes;
+
+/** Opens it, with what is in the store. */
+export const openRetainedUsage = async (options: {
+  readonly store: Store;
+  readonly feed: Pick<Feed, 'subscribe' | 'onResync'>;
+  readonly bounds: RetainedBounds;
+  readonly now: () => number;
+  readonly log: Log;
+  readonly report: (error: unknown) => void;
+}): Promise<RetainedUsage> => {
+  const { store, feed, bounds, now, log } = options;
+  const weights = new Map<string, Weight>();
+  const all: Sum = { messages: 0, bytes: 0 };
+  const byOwner = new Map<string, Sum>();
+  let dropped = 0;
+  let toldAt = -Infinity;
+
+  const add = ({ owner, bytes }: Weight, sign: 1 | -1): void => {
+    all.messages += sign;
+    all.bytes += sign * bytes;
+    if (owner === undefined) return;
+    const sum = byOwner.get(owner) ?? { messages: 0, bytes: 0 };
+    byOwner.set(owner, sum);
+    sum.messages += sign;
+    sum.bytes += sign * bytes;
+    if (sum.messages === 0) byOwner.delete(owner);
+  };
+  const set = (topic: string, weight: Weight | undefined): void => {
+    const before = weights.get(topic);
+    if (before !== undefined) add(before, -1);
+    if (weight === undefined) weights.delete(topic);
+    else {
+      weights.set(topic, weight);
+      add(weight, 1);
+    }
+  };
+  const see = ({ _id, payload, owner }: MqttRetainedDocument): void =>
+    set(_id, { owner, bytes: weightOf(_id, payload.length()) });
+
+  const load = async (): Promise<void> => {
+    const before = new Set(weights.keys());
+    for await (const row of store.collection('mqtt-retained').find({})) {
+      before.delete(row._id);
+      see(row);
+    }
+    for (const topic of before) set(topic, undefined);
+  };
+  const stops = [
+    feed.subscribe(({ collection, document, id }) => {
+      if (collection !== 'mqtt-retained') return;
+      if (document === null) set(String(id), undefined);
+      else see(document as MqttRetainedDocument);
+    }),
+    feed.onResync(() => void load().catch(options.report)),
+  ];
+  await load();
+
+  /** Would there be more than may be, and more than there is now? Whoever is over a bound may still replace by what is no larger. */
+  const fits = (topic: string, { owner, bytes }: Weight): boolean => {
+    const before = weights.get(topic);
+    const within = (sum: Sum, had: Weight | undefined, mostMessages: number, mostBytes: number): boolean => {
+      const more = bytes - (had?.bytes ?? 0);
+      if (had === undefined && sum.messages >= mostMessages) return false;
+      return more <= 0 || sum.bytes + more <= mostBytes;
+    };
+    if (!within(all, before, bounds.messages, bounds.bytes)) return false;
+    const own = owner === undefined ? undefined : (byOwner.get(owner) ?? { messages: 0, bytes: 0 });
+    const had = before?.owner === owner ? before : undefined;
+    return own === undefined || within(own, had, bounds.messagesPerOwner, bounds.bytesPerOwner);
+  };
+  /** Changes what counts; the function takes it back if nothing else has changed it since. */
+  const change = (topic: string, weight: Weight | undefined): (() => void) => {
+    const before = weights.get(topic);
+    set(topic, weight);
+    return () => {
+      if (weights.get(topic) === weight) set(topic, before);
+    };
+  };
+
+  return {
+    get figures() {
+      return { ...all, dropped };
+    },
+    admit(topic, weight) {
+      if (fits(topic, weight)) return change(topic, weight);
+      dropped += 1;
+      if (now() - toldAt >= tellMs) {
+        toldAt = now();
+        log.warn({ owner: weight.owner, dropped, ...all }, 'an MQTT message was not retained: there are too many');
+      }
+      return false;
+    },
+    remove: (topic) => change(topic, undefined),
+    close() {
+      for (const stop of stops) stop();
+    },
+  };
+};
