@@ -196,6 +196,29 @@ onBothStores('MQTT sessions and delivery (MQTT 3.1.1)', (registries) => {
     expect(client.texts('hall/1')).to.deep.equal(['before']);
   });
 
+  it('a right that was withdrawn when a session came back, and given again, delivers again', async () => {
+    const here = topic();
+    const id = await stage.user('back', { 'plant/#': 'readWrite' });
+    const permit = async (operations: readonly string[]): Promise<void> => {
+      const permissions = operations.map((operation) => ({ resource: 'plant/#', operation, context: 'mqtt' }));
+      expect((await stage.call('users:update', { id, permissions })).outcome).to.equal('ok');
+    };
+    const kept = () => as('comes-back', { clean: false }, 'back');
+    const first = await kept();
+    await first.subscribe(here, 1);
+    await first.end();
+    const publisher = await as('p', {}, 'bert');
+    await permit([]);
+    const second = await kept();
+    await publisher.publish(here, 'forbidden', { qos: 1 });
+    await permit(['readWrite']);
+    for (const qos of [1, 0] as const) await publisher.publish(here, `allowed ${qos}`, { qos });
+    await until(() => second.texts(here).length >= 2);
+    expect(second.texts(here)).to.have.members(['allowed 1', 'allowed 0']);
+    await second.end();
+    expect((await kept()).got).to.deep.equal([]);
+  });
+
   it('a user who is deleted, or whose password is another one, is closed out', async () => {
     const id = await stage.user('brief', { 'hall/#': 'readWrite' });
     const client = await as('brief', {}, 'brief');

@@ -4,7 +4,7 @@ import type { Permissions } from '../domain/permissions.ts';
 import type { Documents } from '../door.ts';
 import type { DeviceDocument } from '../store/collections.ts';
 import type { MqttIdentity } from './login.ts';
-import { mayPublish, mayRead, ownRights, type OwnRights } from './rights.ts';
+import { isDeviceTopic, mayPublish, mayRead, ownRights, type OwnRights } from './rights.ts';
 
 /** What MQTT clients may do with topics as things are now, for brokers in the process and outside (domain model, section 5). */
 export interface TopicPermission {
@@ -41,7 +41,7 @@ export const openTopicPermission = (kit: {
       mayRead(own, undefined, filter) || byRole(identity, (roles) => mayRead(own, roles, filter)),
 
     async hear({ actor }, uuid) {
-      if (/[+#/]/.test(uuid)) return false;
+      if (!isDeviceTopic(uuid)) return false;
       const emitter = (await devices.find(uuid)) ?? (await devices.fresh(uuid));
       return emitter !== null && hears(actor, 'broadcast', emitter);
     },

@@ -63,6 +63,9 @@ export const ownRights = (holder: Holder): OwnRights => {
 export const isTopic = (text: string, mostBytes: number): boolean =>
   text !== '' && !text.includes('\0') && Buffer.byteLength(text) <= mostBytes;
 
+/** Can this filter be the uuid of a device, whose broadcasts come on it? */
+export const isDeviceTopic = (filter: string): boolean => !/[+#/]/.test(filter);
+
 const shared = /^\$share\/[^/]+\//;
 
 /** The filter that a shared subscription shares (access control reference, section 5.2). */

@@ -13,11 +13,11 @@ import type { TopicPermission } from '../../mqtt/permission.ts';
 import type { Publications } from '../../mqtt/publications.ts';
 import type { MqttQueue } from '../../mqtt/queue.ts';
 import type { Retained } from '../../mqtt/retained.ts';
-import { isJobTopic, isTopic, publishedTopic } from '../../mqtt/rights.ts';
+import { isDeviceTopic, isJobTopic, isTopic, publishedTopic } from '../../mqtt/rights.ts';
 import type { MqttSessions } from '../../mqtt/sessions.ts';
 import { publicationOf, stored, type Publication } from '../../mqtt/stored-publish.ts';
 import type { QoS } from '../../mqtt/subscription-index.ts';
-import { clientOf, isOpen, letIn, pause, waitAtMost } from './aedes.ts';
+import { clientOf, isLetIn, isOpen, letIn, pause, waitAtMost } from './aedes.ts';
 import { openLink, type Link } from './link.ts';
 import { shownBy } from './peer.ts';
 import { bytesOf, openOutbound, stampOf } from './outbound.ts';
@@ -369,14 +369,14 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
     if (topic === sessionMark || !isTopic(topic, maxTopicBytes) || topic.startsWith('$share/')) return false;
     const { identity, own, connection } = link;
     if (!link.filters.reserve(topic)) return false;
-    let granted = false;
+    // [MQTT-3.1.2-4] What a session subscribes to was granted; each delivery asks for the right, which may come back.
+    let granted = !isLetIn(link.client);
     try {
-      granted = await permission.subscribe(identity, topic, own);
+      const isCovered = await permission.subscribe(identity, topic, own);
       // Whoever has left meanwhile listens to nothing any more.
-      if (!granted && (await permission.hear(identity, topic)) && !link.client.closed) {
-        kit.listen(connection, topic);
-        granted = true;
-      }
+      const hears = !isCovered && (granted ? isDeviceTopic(topic) : await permission.hear(identity, topic));
+      if (hears && !link.client.closed) kit.listen(connection, topic);
+      granted ||= isCovered || (hears && !link.client.closed);
     } finally {
       link.filters.settle(topic, granted ? (qos as QoS) : undefined);
     }
