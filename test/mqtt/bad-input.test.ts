@@ -277,6 +277,20 @@ onBothStores('bad input over MQTT', (registries) => {
     await again.next('publish');
   });
 
+  it('deep filters that overlap are few, so that matching a message stays cheap', async () => {
+    const raw = await enter();
+    const deep = (n: number) => `t/${Array.from({ length: 98 }, (_, at) => ((n >> (at % 10)) & 1 ? '+' : 'a')).join('/')}`;
+    raw.send(subscribe(Array.from({ length: 1_000 }, (_, n) => deep(n + 1))));
+    const { granted } = await raw.next('suback');
+    expect(granted.filter((code) => code === 0)).to.have.length(10);
+    raw.send(subscribe(Array.from({ length: 500 }, (_, n) => `t/+/${n}`)), subscribe([deep(0)]));
+    expect(new Set((await raw.next('suback')).granted)).to.deep.equal(new Set([0]));
+    expect((await raw.next('suback')).granted).to.deep.equal([0]);
+    raw.send({ cmd: 'unsubscribe', messageId: 2, unsubscriptions: [deep(1)] }, subscribe([deep(1_000), deep(1_001)]));
+    await raw.next('unsuback');
+    expect((await raw.next('suback')).granted).to.deep.equal([0, 128]);
+  });
+
   it('one device has 10,000 sessions that outlive their connections, and no more', async () => {
     const begun = await registries.start({ mqttPort: 0 });
     const device = await register(begun.url, {});

@@ -76,7 +76,13 @@ export const openSubscriptionIndex = (): SubscriptionIndex => {
 
 /** Does this filter match this topic (MQTT 3.1.1, section 4.7)? */
 export const matches = (filter: string, topic: string): boolean => {
-  const index = openSubscriptionIndex();
-  index.set('', [{ topic: filter, qos: 0 }]);
-  return index.match(topic).size > 0;
+  // A wildcard in front does not match the broker's own topics (section 4.7.2).
+  if (topic.startsWith('$') && !filter.startsWith('$')) return false;
+  const names = topic.split('/');
+  const wanted = filter.split('/');
+  for (const [at, name] of wanted.entries()) {
+    if (name === '#') return true;
+    if (at >= names.length || (name !== '+' && name !== names[at])) return false;
+  }
+  return wanted.length === names.length;
 };

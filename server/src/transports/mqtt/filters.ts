@@ -19,6 +19,13 @@ export interface Filters {
 /** How many filters a client may have subscribed to, and their length in all, in characters. */
 const most = 1_000;
 const mostCharacters = 262_144;
+/**
+ * Filters with `+` may be this deep without counting, and this much deeper in all: a message is matched level by level with all that may still
+ * match it, and many deep ones that overlap would make it slow for everybody.
+ */
+const freeLevels = 8;
+const mostLevels = 1_000;
+const levelsOf = (filter: string): number => (filter.includes('+') ? Math.max(0, filter.split('/').length - freeLevels) : 0);
 /** Topics of which it is known by heart what the client wants. */
 const mostKnown = 1_000;
 
@@ -28,6 +35,11 @@ export const openFilters = (delivering: () => readonly string[]): Filters => {
   const asked = new Set<string>();
   const known = new Map<string, QoS | undefined>();
   let characters = 0;
+  let levels = 0;
+  const count = (filter: string, sign: 1 | -1): void => {
+    characters += sign * filter.length;
+    levels += sign * levelsOf(filter);
+  };
 
   const look = (topic: string): QoS | undefined => {
     let wanted: QoS | undefined;
@@ -44,18 +56,19 @@ export const openFilters = (delivering: () => readonly string[]): Filters => {
     reserve(filter) {
       if (granted.has(filter) || asked.has(filter)) return true;
       if (granted.size + asked.size >= most || characters + filter.length > mostCharacters) return false;
+      if (levels + levelsOf(filter) > mostLevels) return false;
       asked.add(filter);
-      characters += filter.length;
+      count(filter, 1);
       return true;
     },
     settle(filter, qos) {
       const isNew = asked.delete(filter);
       if (qos !== undefined) granted.set(filter, qos);
-      else if (isNew) characters -= filter.length;
+      else if (isNew) count(filter, -1);
       known.clear();
     },
     remove(filters) {
-      for (const filter of filters) if (granted.delete(filter)) characters -= filter.length;
+      for (const filter of filters) if (granted.delete(filter)) count(filter, -1);
       known.clear();
     },
     wanted(topic) {
