@@ -7,6 +7,7 @@ import { change, newDevice } from '../domain/device.ts';
 import { readMessage, type Sent } from '../domain/message.ts';
 import { isProperties } from '../domain/properties.ts';
 import type { Documents } from '../door.ts';
+import { settle, soon, type Soon } from '../soon.ts';
 import type { DeviceDocument } from '../store/collections.ts';
 import type { Store } from '../store/port.ts';
 import type { MqttIdentity } from './login.ts';
@@ -23,11 +24,11 @@ export interface Spoken {
 export interface Ingest {
   /**
    * Makes a broadcast of a message, from the device that it is of: of a token's client the one with the serial number in the topic, else the
-   * client itself. On `<token>/<serial>/device` that device is registered first. Answers the device, if it is not the client itself.
+   * client itself. On `<token>/<serial>/device` that device is registered first. Answers the device, if it is not the client itself; at once if there is nothing to wait for.
    */
-  take(identity: MqttIdentity, publication: Publication, id: string): Promise<Spoken | undefined>;
+  take(identity: MqttIdentity, publication: Publication, id: string): Soon<Spoken | undefined>;
   /** The device with this serial number in the group of the client; null if none has registered. */
-  deviceOf(identity: MqttIdentity, serial: string): Promise<string | null>;
+  deviceOf(identity: MqttIdentity, serial: string): Soon<string | null>;
 }
 
 /** The largest message of the registry, in bytes of JSON; a larger one stays with MQTT's own subscribers. */
@@ -59,6 +60,14 @@ const announced = (given: unknown): Readonly<Record<string, string>> => {
   if (typeof model !== 'string') return { manufacturer };
   return typeof firmwareVersion === 'string' ? { manufacturer, model, firmwareVersion } : { manufacturer, model };
 };
+
+/** What came of looking for a device, or what will. */
+interface Looked {
+  uuid: Soon<string | null>;
+}
+
+/** A group's uuid has no `/`. */
+const nameOf = (group: string, serial: string): string => `${group}/${serial}`;
 
 type Entry = { readonly uuid: string };
 
@@ -103,10 +112,10 @@ export const openIngest = (options: {
 }): Ingest => {
   const { store, devices, feed, ids, audience, now } = options;
   /** uuids by group and serial number; null for one that has not registered. */
-  const known = new LRUCache<string, Promise<string | null>>({ max: mostKnown });
+  const known = new LRUCache<string, Looked>({ max: mostKnown });
   feed.subscribe(({ collection, document }) => {
     const { type, owner, serialNumber } = (collection === 'devices' ? document : null) ?? {};
-    if (type === deviceType) known.delete(JSON.stringify([owner, serialNumber]));
+    if (type === deviceType) known.delete(nameOf(String(owner), String(serialNumber)));
   });
   feed.onResync(() => known.clear());
 
@@ -117,15 +126,19 @@ export const openIngest = (options: {
     return (await store.collection('devices').findOne(filter, { projection: { uuid: 1 } }))?.uuid ?? null;
   };
 
-  const deviceOf = async ({ group }: MqttIdentity, serial: string): Promise<string | null> => {
+  const deviceOf = ({ group }: MqttIdentity, serial: string): Soon<string | null> => {
     if (group === undefined || !isSerial(serial)) return null;
-    const name = JSON.stringify([group, serial]);
+    const name = nameOf(group, serial);
     const seen = known.get(name);
-    if (seen !== undefined) return seen;
-    const found = find(group, serial);
-    known.set(name, found);
-    found.catch(() => known.delete(name));
-    return found;
+    if (seen !== undefined) return seen.uuid;
+    const looked: Looked = { uuid: find(group, serial) };
+    known.set(name, looked);
+    settle(
+      () => looked.uuid,
+      (uuid) => void (looked.uuid = uuid),
+      () => known.delete(name),
+    );
+    return looked.uuid;
   };
 
   const register = async (identity: MqttIdentity, serial: string, payload: Buffer): Promise<string | null> => {
@@ -153,7 +166,7 @@ export const openIngest = (options: {
       const uuid = ids.uuid('mqtt-device', request, index);
       try {
         await devices.insert(newDevice(document, uuid, at));
-        known.delete(JSON.stringify([group, serial]));
+        known.delete(nameOf(group, serial));
         return uuid;
       } catch (error) {
         if (!(error instanceof RegistryError) || (error.code !== 'conflict' && error.code !== 'outcome-unknown')) throw error;
@@ -163,25 +176,25 @@ export const openIngest = (options: {
     throw new RegistryError('conflict');
   };
 
-  const speaker = async (identity: MqttIdentity, { topic, payload }: Publication): Promise<Spoken | undefined> => {
+  const speaker = (identity: MqttIdentity, { topic, payload }: Publication): Soon<Spoken | undefined> => {
     if (identity.topicToken === undefined) return undefined;
     const [first, serial = '', third, ...rest] = topic.split('/');
     if (first !== identity.topicToken) return undefined;
     const registers = third === 'device' && rest.length === 0;
-    const uuid = await (registers ? register(identity, serial, payload) : deviceOf(identity, serial));
-    return uuid === null ? undefined : { uuid, serial };
+    const found = registers ? register(identity, serial, payload) : deviceOf(identity, serial);
+    return soon(found, (uuid) => (uuid === null ? undefined : { uuid, serial }));
   };
 
   return {
     deviceOf,
-    async take(identity, publication, id) {
-      const spoken = await speaker(identity, publication);
-      const from = spoken?.uuid ?? identity.uuid;
-      if (!audience(from)) return spoken;
-      const input = { devices: '*', topic: publication.topic, payload: readPayload(publication.payload, options.readJson) };
-      const sent = readMessage(input, from, id);
-      if (Buffer.byteLength(JSON.stringify(sent.raw)) <= maxBytes) await options.send(sent);
-      return spoken;
-    },
+    take: (identity, publication, id) =>
+      soon(speaker(identity, publication), (spoken) => {
+        const from = spoken?.uuid ?? identity.uuid;
+        if (!audience(from)) return spoken;
+        const input = { devices: '*', topic: publication.topic, payload: readPayload(publication.payload, options.readJson) };
+        const sent = readMessage(input, from, id);
+        if (Buffer.byteLength(JSON.stringify(sent.raw)) > maxBytes) return spoken;
+        return options.send(sent).then(() => spoken);
+      }),
   };
 };

@@ -1,17 +1,18 @@
-import type { Authorities } from '../authorities.ts';
+import type { Authorities, Authority } from '../authorities.ts';
 import { hears } from '../domain/access.ts';
 import type { Permissions } from '../domain/permissions.ts';
 import type { Documents } from '../door.ts';
+import { soon, type Soon } from '../soon.ts';
 import type { DeviceDocument } from '../store/collections.ts';
 import type { MqttIdentity } from './login.ts';
 import { isDeviceTopic, mayPublish, mayRead, ownRights, type OwnRights } from './rights.ts';
 
 /** What MQTT clients may do with topics as things are now, for brokers in the process and outside (domain model, section 5). */
 export interface TopicPermission {
-  /** May it publish to this topic? The prefix of its principal stands in front already. */
-  publish(identity: MqttIdentity, topic: string, own?: OwnRights): Promise<boolean>;
+  /** May it publish to this topic? The prefix of its principal stands in front already. At once if nothing has to be loaded. */
+  publish(identity: MqttIdentity, topic: string, own?: OwnRights): Soon<boolean>;
   /** May it subscribe to this filter? All that it matches has to be covered. */
-  subscribe(identity: MqttIdentity, filter: string, own?: OwnRights): Promise<boolean>;
+  subscribe(identity: MqttIdentity, filter: string, own?: OwnRights): Soon<boolean>;
   /** May it hear the broadcasts of the device that has this uuid for a topic (Meshblu reference, section 2.17)? */
   hear(identity: MqttIdentity, uuid: string): Promise<boolean>;
   /** May it have a message on this topic? Answered at once; undefined if something has to be loaded. */
@@ -25,19 +26,21 @@ export const openTopicPermission = (kit: {
 }): TopicPermission => {
   const { authorities, devices } = kit;
 
-  const byRole = async ({ actor }: MqttIdentity, asks: (roles: Permissions) => boolean): Promise<boolean> => {
-    if (actor.principal !== true) return false;
-    const known = await authorities.of(actor.uuid);
-    if (known !== null && asks(known.permissions)) return true;
-    const fresh = await authorities.fresh(actor.uuid);
-    return fresh !== null && asks(fresh.permissions);
+  const byRole = ({ actor: { principal, uuid } }: MqttIdentity, asks: (roles: Permissions) => boolean): Soon<boolean> => {
+    if (principal !== true) return false;
+    const cached = authorities.known(uuid);
+    const allow = (authority: Authority | null): boolean => authority !== null && asks(authority.permissions);
+    return soon(
+      cached === undefined ? authorities.of(uuid) : cached,
+      (found) => allow(found) || authorities.fresh(uuid).then(allow),
+    );
   };
 
   return {
-    publish: async (identity, topic, own = ownRights(identity)) =>
+    publish: (identity, topic, own = ownRights(identity)) =>
       mayPublish(own, undefined, topic) || byRole(identity, (roles) => mayPublish(own, roles, topic)),
 
-    subscribe: async (identity, filter, own = ownRights(identity)) =>
+    subscribe: (identity, filter, own = ownRights(identity)) =>
       mayRead(own, undefined, filter) || byRole(identity, (roles) => mayRead(own, roles, filter)),
 
     async hear({ actor }, uuid) {

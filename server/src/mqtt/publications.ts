@@ -1,4 +1,5 @@
 import type { Change } from '../delivery/feed.ts';
+import type { Soon } from '../soon.ts';
 import type { MqttPublicationDocument } from '../store/collections.ts';
 import type { Store } from '../store/port.ts';
 import { inOrder } from './in-order.ts';
@@ -12,9 +13,9 @@ import type { QoS } from './subscription-index.ts';
 export interface Publications {
   /**
    * Takes a message that was published here: it is retained, kept for every session that outlives its connection, and handed to the other
-   * nodes. Settles when all that is stored. `expect` is told of the sessions before. `owner` answers for what is retained.
+   * nodes. Settles when all that is stored, at once if nothing is. `expect` is told of the sessions before. `owner` answers for what is retained.
    */
-  take(id: string, publication: Publication, owner: string, expect: (sessions: ReadonlyMap<string, QoS>) => void): Promise<void>;
+  take(id: string, publication: Publication, owner: string, expect: (sessions: ReadonlyMap<string, QoS>) => void): Soon<unknown>;
   /** Keeps a message of another node for sessions whose clients are here. */
   keep(id: string, publication: Publication, sessions: ReadonlyMap<string, QoS>): Promise<void>;
   /** The message that another node has published; undefined if the change is none. */
@@ -40,7 +41,7 @@ export const openPublications = (options: {
   const carry = inOrder<MqttPublicationDocument>((all) => rows.insertMany([...all]));
 
   return {
-    async take(id, publication, owner, expect) {
+    take(id, publication, owner, expect) {
       const work: Promise<unknown>[] = [];
       if (publication.retain) work.push(retained.keep(publication, owner));
       if (publication.qos > 0) {
@@ -53,7 +54,7 @@ export const openPublications = (options: {
       if (others()) {
         work.push(carry({ ...stored(publication), _id: id, node, purgeAt: new Date(now() + keptMs) }));
       }
-      if (work.length > 0) await Promise.all(work);
+      return work.length > 0 ? Promise.all(work) : undefined;
     },
     keep: (id, publication, kept) => queue.add(id, publication, kept),
     arrived({ collection, type, document }) {

@@ -13,11 +13,13 @@ import type { TopicPermission } from '../../mqtt/permission.ts';
 import type { Publications } from '../../mqtt/publications.ts';
 import type { MqttQueue } from '../../mqtt/queue.ts';
 import type { Retained } from '../../mqtt/retained.ts';
-import { isDeviceTopic, isJobTopic, isTopic, publishedTopic } from '../../mqtt/rights.ts';
+import { isDeviceTopic, isJobTopic, isTopic, publishedTopic, type JobTopic } from '../../mqtt/rights.ts';
 import type { MqttSessions } from '../../mqtt/sessions.ts';
 import { publicationOf, stored, type Publication } from '../../mqtt/stored-publish.ts';
 import type { QoS } from '../../mqtt/subscription-index.ts';
+import { settle, soon, type Soon } from '../../soon.ts';
 import { clientOf, isLetIn, isOpen, letIn, pause, waitAtMost } from './aedes.ts';
+import { gather, sendGathered } from './gather.ts';
 import { openLink, type Link } from './link.ts';
 import { shownBy } from './peer.ts';
 import { bytesOf, openOutbound, stampOf } from './outbound.ts';
@@ -146,13 +148,22 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
       const link = client === null ? undefined : links.get(client);
       if (link === undefined) return callback(new Error('not connected'));
       const { topic } = packet;
-      link
-        .steps(() => accept(link, packet))
-        .then((follow) => follow && (link.following = follow()))
-        .then(
-          () => callback(null),
-          (error: unknown) => callback(new Error(`a message on ${topic} was refused`, { cause: error })),
-        );
+      settle(
+        () =>
+          soon(
+            link.steps(() => accept(link, packet)),
+            (follow) => follow && (link.following = follow()),
+          ),
+        () => {
+          // The acknowledgement goes out in a moment.
+          if (packet.qos > 0) gather(link.client);
+          callback(null);
+        },
+        (error) => {
+          sendGathered(link.client);
+          callback(new Error(`a message on ${topic} was refused`, { cause: error }));
+        },
+      );
     },
     authorizeSubscribe(client, subscription, callback) {
       const link = links.get(client);
@@ -297,32 +308,45 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
    * Decides on a message of a client and has it stored; then brings it to the registry. A call that it makes is carried out at once, and what that
    * gives is left to be done.
    */
-  const accept = async (link: Link, packet: PublishPacket): Promise<() => Promise<(() => Promise<void>) | undefined>> => {
+  const accept = (link: Link, packet: PublishPacket): Soon<() => Soon<(() => Promise<void>) | undefined>> => {
     available();
     provenAt.set(link.client, now());
     if (link.ended) throw new RegistryError('unauthenticated');
     const { identity, own } = link;
     const topic = publishedTopic(identity.prefix, packet.topic);
     if (!isTopic(topic, maxTopicBytes)) throw new RegistryError('invalid-input');
+    const job = isJobTopic(topic) && own.write(topic) ? topic : undefined;
+    return soon(job !== undefined || permission.publish(identity, topic, own), (allowed) => {
+      if (!allowed) throw new RegistryError('forbidden');
+      return takeIn(link, packet, topic, job);
+    });
+  };
+
+  const takeIn = (
+    link: Link,
+    packet: PublishPacket,
+    topic: string,
+    job: JobTopic | undefined,
+  ): Soon<() => Soon<(() => Promise<void>) | undefined>> => {
+    const { identity } = link;
     const payload = bytesOf(packet.payload);
-    const isJob = isJobTopic(topic) && own.write(topic);
-    if (!isJob && !(await permission.publish(identity, topic, own))) throw new RegistryError('forbidden');
     const qos = packet.qos as QoS;
     const { messageId } = packet;
     // [MQTT-3.3.1-3] It says nothing of what goes out.
     packet.dup = false;
     let remembered: Promise<void> | undefined;
     if (qos === 2 && messageId !== undefined) {
-      if (!link.incoming.accept(messageId)) return async () => undefined;
+      if (!link.incoming.accept(messageId)) return () => undefined;
       if (link.incoming.size > maxUnreleased) throw new RegistryError('busy');
       if (link.keeps) remembered = queue.addIncoming(link.client.id, messageId);
       turns.set(packet, link.pubrecs());
     }
-    if (isJob) {
+    if (job !== undefined) {
       Object.assign(packet, { topic: nowhere, payload: Buffer.alloc(0), retain: false });
-      await remembered;
-      const finish = await kit.jobs(identity.actor, link.connection, topic, payload);
-      return async () => async () => answer(link, await finish());
+      return soon(remembered, async () => {
+        const finish = await kit.jobs(identity.actor, link.connection, job, payload);
+        return () => async () => answer(link, await finish());
+      });
     }
     packet.topic = topic;
     const publication = { topic, payload, qos, retain: packet.retain };
@@ -333,17 +357,17 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
       keeping = kept;
       outbound.expect(id, topic, kept);
     });
-    const stores = Promise.all([taken, remembered]);
-    stores.catch(() => undefined);
-    return async () => {
-      await stores;
+    const stores = remembered === undefined ? taken : Promise.all([taken, remembered]);
+    if (stores instanceof Promise) stores.catch(() => undefined);
+    const handOn = (): Soon<undefined> => {
       for (const clientId of keeping.keys()) outbound.offer(clientId, id, publication);
-      const device = await kit.ingest.take(identity, publication, id);
-      if (device !== undefined) standing.speakFor(link, device.uuid, device.serial);
-      // aedes hands on what it can acknowledge, and nothing else.
-      if (messageId !== undefined && !isOpen(link.client)) await emit(id, publication);
-      return undefined;
+      return soon(kit.ingest.take(identity, publication, id), (device) => {
+        if (device !== undefined) standing.speakFor(link, device.uuid, device.serial);
+        // aedes hands on what it can acknowledge, and nothing else.
+        return messageId === undefined || isOpen(link.client) ? undefined : emit(id, publication);
+      });
     };
+    return () => soon(stores, handOn);
   };
 
   /** To all connections of its device, as on a topic; to its own even if that was ended by the call. */
@@ -384,10 +408,10 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
     return granted;
   };
 
-  const emit = (id: string, { topic, payload, qos, retain }: Publication): Promise<void> =>
+  const emit = (id: string, { topic, payload, qos, retain }: Publication): Promise<undefined> =>
     new Promise((resolve, reject) => {
       broker.publish({ cmd: 'publish', topic, payload, qos, retain, dup: false, ...stampOf(id) } as PublishPacket, (error) =>
-        error === undefined || error === null ? resolve() : reject(error),
+        error === undefined || error === null ? resolve(undefined) : reject(error),
       );
     });
 

@@ -4,6 +4,7 @@ import type { Connection } from '../../connections.ts';
 import type { MqttIdentity } from '../../mqtt/login.ts';
 import { ownRights, type OwnRights } from '../../mqtt/rights.ts';
 import type { Subscribed } from '../../mqtt/subscription-index.ts';
+import { soon, type Soon } from '../../soon.ts';
 import { filtersOf } from './aedes.ts';
 import { openFilters, type Filters } from './filters.ts';
 import { openTurns, type Turns } from './turns.ts';
@@ -35,9 +36,10 @@ export interface Link {
   line<T>(work: () => Promise<T>): Promise<T>;
   /**
    * Carries out work in two steps: the first ones one after the other, and so the second ones, but a first step does not wait for the second ones
-   * in front of it. So what is stored in the second is stored together.
+   * in front of it. So what is stored in the second is stored together. With nothing in front of it and nothing to wait for it is done at once, and
+   * what fails at once is thrown.
    */
-  steps<T>(first: () => Promise<() => Promise<T>>): Promise<T>;
+  steps<T>(first: () => Soon<() => Soon<T>>): Soon<T>;
   /** In which PUBLISH, PUBREC and PUBREL go out [MQTT-4.6.0-3] [MQTT-4.6.0-4] [MQTT-4.6.0-6]. */
   readonly publishes: Turns;
   readonly pubrecs: Turns;
@@ -162,6 +164,13 @@ export const openLink = (
   let handing: Promise<unknown> = Promise.resolve();
   let telling: Promise<unknown> = Promise.resolve();
   const underWay = new Set<Promise<unknown>>();
+  /** How many pieces of work the next one has to wait for. */
+  let held = 0;
+  const release = (): void => void (held -= 1);
+  const hold = (work: Promise<unknown>): Promise<void> => {
+    held += 1;
+    return work.then(release, release);
+  };
   return {
     ...parts,
     own: ownRights(given.identity),
@@ -176,18 +185,16 @@ export const openLink = (
     following: Promise.resolve(),
     line(work) {
       const done = tail.then(work);
-      tail = done.catch(() => undefined);
+      tail = hold(done);
       return done;
     },
     steps(first) {
-      const begun = tail.then(first);
-      tail = begun.catch(() => undefined);
+      const isFirst = held === 0;
+      const begun = isFirst ? first() : tail.then(first);
       const earlier = handing;
-      const done = begun.then(async (second) => {
-        await earlier;
-        return second();
-      });
-      handing = done.catch(() => undefined);
+      const done = soon(begun, (second) => (isFirst ? second() : earlier.then(second)));
+      if (begun instanceof Promise) tail = hold(begun);
+      if (done instanceof Promise) handing = hold(done);
       return done;
     },
     tellLater(work) {

@@ -5,6 +5,7 @@ import type { MqttQueue } from '../../mqtt/queue.ts';
 import type { Publication } from '../../mqtt/stored-publish.ts';
 import type { QoS } from '../../mqtt/subscription-index.ts';
 import { backlogOf, forgetPacket, isLetIn, offerAgain, unreadBy } from './aedes.ts';
+import { gather } from './gather.ts';
 import type { Link } from './link.ts';
 import type { Told } from './outlet.ts';
 
@@ -97,6 +98,7 @@ export const openOutbound = (kit: {
       packet.qos = Math.min(packet.qos, link.filters.wanted(topic) ?? packet.qos) as QoS;
       if (packet.qos > 0) packet.messageId = link.outgoing.nextMessageId();
     }
+    gather(client);
     return packet;
   };
 

@@ -1,0 +1,18 @@
+/** A value that is there, or will be. */
+export type Soon<T> = T | Promise<T>;
+
+/** Goes on with a value: at once if it is there. What fails at once is thrown. */
+export const soon = <T, U>(value: Soon<T>, next: (value: T) => Soon<U>): Soon<U> =>
+  value instanceof Promise ? value.then(next) : next(value);
+
+/** Carries out work and tells one of these what came of it: at once if it is there. */
+export const settle = <T>(work: () => Soon<T>, done: (value: T) => void, failed: (error: unknown) => void): void => {
+  let outcome: Soon<T>;
+  try {
+    outcome = work();
+  } catch (error) {
+    return failed(error);
+  }
+  if (outcome instanceof Promise) outcome.then(done, failed);
+  else done(outcome);
+};
