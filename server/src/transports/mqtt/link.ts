@@ -6,6 +6,7 @@ import { ownRights, type OwnRights } from '../../mqtt/rights.ts';
 import type { Subscribed } from '../../mqtt/subscription-index.ts';
 import { soon, type Soon } from '../../soon.ts';
 import { filtersOf } from './aedes.ts';
+import { openBehindRetained, type BehindRetained } from './behind-retained.ts';
 import { openFilters, type Filters } from './filters.ts';
 import { openTurns, type Turns } from './turns.ts';
 
@@ -26,6 +27,7 @@ export interface Link {
   readonly filters: Filters;
   /** The messages that it was offered lately. */
   readonly passed: string[];
+  readonly retained: BehindRetained;
   readonly outgoing: Outgoing;
   readonly incoming: Incoming;
   /** Has it lost its identity? Nothing of it is taken or delivered any more. */
@@ -179,6 +181,7 @@ export const openLink = (
     pubrecs: openTurns(),
     pubrels: openTurns(),
     passed: [],
+    retained: openBehindRetained(),
     outgoing: openOutgoing(unacknowledged),
     incoming: openIncoming(unreleased),
     ended: false,

@@ -80,6 +80,9 @@ export const openOutbound = (kit: {
     const { topic, brokerId } = packet;
     // [MQTT-3.2.0-1] What is kept waits for CONNACK.
     if (!isLetIn(client) && !link.outgoing.byPacket.has(brokerId)) return null;
+    if (isRetained(packet)) link.retained.sent();
+    else if (isNew(link, packet) && link.retained.hold(packet.payload.length, () => void later(link, packet).catch(kit.report)))
+      return null;
     forgetPacket(client, link.passed, brokerId);
     const isFull = backlogOf(client) > maxBacklogBytes || unreadBy(client) > maxBacklog;
     if (isFull || (packet.qos > 0 && link.outgoing.isFull)) {
@@ -101,6 +104,12 @@ export const openOutbound = (kit: {
     gather(client);
     return packet;
   };
+
+  /** aedes marks what it sends because of a subscription, so that it is not taken for a repeat. */
+  const isRetained = ({ brokerId }: AedesPublishPacket): boolean => (brokerId as string | null) === null;
+
+  /** Has it been published just now, and has not waited for the client? */
+  const isNew = (link: Link, packet: AedesPublishPacket): boolean => packet.messageId === undefined && !isOurs(link, packet);
 
   /** Was it sent to this client alone, by the registry, which has decided on it? */
   const isOurs = (link: Link, packet: AedesPublishPacket): boolean =>

@@ -75,6 +75,7 @@ export const persistenceOf = (kit: {
         for await (const publication of retained.matching(filters)) {
           await link.outgoing.room();
           if (!isOpen(link.client)) return;
+          link.retained.add();
           yield { cmd: 'publish', ...publication };
         }
       }
@@ -83,6 +84,7 @@ export const persistenceOf = (kit: {
       link.client.close();
     } finally {
       asked.delete(link);
+      link.retained.end();
     }
   }
 
@@ -122,6 +124,7 @@ export const persistenceOf = (kit: {
       }
       const first = new Set(filters);
       asked.set(link, first);
+      link.retained.begin();
       return Readable.from(retainedPackets(link, first));
     },
 

@@ -1,0 +1,50 @@
+/** Holds back what comes for one client while retained messages are on their way to it, so that what is newer goes out behind them. */
+export interface BehindRetained {
+  /** Retained messages are being read; `end`: no more are. */
+  begin(): void;
+  end(): void;
+  /** One more is on its way; `sent`: one has gone out. */
+  add(): void;
+  sent(): void;
+  /** Keeps this piece of work, about a message of so many bytes, until they have; false if it need not wait, or too much waits already. */
+  hold(bytes: number, work: () => void): boolean;
+}
+
+/** How much may wait: MQTT promises no order between retained messages and others, so the rest need not. */
+const most = 1_000;
+const mostBytes = 1_048_576;
+
+/** Nothing is under way. */
+export const openBehindRetained = (): BehindRetained => {
+  let isReading = false;
+  let underWay = 0;
+  let held: (() => void)[] = [];
+  let heldBytes = 0;
+  const release = (): void => {
+    if (isReading || underWay > 0) return;
+    const all = held;
+    held = [];
+    heldBytes = 0;
+    for (const work of all) work();
+  };
+  return {
+    begin: () => void (isReading = true),
+    end() {
+      isReading = false;
+      release();
+    },
+    add: () => void (underWay += 1),
+    sent() {
+      underWay -= 1;
+      // It goes out a moment after it was let out.
+      if (held.length > 0) setImmediate(release);
+    },
+    hold(bytes, work) {
+      if ((!isReading && underWay === 0 && held.length === 0) || held.length >= most || heldBytes + bytes > mostBytes)
+        return false;
+      held.push(work);
+      heldBytes += bytes;
+      return true;
+    },
+  };
+};
