@@ -197,10 +197,15 @@ onBothStores('MQTT client records (MQTT client reference, section 7)', (registri
   });
 
   it('30: takes JSON and forms, and nothing else', async () => {
-    for (const body of ['{', '[]', '"x"', '{"__proto__":{}}']) {
+    for (const [body, summary] of [
+      ['{', 'the body is not JSON'],
+      ['[]', 'The body must be an object'],
+      ['"x"', 'The body must be an object'],
+      ['{"__proto__":{}}', 'This key is not allowed'],
+    ] as const) {
       const reply = await call('POST', '/api/client', body);
       expect(reply.status, body).to.equal(400);
-      expect(reply.body).to.include({ error: 'E_VALIDATION' });
+      expect(reply.body).to.include({ status: 400, error: 'E_VALIDATION', summary });
     }
     expect((await call('POST', '/api/client', '<a/>', mike, 'text/xml')).status).to.equal(400);
     const form = 'application/x-www-form-urlencoded';

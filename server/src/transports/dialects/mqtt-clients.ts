@@ -1,4 +1,4 @@
-import { RegistryError, type ErrorDetail } from '@rollcall/client/contract';
+import { errors, RegistryError, type ErrorDetail } from '@rollcall/client/contract';
 import { failuresOf, inBody, inQuery } from '../../describe/form.ts';
 import { objectOf as schemaOf, type Json } from '../../describe/schema.ts';
 import { isProperties } from '../../domain/properties.ts';
@@ -91,8 +91,10 @@ const redirected = (url: string): Answer => ({
 export const mqttClients = (redirects: boolean): Dialect => {
   const fail: Dialect['fail'] = (_route, error, url = '') => {
     const { code, status, message, details = [], id } = error;
-    if (code === 'invalid-input')
-      return failure(400, 'E_VALIDATION', message, { rest: { invalidAttributes: byAttribute(details) } });
+    if (code === 'invalid-input') {
+      const summary = message === errors['invalid-input'].message ? (details[0]?.message ?? 'Bad Request') : message;
+      return failure(400, 'E_VALIDATION', summary, { rest: { invalidAttributes: byAttribute(details) } });
+    }
     if (status === 401) {
       if (redirects) return redirected(url);
       return failure(401, 'E_UNAUTHENTICATED', 'Not logged in', { headers: { 'www-authenticate': 'Bearer' } });
