@@ -331,6 +331,22 @@ onBothStores('bad input over MQTT', (registries) => {
     expect(reader.rest.length).to.be.above(total / 2);
   });
 
+  for (const [what, publishers, each, bytes] of [
+    ['large', 40, 60, 1_000],
+    ['small', 8, 2_000, 1],
+  ] as const) {
+    it(`${what} messages that many publish in the same moment reach who reads, all of them`, async () => {
+      const here = topic();
+      const reader = await subscriber(here);
+      const all = await Promise.all(Array.from({ length: publishers }, () => enter()));
+      const packets = Buffer.concat(Array.from({ length: each }, () => generate(publish(here, 'x'.repeat(bytes)))));
+      for (let round = 1; round <= 3; round += 1) {
+        for (const raw of all) raw.write(packets);
+        await until(() => reader.rest.length === round * publishers * each, 10_000);
+      }
+    });
+  }
+
   it('a publisher that does not read its acknowledgements stops being read, and nobody else', async () => {
     const here = topic();
     const raw = await enter();

@@ -5,7 +5,7 @@ import type { MqttQueue } from '../../mqtt/queue.ts';
 import type { Publication } from '../../mqtt/stored-publish.ts';
 import type { QoS } from '../../mqtt/subscription-index.ts';
 import { backlogOf, forgetPacket, isLetIn, offerAgain, unreadBy } from './aedes.ts';
-import { gather } from './gather.ts';
+import { gather, sendGathered } from './gather.ts';
 import type { Link } from './link.ts';
 import type { Told } from './outlet.ts';
 
@@ -84,6 +84,8 @@ export const openOutbound = (kit: {
     else if (isNew(link, packet) && link.retained.hold(packet.payload.length, () => void later(link, packet).catch(kit.report)))
       return null;
     forgetPacket(client, link.passed, brokerId);
+    // What only waits for company is not what the client has not read.
+    if (backlogOf(client) > maxBacklogBytes) sendGathered(client);
     const isFull = backlogOf(client) > maxBacklogBytes || unreadBy(client) > maxBacklog;
     if (isFull || (packet.qos > 0 && link.outgoing.isFull)) {
       // What is kept comes again when the client does.
