@@ -3,7 +3,7 @@ import type { CertificateReference } from '@rollcall/client/contract';
 import { pino } from 'pino';
 import { openAccess } from './access.ts';
 import { openAudit } from './audit.ts';
-import { auditedLogins, openAuditing } from './auditing.ts';
+import { auditedLogins, openAuditing, openLoginNotes } from './auditing.ts';
 import { authenticateWith } from './authenticate.ts';
 import { systemClock, type Clock } from './clock.ts';
 import { completeConfig, type Config } from './config.ts';
@@ -246,8 +246,9 @@ const start = async (
   });
   closers.push(() => audit.close());
   const auditing = openAuditing({ audit, authorities, byLoginName, report });
+  const noteLogin = openLoginNotes(auditing);
   const authenticate = gate.answers(
-    auditedLogins(authenticateWith({ devices, tokens, sessions, authorities, logins, byLoginName }), auditing, byLoginName),
+    auditedLogins(authenticateWith({ devices, tokens, sessions, authorities, logins, byLoginName }), noteLogin, byLoginName),
   );
   const connections = openConnections();
 
@@ -403,6 +404,7 @@ const start = async (
     authorities,
     authenticate,
     mqttPrincipals: access.services.mqttPrincipals,
+    noteLogin,
     trust: access.services.trust,
     pins: access.services.pins,
     clientRegistry: access.services.clientRegistry,

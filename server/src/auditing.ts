@@ -170,27 +170,40 @@ const isPassword = ({ uuid, token, basic = false }: Attempt): boolean =>
 const rememberedMs = 60_000;
 const mostRemembered = 5_000;
 
-/**
- * The same, with the logins that are no call: whoever shows a name and a password with his requests or connections. A wrong one is written each time, a
- * right one once a minute for each address.
- */
+/** How somebody logs in without a call: the action of the audit's entry. */
+export type LoginAction = 'login:password' | 'login:secret' | 'login:certificate';
+
+/** Writes into the audit that somebody has tried to log in; null: it proved nothing. `target`: whom the attempt names, if there is such a one. */
+export type NoteLogin = (
+  action: LoginAction,
+  actor: Actor | null,
+  attempt: { readonly target?: string | undefined; readonly address: string },
+) => Promise<void>;
+
+/** Opens it. An attempt that failed is written each time, one that did not once a minute for each credential and address. */
+export const openLoginNotes = (auditing: Pick<Auditing, 'note'>): NoteLogin => {
+  const noted = new LRUCache<string, true>({ max: mostRemembered, ttl: rememberedMs });
+  return async (action, actor, { target, address }) => {
+    if (actor === null) return auditing.note(action, 'invalid-credentials', null, { target, address });
+    const shown = JSON.stringify([action, actor.uuid, actor.hash, address]);
+    if (noted.has(shown)) return;
+    noted.set(shown, true);
+    await auditing.note(action, 'ok', actor, { target: actor.uuid, address });
+  };
+};
+
+/** The same, with the logins that are no call: whoever shows a name and a password with his requests or connections. */
 export const auditedLogins = (
   authenticate: Authenticate,
-  auditing: Pick<Auditing, 'note'>,
+  note: NoteLogin,
   byLoginName: (loginName: string) => Promise<PrincipalDocument | null>,
 ): Authenticate => {
-  const noted = new LRUCache<string, true>({ max: mostRemembered, ttl: rememberedMs });
   const noting: Authenticate = async (attempt) => {
     const actor = await authenticate(attempt);
     const { uuid, address = '' } = attempt;
     if (typeof uuid !== 'string') return actor;
-    if (actor === null) {
-      const target = (await byLoginName(uuid))?._id;
-      await auditing.note('login:password', 'invalid-credentials', null, { target, address });
-    } else if (!noted.has(`${actor.uuid} ${actor.hash} ${address}`)) {
-      noted.set(`${actor.uuid} ${actor.hash} ${address}`, true);
-      await auditing.note('login:password', 'ok', actor, { target: actor.uuid, address });
-    }
+    const target = actor === null ? (await byLoginName(uuid))?._id : actor.uuid;
+    await note('login:password', actor, { target, address });
     return actor;
   };
   return (attempt) => (isPassword(attempt) ? noting(attempt) : authenticate(attempt));

@@ -1,5 +1,6 @@
 import type { RegistryError } from '@rollcall/client/contract';
 import type { Actor } from './actor.ts';
+import type { NoteLogin } from './auditing.ts';
 import type { Authenticate } from './authenticate.ts';
 import type { Authorities } from './authorities.ts';
 import type { Pins } from './certificates/pins.ts';
@@ -56,6 +57,7 @@ export interface MqttFoundation {
   readonly authorities: Authorities;
   readonly authenticate: Authenticate;
   readonly mqttPrincipals: MqttPrincipals;
+  readonly noteLogin: NoteLogin;
   readonly trust: Trust;
   readonly pins: Pins;
   readonly clientRegistry: ClientRegistry;

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { command } from '../sdk/support/cli.ts';
+import { closeClients, refusalOf } from '../mqtt/support/client.ts';
 import { connectAs, register } from '../support/meshblu.ts';
 import { onBothStores } from '../support/registries.ts';
 import { until } from '../support/until.ts';
@@ -97,6 +98,23 @@ onBothStores('the audit (issue: access control; decisions, section 12)', (regist
     await basic('secret1');
     const doors = (await list({ action: 'login:password', target: id })).map(({ outcome }) => outcome);
     expect(doors).to.deep.equal(['ok', 'invalid-credentials']);
+  });
+
+  it('has good and bad logins of MQTT clients by their secrets', async () => {
+    const { token } = await user('cleo');
+    await call('mqttClients:create', { name: 'phone', clientId: 'cleo-phone', key: 'a-good-key' }, token);
+    const connecting = { clientId: 'cleo-phone', username: 'cleo' };
+    const broker = url.replace('http', 'ws') + '/mqtt';
+    expect(await refusalOf(broker, { ...connecting, password: 'a-bad-key' })).to.equal(4);
+    const bad = await newest('login:secret');
+    expect(bad).to.deep.include({ outcome: 'invalid-credentials', actor: null, address: '127.0.0.1' });
+    expect(await refusalOf(broker, { ...connecting, password: 'a-good-key' })).to.equal(0);
+    expect(await refusalOf(broker, { ...connecting, password: 'a-good-key' })).to.equal(0);
+    const entries = await list({ action: 'login:secret', target: bad.targets[0] });
+    expect(entries.map(({ outcome }) => outcome)).to.deep.equal(['ok', 'invalid-credentials']);
+    expect(entries[0]?.actor).to.include({ uuid: bad.targets[0] });
+    expect(JSON.stringify(entries)).to.not.include('-key');
+    await closeClients();
   });
 
   it('does not write a name that nobody has: it may be a password', async () => {

@@ -52,6 +52,10 @@ onBothStores('MQTT over TLS (access control reference, vectors 124 to 126)', (re
     expect(await refusalOf(broker, { ...(await issue('rogue', 'robot')), clientId: 'rogue' })).to.equal(5);
     expect(await refusalOf(broker, { ...(await issue('trusted', 'person')), clientId: 'person' })).to.equal(5);
     expect(await refusalOf(broker, { ...(await issue('trusted', 'nobody')), clientId: 'nobody' })).to.equal(5);
+    const { body } = await stage.call('audit:list', { action: 'login:certificate' });
+    const told = body['entries'] as { outcome: string; actor: { username: string } | null }[];
+    expect(told.filter(({ outcome }) => outcome === 'ok').map(({ actor }) => actor?.username)).to.deep.equal(['robot']);
+    expect(told.filter(({ outcome }) => outcome === 'invalid-credentials')).to.have.length.of.at.least(2);
 
     await stage.user('both', {}, { grantTypes: ['password', 'certificate'].map((method) => ({ method, isRequired: true })) });
     const both = { ...(await issue('trusted', 'both')), clientId: 'both', username: 'both', password: 'secret1' };

@@ -2,6 +2,7 @@ import type { Actor } from '../actor.ts';
 import type { Pins } from '../certificates/pins.ts';
 import type { Trust } from '../certificates/trust.ts';
 import type { ClientRegistry } from '../client-registry/requests.ts';
+import type { NoteLogin } from '../auditing.ts';
 import type { Authenticate } from '../authenticate.ts';
 import type { Authorities } from '../authorities.ts';
 import { loginNameOf, looksLikeUuid } from '../domain/user.ts';
@@ -68,6 +69,7 @@ export interface LoginKit {
   readonly authorities: Pick<Authorities, 'of' | 'fresh'>;
   readonly devices: Documents<DeviceDocument>;
   readonly mqttPrincipals: MqttPrincipals;
+  readonly noteLogin: NoteLogin;
   readonly trust: Pick<Trust, 'identify' | 'verifier'>;
   readonly pins: Pick<Pins, 'admit'>;
   readonly clientRegistry: Pick<ClientRegistry, 'recordAttempt'>;
@@ -98,7 +100,9 @@ const holderOf = ({
 };
 
 /** Opens it: the rules of the domain model, section 4; the first that applies decides, and nothing falls through after a failure. */
-export const openLogin = ({ authenticate, authorities, devices, mqttPrincipals, trust, pins, clientRegistry }: LoginKit) => {
+export const openLogin = (kit: LoginKit) => {
+  const { authenticate, authorities, devices, mqttPrincipals, noteLogin, trust, pins, clientRegistry } = kit;
+
   const prefixOf = async (uuid: string): Promise<string> => {
     const authority = (await authorities.of(uuid)) ?? (await authorities.fresh(uuid));
     if (authority === null) throw new LoginRefused(5);
@@ -114,6 +118,7 @@ export const openLogin = ({ authenticate, authorities, devices, mqttPrincipals, 
   /** A token or a client record, by its secret. */
   const bySecret = async (principal: MqttPrincipal, secret: string, address: string): Promise<MqttIdentity> => {
     const actor = await mqttPrincipals.verify(principal, secret, address);
+    await noteLogin('login:secret', actor, { target: principal.uuid, address });
     if (actor === null) throw new LoginRefused(4);
     if (principal.state !== 'active') throw new LoginRefused(5);
     return identityOf(actor, principal);
@@ -140,8 +145,9 @@ export const openLogin = ({ authenticate, authorities, devices, mqttPrincipals, 
   };
 
   /** A user, by a certificate alone: whoever has the right name from an authority that nobody trusts is nobody. */
-  const byCertificate = async (shown: ShownCertificate): Promise<MqttIdentity> => {
+  const byCertificate = async (shown: ShownCertificate, address: string): Promise<MqttIdentity> => {
     const found = await certified(shown);
+    await noteLogin('login:certificate', found?.actor ?? null, { address });
     if (found === null) throw new LoginRefused(5);
     const { actor } = found;
     return { uuid: actor.uuid, kind: 'user', actor, prefix: await prefixOf(actor.uuid), owner: actor.uuid, chain: shown.chain };
@@ -158,7 +164,7 @@ export const openLogin = ({ authenticate, authorities, devices, mqttPrincipals, 
   };
 
   const login: MqttLogin = async ({ clientId, username, password, address, certificate }) => {
-    if (certificate !== null && password === undefined) return byCertificate(certificate);
+    if (certificate !== null && password === undefined) return byCertificate(certificate, address);
     if (username === undefined || password === undefined) throw new LoginRefused(4);
     if (looksLikeUuid(username)) return byToken(username, password, address);
     const record = clientId === '' ? null : await mqttPrincipals.byClientId(clientId);
