@@ -154,10 +154,16 @@ export const openPipeline = ({ services, authenticate, limits, auditing, send, a
     const { actor, input } = showsCredentials(operation, shown)
       ? await actingWith(admitted, shown)
       : { actor: admitted, input: shown };
-    const problems = operation.problems(input);
-    if (problems.length > 0) throw new RegistryError('invalid-input', row.refusal?.(problems), { details: problems });
-
     const { as } = call;
+    const problems = operation.problems(input);
+    if (problems.length > 0) {
+      // Over an area of administration the permission is decided first: a stranger learns nothing of what is asked for.
+      const whole = isProperties(input) ? input : {};
+      const isPlace = 'permission' in access && resourceOf(access.permission, whole) !== undefined;
+      if (isPlace) await permitWithoutTarget(actor, as, access, whole);
+      throw new RegistryError('invalid-input', row.refusal?.(problems), { details: problems });
+    }
+
     const request = actor !== null && call.request !== undefined ? { ...call.request, actor: actor.uuid } : null;
     const given = isProperties(input) ? input : {};
     if ('permission' in access && resourceOf(access.permission, given) === undefined) throw wrongPath(access.permission);

@@ -223,6 +223,35 @@ onBothStores('attacks (issue: access control, section 3)', (registries) => {
       expect((await post('/api/users/batch', many)).status).to.equal(400);
     });
 
+    it('that are not right are no answer for whoever may not ask there: the permission is decided first', async () => {
+      const { token } = await user(name('nobody'));
+      const wrong = JSON.stringify({ name: 5, surprise: true });
+      for (const path of ['/api/users', '/api/roles', '/api/client-registry/open', '/api/certificates']) {
+        expect((await post(path, wrong, { ...json, authorization: `Bearer ${token}` })).status, path).to.equal(403);
+        expect((await post(path, wrong, json)).status, path).to.equal(400);
+      }
+      const sockets = overSockets(url);
+      expect((await sockets.call(token, 'roles:create', { name: 5 })).outcome).to.equal('forbidden');
+      expect((await sockets.call(undefined, 'roles:create', { name: 5 })).outcome).to.equal('unauthenticated');
+      expect((await sockets.call(admin, 'roles:create', { name: 5 })).outcome).to.equal('invalid-input');
+      sockets.close();
+    });
+
+    it('that are forms of no form, or forms cut off, are refused as that', async () => {
+      const head = '--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n';
+      const bodies = {
+        '; boundary=x': ['garbage', '--x\r\nContent-Disp', head + 'RC'.repeat(3000), '--y\r\n\r\n--y--'],
+        '': ['x'],
+      };
+      for (const [boundary, texts] of Object.entries(bodies)) {
+        for (const body of texts) {
+          const sent = await post('/api/maintenance/db/restore', body, { 'content-type': `multipart/form-data${boundary}` });
+          expect(sent.status, body.slice(0, 40)).to.equal(400);
+          expect(JSON.parse(sent.text)).to.include({ code: 'VALIDATION' });
+        }
+      }
+    });
+
     it('with another content type are not guessed at', async () => {
       const body = JSON.stringify({ username: name('typed'), password: 'secret1' });
       const types = [
@@ -307,6 +336,20 @@ onBothStores('attacks (issue: access control, section 3)', (registries) => {
       `/api/users/..;/roles`,
       `/api/users/batch/../${id}`,
     ];
+
+    it('with a level that none has are refused as such, whatever is asked there', async () => {
+      for (const path of [
+        '/api/users/../roles',
+        '/api/users/%2e%2e/roles',
+        '/api/users//roles',
+        '//api/users',
+        '/api/roles/+/x',
+      ]) {
+        expect((await send(url, path, { headers: bearer() })).status, path).to.equal(400);
+      }
+      expect((await send(url, '/api/users/x/roles/', { headers: bearer() })).status).to.equal(405);
+      expect((await send(url, '/api/nothing/', { headers: bearer() })).status).to.equal(404);
+    });
 
     it('that are not what they seem lead nowhere, for whoever may do everything and for whoever may do a little', async () => {
       const { id } = await user(name('target'));

@@ -21,7 +21,7 @@ export interface ArchiveFiles {
   /** Makes a new one: it takes the newest one's place, whole, when `write` has ended well. */
   make(write: (file: FileHandle) => Promise<void>): Promise<void>;
   /**
-   * Takes in what somebody sends, and answers the file's name. Fails with `invalid-input` if it is no archive, `too-large`, and as the stream does.
+   * Takes in what somebody sends, and answers the file's name. Fails with `invalid-input` if it is no archive, or the stream breaks off; `too-large`.
    */
   receive(body: Readable): Promise<string>;
   open(path: string): Promise<FileHandle>;
@@ -38,6 +38,15 @@ const noArchive = (message: string): RegistryError =>
   new RegistryError('invalid-input', message, {
     details: [{ path: '/id', rule: 'archive', message: 'an archive that a backup made' }],
   });
+
+/** What comes, as far as it comes. Its end does not end the connection: whoever sent it is still to be answered. */
+async function* chunksOf(body: Readable): AsyncGenerator<Buffer> {
+  try {
+    yield* body.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>;
+  } catch (error) {
+    throw new RegistryError('invalid-input', 'The upload broke off', { cause: error });
+  }
+}
 
 /** Removes what other processes left that ended in the middle. */
 const tidy = async (folder: string, alone: boolean): Promise<void> => {
@@ -113,8 +122,7 @@ export const openArchiveFiles = async (dataDir: string, alone: boolean, mostByte
       const [path] = await create('upload', async (file) => {
         let bytes = 0;
         let first = Buffer.alloc(0);
-        // Whoever sent it is still to be answered.
-        for await (const chunk of body.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+        for await (const chunk of chunksOf(body)) {
           bytes += chunk.length;
           if (bytes > mostBytes) throw new RegistryError('too-large');
           if (first.length < magicBytes) {

@@ -30,7 +30,10 @@ const formLimits = { files: 1, fields: 16, fieldSize: 65_536, parts: 32, headerP
 /** The file in a request: the field `file` of a form, else the body as it is. */
 const fileIn = async (request: FastifyRequest): Promise<Readable> => {
   if (!request.isMultipart()) return request.raw;
-  const part = await request.file();
+  const part = await request.file().catch((error: unknown) => {
+    // Only the form itself can be wrong here: its boundary, its headers, its end.
+    throw new RegistryError('invalid-input', 'This is no form that can be read', { cause: error });
+  });
   if (part?.fieldname !== 'file') throw new RegistryError('invalid-input', 'The form has no field file');
   return part.file;
 };

@@ -108,7 +108,15 @@ const write = (reply: FastifyReply, answer: Answer): FastifyReply => {
 
 const pathOf = ({ url }: FastifyRequest): string => url.split('?', 1)[0] ?? '';
 
-const isAccessControl = (request: FastifyRequest): boolean => pathOf(request).startsWith('/api/');
+const isAccessControl = (request: FastifyRequest): boolean => /^\/+api\//.test(pathOf(request));
+
+/** Is there a level in the path that no path of the access control API has (access control reference, section 5.2)? */
+const isOdd = (request: FastifyRequest): boolean => {
+  const levels = decodeURIComponent(pathOf(request).replaceAll(/%2f/gi, '+')).replace(/\/$/, '').split('/').slice(1);
+  return (
+    isAccessControl(request) && levels.some((level) => level === '' || level === '.' || level === '..' || /[+#]/.test(level))
+  );
+};
 
 /** Answers a request that has no route, in the wire of its neighbours. */
 const answerUnknown = (request: FastifyRequest, reply: FastifyReply, code: ErrorCode): FastifyReply =>
@@ -159,10 +167,7 @@ export const openHttp = async (kit: HttpKit): Promise<Http> => {
   });
 
   // A route takes the handlers that there are when it is loaded.
-  app.setNotFoundHandler((request, reply) => {
-    const isOdd = isAccessControl(request) && /\/\/|%2f/i.test(pathOf(request));
-    return answerUnknown(request, reply, isOdd ? 'invalid-input' : 'not-found');
-  });
+  app.setNotFoundHandler((request, reply) => answerUnknown(request, reply, isOdd(request) ? 'invalid-input' : 'not-found'));
   // A fragment is no part of a request (RFC 9110, section 7.1); the router would take what stands before it.
   app.addHook('onRequest', (request, reply, done) => {
     if (request.url.includes('#')) void answerUnknown(request, reply, 'invalid-input');
@@ -256,7 +261,8 @@ export const openHttp = async (kit: HttpKit): Promise<Http> => {
         url,
         exposeHeadRoute: false,
         config: { dialect } satisfies Spoken,
-        handler: (_request, reply) => write(reply, answer),
+        handler: (request, reply) =>
+          dialect === accessControl && isOdd(request) ? answerUnknown(request, reply, 'invalid-input') : write(reply, answer),
       });
   }
 
