@@ -106,11 +106,18 @@ overBothSurfaces('the client registry (access control reference, 8, vectors 96 t
 
   it('102: a request needs a name and a credential that could be those of a user', async () => {
     await open();
+    const wish = { operation: 'read', context: 'mqtt' };
     expect((await register(name('device'), {})).outcome).to.equal('invalid-input');
     for (const username of ['ab', 'with space', '', 'x'.repeat(200), '-dash'])
       expect((await register(username)).outcome, username).to.equal('invalid-input');
     expect((await register(name('device'), { password: 'four' })).paths).to.deep.equal(['/password']);
-    for (const wrong of [{ roles: 'plant' }, { permissions: [{ resource: 'x' }] }, { context: 5 }, { more: true }])
+    for (const wrong of [
+      { roles: 'plant' },
+      { permissions: [{ resource: 'x' }] },
+      { permissions: [{ ...wish, resource: 'a/#/b' }] },
+      { context: 5 },
+      { more: true },
+    ])
       expect((await register(name('device'), { password: 'secret1', ...wrong })).outcome).to.equal('invalid-input');
   });
 

@@ -73,6 +73,46 @@ overBothSurfaces('roles and permissions (access control reference, 8, vectors 46
     expect(await outcomeOf('users:addRole', { id: one.id, roleId: own?.id })).to.equal('conflict');
   });
 
+  it('what one alone can hold goes to one of two, however many are given it at once', async () => {
+    const [one, other] = [await user(name('first')), await user(name('second'))];
+    const role = await make({});
+    const outcomes = await Promise.all([
+      outcomeOf('users:addRole', { id: one.id, roleId: role.id }),
+      outcomeOf('users:addRole', { id: other.id, roleId: role.id }),
+      outcomeOf('roles:update', { id: role.id, isShared: false }),
+    ]);
+    expect(outcomes).to.include('conflict');
+    const alone = await make({ isShared: false });
+    const users = ['a', 'b'].map((letter) => ({ username: name(letter + '-twin'), password: 'secret1', roles: [alone.id] }));
+    expect(await outcomeOf('users:createBatch', { users })).to.equal('conflict');
+    expect(await outcomeOf('users:createBatch', { users: users.slice(1) })).to.equal('ok');
+    expect(await outcomeOf('users:update', { id: one.id, roles: [alone.id] })).to.equal('conflict');
+  });
+
+  it("a user's own role keeps its name, stays his, and goes when it allows nothing any more", async () => {
+    const { id } = await user(name('owner'), { initialPermissions: [read('/x'), read('/y')] });
+    const rolesOf = async () => (await call('users:get', { id })).body['roles'] as RoleView[];
+    const [own] = await rolesOf();
+    expect(await outcomeOf('roles:update', { id: own?.id, isShared: true })).to.equal('conflict');
+    expect(await outcomeOf('roles:update', { id: own?.id, name: name('mine') })).to.equal('conflict');
+    expect(await outcomeOf('roles:update', { id: own?.id, name: own?.name, permissions: [read('/y')] })).to.equal('ok');
+    const [left] = await permissionsOf(own?.id ?? '');
+    expect(await outcomeOf('roles:removePermission', { id: own?.id, permissionId: left?.id })).to.equal('ok');
+    expect(await rolesOf()).to.deep.equal([]);
+    expect(await outcomeOf('roles:get', { id: own?.id })).to.equal('not-found');
+    await call('users:update', { id, permissions: [read('/z')] });
+    const [again] = await rolesOf();
+    expect(await outcomeOf('roles:update', { id: again?.id, permissions: [] })).to.equal('ok');
+    expect(await rolesOf()).to.deep.equal([]);
+  });
+
+  it('roles are found by several names as by one: in any case, by the other name of the first one too', async () => {
+    const role = await make({});
+    const names = [role.name.toUpperCase(), 'connectware-admin'];
+    const found = (await call('roles:page', { names })).body['roles'] as RoleView[];
+    expect(found.map((one) => one.name)).to.have.members([role.name, 'registry-admin']);
+  });
+
   it('53, 54, 55, 56, 57: single permissions are added once, read, changed in all but their context, and taken', async () => {
     const [role, other] = [await make({}), await make({ permissions: [read('/other')] })];
     const added = { id: role.id, ...read('/api/users/#') };

@@ -3,6 +3,7 @@ import { readCertificate } from '../certificates/describe.ts';
 import { readPem } from '../certificates/pem.ts';
 import { readCertificateRequest } from '../certificates/request.ts';
 import { passwordProblems } from '../domain/password-policy.ts';
+import { resourceProblems } from '../domain/permissions.ts';
 import { awaitedName } from '../domain/registration.ts';
 import { refuseProblems, usernameProblems } from '../domain/user.ts';
 import type { Implementation, Services } from '../implement.ts';
@@ -44,6 +45,7 @@ export const clientRegistry: Implementation['clientRegistry'] = {
         ? [{ path: '/password', rule: 'required', message: 'a password or a certificate request is needed' }]
         : []),
       ...(password === undefined || csr !== undefined ? [] : passwordProblems(config.passwordPolicy, password, '/password')),
+      ...resourceProblems(permissions, '/permissions'),
     ]);
     const credential =
       csr === undefined ? { password: password ?? '' } : { publicKey: await readCertificateRequest(csr, username, '/csr') };

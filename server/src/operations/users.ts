@@ -53,14 +53,15 @@ const rolesOf = async (ids: readonly string[], path: string, { roles }: Services
   return found.filter((role) => role !== null);
 };
 
-/** One that is not shared can be given to a single user. */
-const checkShared = async (roles: readonly RoleDocument[], uuid: string | null, { store }: Services): Promise<void> => {
-  for (const role of roles) {
-    if (role.isShared || (role.ownerUuid !== undefined && role.ownerUuid === uuid)) continue;
-    const holder = await store
-      .collection('principals')
-      .findOne({ roleIds: role._id, ...present, ...(uuid !== null && { _id: { $ne: uuid } }) });
-    if (role.ownerUuid !== undefined || holder !== null)
+/** A role that is not shared can be given to a single user. Asked while nobody else on this node changes who holds what. */
+const checkShared = async (given: readonly Pick<PrincipalDocument, '_id' | 'roleIds'>[], { roles, store }: Services) => {
+  for (const id of new Set(given.flatMap(({ roleIds }) => roleIds))) {
+    const role = await roles.fresh(id);
+    if (role === null || role.isShared) continue;
+    const uuids = given.filter(({ roleIds }) => roleIds.includes(id)).map(({ _id }) => _id);
+    const isOwn = role.ownerUuid !== undefined && uuids.every((uuid) => uuid === role.ownerUuid);
+    const holder = await store.collection('principals').findOne({ roleIds: id, ...present, _id: { $nin: uuids } });
+    if (!isOwn && (role.ownerUuid !== undefined || uuids.length > 1 || holder !== null))
       throw new RegistryError('conflict', 'A role that is not shared belongs to a single user');
   }
 };
@@ -129,7 +130,6 @@ const planOf = async (input: NewUser, index: number, path: string, call: Called,
   const certificates = known?.certificates ?? pinsOf(input.certificates, `${path}/certificates`, call.now());
   const held = await rolesOf(roleIds, `${path}/roles`, call);
   await mayGive(call, [...permissionsOf(held), ...initialPermissions]);
-  await checkShared(held, null, call);
   const _id = known?.id ?? call.ids.uuid('users:create', call.request, index);
   const other = await call.users.byLoginName(username);
   if (other !== null && other._id !== _id) throw nameTaken(path);
@@ -162,7 +162,13 @@ const planOf = async (input: NewUser, index: number, path: string, call: Called,
 const create = async (plans: readonly Plan[], call: Called): Promise<readonly PrincipalDocument[]> => {
   const affected = plans.map(({ principal }) => principal._id);
   return call.users.changing(
-    async () => ({ losing: [], affected }),
+    async () => {
+      await checkShared(
+        plans.map(({ principal }) => principal),
+        call,
+      );
+      return { losing: [], affected };
+    },
     () => call.users.create(plans, call.request),
   );
 };
@@ -265,7 +271,6 @@ export const users: Implementation['users'] = {
       call,
       given.flatMap(({ permissions }) => permissions),
     );
-    if (shared !== undefined) await checkShared(shared, id, call);
     // Whoever sets how somebody logs in can become him.
     const held = await call.authorities.rolesOf(before, true);
     const weakens = disabled === false || disableMfa === true || enforced === false;
@@ -295,6 +300,7 @@ export const users: Implementation['users'] = {
     const after = await call.users.changing(
       async () => {
         const now = await userOf(id, call);
+        if (shared !== undefined) await checkShared([{ _id: id, roleIds: shared.map(({ _id }) => _id) }], call);
         const roles = await call.authorities.rolesOf(changed(now, now.privateRoleId), true);
         const own = wanted === undefined ? undefined : { permissions: numbered(wanted, [], () => '') };
         const next = roles.flatMap((role) => (role._id === now.privateRoleId && own !== undefined ? [] : [role]));
@@ -402,9 +408,11 @@ export const users: Implementation['users'] = {
     const role = await call.roles.fresh(roleId);
     if (role === null) throw new RegistryError('not-found');
     await mayGive(call, role.permissions);
-    await checkShared([role], id, call);
     await call.users.changing(
-      async () => ({ losing: [], affected: [id] }),
+      async () => {
+        await checkShared([{ _id: id, roleIds: [roleId] }], call);
+        return { losing: [], affected: [id] };
+      },
       () =>
         revise(
           id,
