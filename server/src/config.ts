@@ -155,6 +155,18 @@ export const settings = {
     text,
   ),
   mqttsKeyFile: setting('ROLLCALL_MQTTS_KEY_FILE', none, 'PEM file with the private key of that certificate.', text),
+  mqttSessionLevels: setting(
+    'ROLLCALL_MQTT_SESSION_LEVELS',
+    2_000_000,
+    'How many levels the filters of MQTT sessions that outlive their clients may have in all; a session counts as one more. About 250 bytes of memory each.',
+    whole(0, 100_000_000),
+  ),
+  mqttSessionLevelsPerOwner: setting(
+    'ROLLCALL_MQTT_SESSION_LEVELS_PER_OWNER',
+    200_000,
+    'The same for the sessions of one owner.',
+    whole(0, 100_000_000),
+  ),
   mqttRetained: setting(
     'ROLLCALL_MQTT_RETAINED',
     100_000,

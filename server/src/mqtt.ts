@@ -76,6 +76,8 @@ export interface MqttFoundation {
     | 'mqttsCertFile'
     | 'mqttsKeyFile'
     | 'origins'
+    | 'mqttSessionLevels'
+    | 'mqttSessionLevelsPerOwner'
     | 'mqttRetained'
     | 'mqttRetainedBytes'
     | 'mqttRetainedPerOwner'
@@ -120,6 +122,7 @@ export const openMqtt = async (foundation: MqttFoundation): Promise<Mqtt> => {
     feed,
     node: node.id,
     others,
+    bounds: { levels: config.mqttSessionLevels, levelsPerOwner: config.mqttSessionLevelsPerOwner },
     now,
     exists,
     taken: (clientId, link) => broker.taken(clientId, link),

@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import { isDuplicateKey } from '../store/duplicate-key.ts';
 import type { MqttQueueDocument } from '../store/collections.ts';
 import type { Store } from '../store/port.ts';
@@ -42,6 +43,9 @@ const most = 1_000;
 /** How often it is counted anew whether a full session has room again, in milliseconds. */
 const recountMs = 1_000;
 
+/** Of how many sessions it is known how much waits. */
+const mostCounted = 20_000;
+
 /** Opens the queues. `node` tells the messages of nodes apart that come in the same millisecond. */
 export const openMqttQueue = (options: {
   readonly store: Store;
@@ -51,7 +55,7 @@ export const openMqttQueue = (options: {
   const { store, node, now } = options;
   const rows = store.collection('mqtt-queue');
   const incoming = store.collection('mqtt-incoming');
-  const lengths = new Map<string, Promise<number>>();
+  const lengths = new LRUCache<string, Promise<number>>({ max: mostCounted });
   let last = 0;
   let counter = 0;
 
@@ -83,7 +87,7 @@ export const openMqttQueue = (options: {
   };
 
   /** When it was last counted how much waits for a session that has as much as it may. */
-  const counted = new Map<string, number>();
+  const counted = new LRUCache<string, number>({ max: mostCounted });
   /** Other nodes may have taken something. */
   const hasRoomNow = async (client: string): Promise<boolean> => {
     if (now() - (counted.get(client) ?? 0) < recountMs) return false;

@@ -3,7 +3,7 @@ import type { Change, Feed } from '../delivery/feed.ts';
 import { isDuplicateKey } from '../store/duplicate-key.ts';
 import type { MqttSessionDocument, StoredPublish } from '../store/collections.ts';
 import type { Store } from '../store/port.ts';
-import { openSubscriptionIndex, type QoS, type Subscribed } from './subscription-index.ts';
+import { levelsOf, openSubscriptionIndex, type QoS, type Subscribed } from './subscription-index.ts';
 
 /** A connection that asks for the session of its client id. */
 export interface Claim {
@@ -33,6 +33,8 @@ export interface MqttSessions {
   subscribe(clientId: string, link: string, subscriptions: readonly Subscribed[]): Promise<void>;
   /** The sessions for which a message with this topic waits: those that outlive their connections and subscribe to it with QoS 1 or 2. */
   match(topic: string): ReadonlyMap<string, QoS>;
+  /** May the sessions of this owner that outlive their connections have so many more levels in their filters? */
+  admits(uuid: string, levels: number): boolean;
   /** Is a client with this session there, on any node? Only of sessions that outlive their connection. */
   isConnected(clientId: string): boolean;
   /** Ends a session with all that waits for it. */
@@ -46,8 +48,26 @@ export interface MqttSessions {
   close(): void;
 }
 
+/** What is in memory of each session. */
+interface Known {
+  readonly rev: number;
+  readonly connected: boolean;
+  readonly uuid: string;
+  readonly weight: number;
+}
+
 /** How many sessions that outlive their connections one principal or device may have. */
 const most = 10_000;
+
+/** How much a session takes in the memory of every node, in levels of filters: itself counts as one. */
+const weightOf = ({ clean, subscriptions }: MqttSessionDocument): number =>
+  clean ? 0 : subscriptions.reduce((sum, { topic }) => sum + levelsOf(topic), 1);
+
+/** How many levels the filters of sessions that outlive their connections may have: those of one owner, and all. */
+export interface SessionBounds {
+  readonly levelsPerOwner: number;
+  readonly levels: number;
+}
 
 /**
  * Opens them. `others` is false where this is the only process: then a clean session without a will is nobody else's business and not
@@ -58,23 +78,41 @@ export const openMqttSessions = async (options: {
   readonly feed: Pick<Feed, 'subscribe' | 'onResync'>;
   readonly node: string;
   readonly others: boolean;
+  readonly bounds: SessionBounds;
   readonly now: () => number;
   /** Somebody who may not be here any more has no claim to a client id. */
   readonly exists: (uuid: string) => Promise<boolean>;
   readonly taken: (clientId: string, link: string | undefined) => void;
   readonly report: (error: unknown) => void;
 }): Promise<MqttSessions> => {
-  const { store, feed, node, others, now } = options;
+  const { store, feed, node, others, bounds, now } = options;
   const rows = store.collection('mqtt-sessions');
   const index = openSubscriptionIndex();
-  const known = new Map<string, { readonly rev: number; readonly connected: boolean }>();
+  const known = new Map<string, Known>();
+  const byOwner = new Map<string, number>();
+  let all = 0;
+  const count = ({ uuid, weight }: Known, sign: 1 | -1): void => {
+    const sum = (byOwner.get(uuid) ?? 0) + sign * weight;
+    if (sum === 0) byOwner.delete(uuid);
+    else byOwner.set(uuid, sum);
+    all += sign * weight;
+  };
+  const admits = (uuid: string, levels: number): boolean =>
+    all + levels <= bounds.levels && (byOwner.get(uuid) ?? 0) + levels <= bounds.levelsPerOwner;
 
-  const see = ({ _id, rev, clean, link, subscriptions }: MqttSessionDocument): void => {
-    if (rev <= (known.get(_id)?.rev ?? 0)) return;
-    known.set(_id, { rev, connected: link !== undefined });
+  const see = (session: MqttSessionDocument): void => {
+    const { _id, rev, uuid, clean, link, subscriptions } = session;
+    const before = known.get(_id);
+    if (rev <= (before?.rev ?? 0)) return;
+    const seen = { rev, connected: link !== undefined, uuid, weight: weightOf(session) };
+    if (before !== undefined) count(before, -1);
+    count(seen, 1);
+    known.set(_id, seen);
     index.set(_id, clean ? [] : subscriptions.filter(({ qos }) => qos > 0));
   };
   const forget = (clientId: string): void => {
+    const before = known.get(clientId);
+    if (before !== undefined) count(before, -1);
     known.delete(clientId);
     index.set(clientId, []);
   };
@@ -151,6 +189,7 @@ export const openMqttSessions = async (options: {
           await remove(before);
           continue;
         }
+        if (before === null && !clean && !admits(uuid, 1)) throw new RegistryError('busy');
         if (before === null && !clean && (await rows.countDocuments({ uuid, clean }, { limit: most })) >= most)
           throw new RegistryError('busy');
         if (clean && will === undefined && !others) return { present: false, subscriptions: [] };
@@ -166,6 +205,7 @@ export const openMqttSessions = async (options: {
     subscribe: (clientId, link, subscriptions) =>
       revise(clientId, link, (session) => ({ ...session, subscriptions: [...subscriptions] })),
     match: (topic) => index.match(topic),
+    admits,
     isConnected: (clientId) => known.get(clientId)?.connected === true,
     remove,
     elsewhere: (nodes) => rows.find({ node: nodes === undefined ? { $exists: true, $ne: node } : { $in: [...nodes] } }),

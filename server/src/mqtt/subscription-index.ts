@@ -74,6 +74,9 @@ export const openSubscriptionIndex = (): SubscriptionIndex => {
   };
 };
 
+/** How many levels a filter has: each takes memory where it is looked for. */
+export const levelsOf = (filter: string): number => filter.split('/').length;
+
 /** Does this filter match this topic (MQTT 3.1.1, section 4.7)? */
 export const matches = (filter: string, topic: string): boolean => {
   // A wildcard in front does not match the broker's own topics (section 4.7.2).

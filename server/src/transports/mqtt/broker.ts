@@ -16,7 +16,7 @@ import type { Retained } from '../../mqtt/retained.ts';
 import { isDeviceTopic, isJobTopic, isTopic, publishedTopic, type JobTopic } from '../../mqtt/rights.ts';
 import type { MqttSessions } from '../../mqtt/sessions.ts';
 import { publicationOf, stored, type Publication } from '../../mqtt/stored-publish.ts';
-import type { QoS } from '../../mqtt/subscription-index.ts';
+import { levelsOf, type QoS } from '../../mqtt/subscription-index.ts';
 import { settle, soon, type Soon } from '../../soon.ts';
 import { clientOf, isLetIn, isOpen, letIn, pause, waitAtMost } from './aedes.ts';
 import { gather, sendGathered } from './gather.ts';
@@ -392,6 +392,8 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
     if (link.ended) throw new RegistryError('unauthenticated');
     if (topic === sessionMark || !isTopic(topic, maxTopicBytes) || topic.startsWith('$share/')) return false;
     const { identity, own, connection } = link;
+    const isStored = link.keeps && isLetIn(link.client) && !link.filters.has(topic);
+    if (isStored && !sessions.admits(identity.actor.uuid, levelsOf(topic))) return false;
     if (!link.filters.reserve(topic)) return false;
     // [MQTT-3.1.2-4] What a session subscribes to was granted; each delivery asks for the right, which may come back.
     let granted = !isLetIn(link.client);

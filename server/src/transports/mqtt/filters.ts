@@ -1,4 +1,4 @@
-import { matches, type QoS, type Subscribed } from '../../mqtt/subscription-index.ts';
+import { levelsOf, matches, type QoS, type Subscribed } from '../../mqtt/subscription-index.ts';
 
 /** What one client subscribes to. */
 export interface Filters {
@@ -24,8 +24,10 @@ const mostCharacters = 262_144;
  * match it, and many deep ones that overlap would make it slow for everybody.
  */
 const freeLevels = 8;
-const mostLevels = 1_000;
-const levelsOf = (filter: string): number => (filter.includes('+') ? Math.max(0, filter.split('/').length - freeLevels) : 0);
+const mostWildLevels = 1_000;
+/** And all of them together, each level of which takes memory. */
+const mostLevels = 10_000;
+const wildLevelsOf = (filter: string): number => (filter.includes('+') ? Math.max(0, levelsOf(filter) - freeLevels) : 0);
 /** Topics of which it is known by heart what the client wants. */
 const mostKnown = 1_000;
 
@@ -35,9 +37,11 @@ export const openFilters = (delivering: () => readonly string[]): Filters => {
   const asked = new Set<string>();
   const known = new Map<string, QoS | undefined>();
   let characters = 0;
+  let wildLevels = 0;
   let levels = 0;
   const count = (filter: string, sign: 1 | -1): void => {
     characters += sign * filter.length;
+    wildLevels += sign * wildLevelsOf(filter);
     levels += sign * levelsOf(filter);
   };
 
@@ -56,7 +60,7 @@ export const openFilters = (delivering: () => readonly string[]): Filters => {
     reserve(filter) {
       if (granted.has(filter) || asked.has(filter)) return true;
       if (granted.size + asked.size >= most || characters + filter.length > mostCharacters) return false;
-      if (levels + levelsOf(filter) > mostLevels) return false;
+      if (wildLevels + wildLevelsOf(filter) > mostWildLevels || levels + levelsOf(filter) > mostLevels) return false;
       asked.add(filter);
       count(filter, 1);
       return true;
