@@ -1,10 +1,8 @@
-import { X509Certificate, createPublicKey, randomUUID } from 'node:crypto';
+import { X509Certificate, createPublicKey } from 'node:crypto';
 import { expect } from 'chai';
-import { createRegistry, type Registry } from '@rollcall/server';
 import { connectRaw } from '../support/meshblu.ts';
-import { mongodUri } from '../support/mongod.ts';
 import { closeClients, connectMqtt } from '../mqtt/support/client.ts';
-import { onBothStores } from '../support/registries.ts';
+import { onBothStores, onTwoNodes } from '../support/registries.ts';
 import { until } from '../support/until.ts';
 import { askHttp } from './support/letter.ts';
 import { makeRequest, openOpenssl, type Openssl } from './support/openssl.ts';
@@ -537,31 +535,7 @@ onBothStores(
   },
 );
 
-describe('the client registry of two nodes', function () {
-  this.timeout(60_000);
-  let nodes: Registry[] = [];
-  before(async function () {
-    const found = await mongodUri();
-    if ('skip' in found) {
-      this.test!.title = `skipped: ${found.skip}`;
-      return this.skip();
-    }
-    const database = new URL(found.uri);
-    database.pathname = `/rollcall_${randomUUID().slice(0, 8)}`;
-    const settings = {
-      mongodbUrl: String(database),
-      dataDir: ':memory:',
-      port: 0,
-      logLevel: 'error',
-      adminPassword: 'secret-of-admin',
-    } as const;
-    const shared = { pepper: 'im-a-pepper', secret: 'a secret of the tests', callsPerMinute: 0 };
-    nodes = await Promise.all([createRegistry({ ...settings, ...shared }), createRegistry({ ...settings, ...shared })]);
-  });
-  after(async () => {
-    for (const node of nodes) await node.close();
-  });
-
+onTwoNodes('the client registry of two nodes', { adminPassword: 'secret-of-admin' }, (nodes) => {
   it('is open and closed on both, and who asked by the one is told what was granted by the other', async () => {
     const [one = '', other = ''] = nodes.map(({ url }) => url);
     const ask = async (url: string, path: string, body: object, token?: string) => {

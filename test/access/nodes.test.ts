@@ -1,32 +1,11 @@
-import { randomUUID } from 'node:crypto';
-import { createRegistry, type Registry } from '@rollcall/server';
 import { expect } from 'chai';
 import { connectRaw } from '../support/meshblu.ts';
-import { mongodUri } from '../support/mongod.ts';
+import { onTwoNodes } from '../support/registries.ts';
 import { until } from '../support/until.ts';
 
 const adminPassword = 'admin-of-the-tests';
 
-describe('logins on two nodes of one MongoDB', function () {
-  this.timeout(60_000);
-  let nodes: Registry[] = [];
-  before(async function () {
-    const found = await mongodUri();
-    if ('skip' in found) {
-      this.test!.title = `skipped: ${found.skip}`;
-      return this.skip();
-    }
-    const database = new URL(found.uri);
-    database.pathname = `/rollcall_${randomUUID().slice(0, 8)}`;
-    const settings = { mongodbUrl: String(database), dataDir: ':memory:', port: 0, logLevel: 'error', adminPassword } as const;
-    const shared = { pepper: 'im-a-pepper', secret: 'a secret of the tests' };
-    // Both at once: one first administrator is made.
-    nodes = await Promise.all([createRegistry({ ...settings, ...shared }), createRegistry({ ...settings, ...shared })]);
-  });
-  after(async () => {
-    for (const node of nodes) await node.close();
-  });
-
+onTwoNodes('logins on two nodes of one MongoDB', { adminPassword }, (nodes) => {
   it('end on every node before the answer, know the same first administrator, and tell of changes everywhere', async () => {
     const [first = { url: '' }, second = { url: '' }] = nodes;
     const ask = async (url: string, method: string, path: string, token?: string, body?: object) => {

@@ -1,7 +1,5 @@
-import { randomUUID } from 'node:crypto';
-import { createRegistry, type Registry } from '@rollcall/server';
 import { expect } from 'chai';
-import { mongodUri } from '../support/mongod.ts';
+import { onTwoNodes } from '../support/registries.ts';
 import { until } from '../support/until.ts';
 import { overBothSurfaces } from './support/suites.ts';
 import { overHttp } from './support/surfaces.ts';
@@ -52,25 +50,7 @@ overBothSurfaces('what is kept of a user', ({ call, login, user, name }) => {
   });
 });
 
-describe('what two nodes keep of a user', function () {
-  this.timeout(60_000);
-  let nodes: Registry[] = [];
-  before(async function () {
-    const found = await mongodUri();
-    if ('skip' in found) {
-      this.test!.title = `skipped: ${found.skip}`;
-      return this.skip();
-    }
-    const database = new URL(found.uri);
-    database.pathname = `/rollcall_${randomUUID().slice(0, 8)}`;
-    const settings = { mongodbUrl: String(database), dataDir: ':memory:', port: 0, logLevel: 'error' } as const;
-    const shared = { pepper: 'im-a-pepper', secret: 'a secret of the tests', adminPassword: 'admin-of-the-tests' };
-    nodes = [await createRegistry({ ...settings, ...shared }), await createRegistry({ ...settings, ...shared })];
-  });
-  after(async () => {
-    for (const node of nodes) await node.close();
-  });
-
+onTwoNodes('what two nodes keep of a user', { adminPassword: 'admin-of-the-tests' }, (nodes) => {
   it('is the same: a login of the one is seen by the other soon, its end before the answer', async () => {
     const [one, other] = nodes.map(({ url }) => overHttp(url));
     if (one === undefined || other === undefined) throw new Error('two nodes');

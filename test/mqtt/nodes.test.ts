@@ -1,46 +1,19 @@
-import { randomUUID } from 'node:crypto';
-import { createRegistry, type Registry } from '@rollcall/server';
 import { expect } from 'chai';
 import { connectAs, register } from '../support/meshblu.ts';
-import { mongodUri } from '../support/mongod.ts';
+import { onTwoNodes } from '../support/registries.ts';
 import { until } from '../support/until.ts';
 import { closeClients, connectMqtt, refusalOf } from './support/client.ts';
 import { adminPassword, openStage, type Stage } from './support/ground.ts';
 import { ask, basic } from './support/http.ts';
 
-describe('MQTT on two nodes of one MongoDB', function () {
-  this.timeout(60_000);
-  const nodes: Registry[] = [];
+onTwoNodes('MQTT on two nodes of one MongoDB', { mqttPort: 0, adminPassword, mqttRetainedPerOwner: 3 }, (nodes) => {
   let brokers: string[] = [];
   let stage: Stage;
-  before(async function () {
-    const found = await mongodUri();
-    if ('skip' in found) {
-      this.test!.title = `skipped: ${found.skip}`;
-      return this.skip();
-    }
-    const database = new URL(found.uri);
-    database.pathname = `/rollcall_${randomUUID().slice(0, 8)}`;
-    const settings = {
-      mongodbUrl: String(database),
-      dataDir: ':memory:',
-      port: 0,
-      mqttPort: 0,
-      logLevel: 'error',
-      adminPassword,
-      callsPerMinute: 0,
-      mqttRetainedPerOwner: 3,
-      pepper: 'im-a-pepper',
-      secret: 'a secret of the tests',
-    } as const;
-    for (let n = 0; n < 2; n += 1) nodes.push(await createRegistry(settings));
+  before(async () => {
     brokers = nodes.map(({ mqtt }) => mqtt[0] ?? '');
     stage = await openStage(nodes[0]?.url ?? '');
     await stage.user('anna', { 'plant/#': 'readWrite' });
     await stage.user('bert', { 'plant/#': 'readWrite' });
-  });
-  after(async () => {
-    for (const node of nodes) await node.close();
   });
   afterEach(closeClients);
 

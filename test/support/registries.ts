@@ -128,3 +128,27 @@ export const onBothStores = (title: string, suite: (registries: Registries) => v
     });
   }
 };
+
+/** A suite on two nodes of one MongoDB, which start at once; pending with the reason where there is none. `nodes` are there when its tests run. */
+export const onTwoNodes = (title: string, options: Partial<Config>, suite: (nodes: readonly Registry[]) => void): void => {
+  describe(title, function () {
+    this.timeout(60_000);
+    const nodes: Registry[] = [];
+    let place: Place | undefined;
+    before(async function () {
+      const found = await mongodUri();
+      if ('skip' in found) {
+        this.test!.title = `skipped: ${found.skip}`;
+        return this.skip();
+      }
+      place = mongodb(found.uri);
+      const settings = { ...quiet, ...place.settings, ...options };
+      nodes.push(...(await Promise.all([createRegistry(settings), createRegistry(settings)])));
+    });
+    after(async () => {
+      for (const node of nodes) await node.close();
+      await place?.remove();
+    });
+    suite(nodes);
+  });
+};
