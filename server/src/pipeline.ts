@@ -159,7 +159,7 @@ export const openPipeline = ({ services, authenticate, limits, auditing, send, a
     if (problems.length > 0) {
       // Over an area of administration the permission is decided first: a stranger learns nothing of what is asked for.
       const whole = isProperties(input) ? input : {};
-      const isPlace = 'permission' in access && resourceOf(access.permission, whole) !== undefined;
+      const isPlace = 'permission' in access && (actor === null || resourceOf(access.permission, whole) !== undefined);
       if (isPlace) await permitWithoutTarget(actor, as, access, whole);
       throw new RegistryError('invalid-input', row.refusal?.(problems), { details: problems });
     }

@@ -233,6 +233,7 @@ onBothStores('attacks (issue: access control, section 3)', (registries) => {
       const sockets = overSockets(url);
       expect((await sockets.call(token, 'roles:create', { name: 5 })).outcome).to.equal('forbidden');
       expect((await sockets.call(undefined, 'roles:create', { name: 5 })).outcome).to.equal('unauthenticated');
+      expect((await sockets.call(undefined, 'users:get', {})).outcome).to.equal('unauthenticated');
       expect((await sockets.call(admin, 'roles:create', { name: 5 })).outcome).to.equal('invalid-input');
       sockets.close();
     });

@@ -21,6 +21,7 @@ const refused = [
   ['the key prototype', '{"a" : {"prototype" : 1}}', 'forbiddenKey', '/a/prototype'],
   ['the key toJSON', '{"a":1,"toJSON":1}', 'forbiddenKey', '/toJSON'],
   ['the key _bsontype', '{"_bsontype":"ObjectID"}', 'forbiddenKey', '/_bsontype'],
+  ['a key twice', '{"a":[{"b":1,"\\u0062":2}]}', 'duplicateKey', ''],
   ['the empty key', '{"":1}', 'forbiddenKey', '/'],
   ['a key with NUL', '{"a\\u0000b":1}', 'forbiddenKey', '/a\0b'],
   ['an escaped __proto__', '{"\\u005f_proto__":1}', 'forbiddenKey', '/__proto__'],

@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import { expect } from 'chai';
 import { readPacket, Rejected } from '@rollcall/server/internal/transports/socket/packet';
-import { maxDepth, scan } from '@rollcall/server/internal/transports/socket/scan';
+import { maxDepth, scan, twice } from '@rollcall/server/internal/transports/socket/scan';
 import fc from 'fast-check';
 
 type Rule = 'maxDepth' | 'forbiddenKey' | 'number' | 'surrogate';
@@ -96,15 +96,28 @@ describe('the scan of a JSON text', () => {
       fc.property(json, (input) => {
         const value: unknown = JSON.parse(input);
         const rules = broken(value);
-        const finding = scan(input, maxDepth);
-        seen.set(finding?.rule ?? 'none', (seen.get(finding?.rule ?? 'none') ?? 0) + 1);
-        expect(finding !== null).to.equal(rules.size > 0);
-        if (finding) expect([...rules]).to.include(finding.rule);
+        const scanned = scan(input, maxDepth);
+        const rule = typeof scanned === 'number' ? 'none' : scanned.rule;
+        seen.set(rule, (seen.get(rule) ?? 0) + 1);
+        if (typeof scanned !== 'number') expect([...rules]).to.include(rule);
+        else expect([rules.size, twice(scanned, value)]).to.deep.equal([0, null]);
         return true;
       }),
       { numRuns: 3000 },
     );
     expect([...seen.keys()]).to.include.members(['none', 'maxDepth', 'forbiddenKey', 'number', 'surrogate']);
+  });
+
+  it('counts the keys, so that one that an object has twice is found', () => {
+    const repeated = fc.tuple(json, literal(text), fc.array(literal(text), { maxLength: 3 }), space);
+    fc.assert(
+      fc.property(repeated, ([value, name, others, gap]) => {
+        const entries = [name, ...others, name].map((one) => `${one}${gap}:${value}`);
+        const scanned = scan(`[1,{${entries.join(',')}}]`, maxDepth);
+        if (typeof scanned !== 'number') return;
+        expect(twice(scanned, JSON.parse(`[1,{${entries.join(',')}}]`))).to.include({ rule: 'duplicateKey' });
+      }),
+    );
   });
 
   it('points at what it found', () => {

@@ -1,6 +1,6 @@
 import type { ErrorDetail } from '@rollcall/client/contract';
 import * as json from './json-text.ts';
-import { maxDepth, scan } from './scan.ts';
+import { maxDepth, scan, twice } from './scan.ts';
 import type { Finding } from './scan.ts';
 
 /** Socket.IO packet types that the registry takes (Socket.IO protocol 5, "Packet encoding"); the others are binary, or the server's. */
@@ -45,9 +45,17 @@ const parse = (text: string): unknown => {
   }
 };
 
+/** What is written there, or what of it the rules refuse. */
+const read = (text: string, depth: number): { readonly value: unknown } | Finding => {
+  const scanned = scan(text, depth);
+  if (typeof scanned !== 'number') return scanned;
+  const value = parse(text);
+  return twice(scanned, value) ?? { value };
+};
+
 const guarded = (text: string, depth: number): unknown => {
-  const finding = scan(text, depth);
-  return finding ? refuse(finding.rule) : parse(text);
+  const given = read(text, depth);
+  return 'rule' in given ? refuse(given.rule) : given.value;
 };
 
 /** The first element of a JSON list, if it is text: the name of an event that will not be parsed. */
@@ -62,9 +70,9 @@ const toDetail = ({ rule, message, steps }: Finding): ErrorDetail => {
 };
 
 const event = (id: number | undefined, text: string): Packet => {
-  const finding = scan(text, maxDepth + 1);
-  if (finding && id === undefined) return refuse(finding.rule);
-  const data = finding ? [firstText(text), new Rejected([toDetail(finding)])] : parse(text);
+  const given = read(text, maxDepth + 1);
+  if ('rule' in given && id === undefined) return refuse(given.rule);
+  const data = 'rule' in given ? [firstText(text), new Rejected([toDetail(given)])] : given.value;
   if (!Array.isArray(data) || typeof data[0] !== 'string' || reserved.has(data[0])) return refuse('not an event');
   return id === undefined ? { type: packetTypes.event, nsp: '/', data } : { type: packetTypes.event, nsp: '/', id, data };
 };

@@ -11,7 +11,7 @@ const forbiddenLengths = [...forbidden].reduce((bits, { length }) => bits | (1 <
 
 /** The first thing in a JSON text that the rules refuse. */
 export interface Finding {
-  readonly rule: 'maxDepth' | 'forbiddenKey' | 'number' | 'surrogate';
+  readonly rule: 'maxDepth' | 'forbiddenKey' | 'number' | 'surrogate' | 'duplicateKey';
   readonly message: string;
   /** Steps of a JSON Pointer from the root of the text, each with its slash. */
   readonly steps: readonly string[];
@@ -22,6 +22,7 @@ const messages = {
   forbiddenKey: 'This key is not allowed',
   number: 'Not a finite number, or an integer that a double cannot hold exactly',
   surrogate: 'Contains half of a surrogate pair',
+  duplicateKey: 'An object has the same key twice',
 } as const;
 
 const escapedSurrogate = /\\u[dD][89a-fA-F]/;
@@ -62,17 +63,40 @@ const found = (rule: Finding['rule'], text: string, at: number): Finding => ({
   steps: pointer(text, at),
 });
 
+/** The keys in what was made of a text, in which a key counts once. No forbidden key is in it. */
+const keysOf = (value: unknown): number => {
+  if (typeof value !== 'object' || value === null) return 0;
+  let count = 0;
+  if (Array.isArray(value)) {
+    for (const one of value as readonly unknown[]) if (typeof one === 'object') count += keysOf(one);
+    return count;
+  }
+  for (const key in value) {
+    const one = (value as Readonly<Record<string, unknown>>)[key];
+    count += typeof one === 'object' ? 1 + keysOf(one) : 1;
+  }
+  return count;
+};
+
 /**
- * What the rules refuse in a JSON text, in one pass and before it is parsed; null if nothing.
+ * The finding of a text that has a key more than once in an object: whoever looks at it on its way may see the other value. `keys`: what `scan` has
+ * counted; `value`: what was made of the text.
+ */
+export const twice = (keys: number, value: unknown): Finding | null =>
+  keys === keysOf(value) ? null : { rule: 'duplicateKey', message: messages.duplicateKey, steps: [] };
+
+/**
+ * What the rules refuse in a JSON text, in one pass and before it is parsed; if nothing, how many keys are written in it.
  *
  * Says nothing about whether the text is valid JSON: parse it afterwards. `depth` is how deep arrays and objects may be nested, the root included.
  */
-export const scan = (text: string, depth: number): Finding | null => {
+export const scan = (text: string, depth: number): Finding | number => {
   const surrogates = json.loneSurrogate.test(text) || escapedSurrogate.test(text);
   const plain = !text.includes('\\');
   const units = toUnits(text);
   const { length } = text;
   let open = 0;
+  let keys = 0;
   for (let at = 0; at < length; at += 1) {
     const code = units[at] as number;
     if (code === json.quote) {
@@ -89,7 +113,10 @@ export const scan = (text: string, depth: number): Finding | null => {
       if (surrogates && json.loneSurrogate.test(json.meaning(text, start, at))) return found('surrogate', text, start);
       let next = at + 1;
       while (json.isSpace(units[next])) next += 1;
-      if (units[next] === json.colon && isForbidden(text, start, at, escaped)) return found('forbiddenKey', text, start);
+      if (units[next] === json.colon) {
+        keys += 1;
+        if (isForbidden(text, start, at, escaped)) return found('forbiddenKey', text, start);
+      }
     } else if (code === json.openObject || code === json.openArray) {
       open += 1;
       if (open > depth) return found('maxDepth', text, at);
@@ -105,5 +132,5 @@ export const scan = (text: string, depth: number): Finding | null => {
       if ((isExponent || digits > 15) && isBadNumber(text.slice(start, at + 1))) return found('number', text, start);
     }
   }
-  return null;
+  return keys;
 };
