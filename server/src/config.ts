@@ -155,16 +155,16 @@ export const settings = {
     text,
   ),
   mqttsKeyFile: setting('ROLLCALL_MQTTS_KEY_FILE', none, 'PEM file with the private key of that certificate.', text),
-  mqttSessionLevels: setting(
-    'ROLLCALL_MQTT_SESSION_LEVELS',
+  mqttFilterLevels: setting(
+    'ROLLCALL_MQTT_FILTER_LEVELS',
     2_000_000,
-    'How many levels the filters of MQTT sessions that outlive their clients may have in all; a session counts as one more. About 250 bytes of memory each.',
+    'How many levels the filters of connected MQTT clients may have in all, and those of kept sessions again as many. About 250 bytes of memory each.',
     whole(0, 100_000_000),
   ),
-  mqttSessionLevelsPerOwner: setting(
-    'ROLLCALL_MQTT_SESSION_LEVELS_PER_OWNER',
+  mqttFilterLevelsPerOwner: setting(
+    'ROLLCALL_MQTT_FILTER_LEVELS_PER_OWNER',
     200_000,
-    'The same for the sessions of one owner.',
+    'The same for the clients and sessions of one owner.',
     whole(0, 100_000_000),
   ),
   mqttRetained: setting(

@@ -76,8 +76,8 @@ export interface MqttFoundation {
     | 'mqttsCertFile'
     | 'mqttsKeyFile'
     | 'origins'
-    | 'mqttSessionLevels'
-    | 'mqttSessionLevelsPerOwner'
+    | 'mqttFilterLevels'
+    | 'mqttFilterLevelsPerOwner'
     | 'mqttRetained'
     | 'mqttRetainedBytes'
     | 'mqttRetainedPerOwner'
@@ -117,12 +117,13 @@ export const openMqtt = async (foundation: MqttFoundation): Promise<Mqtt> => {
   const others = !alone;
 
   const exists = async (uuid: string): Promise<boolean> => (await devices.fresh(uuid)) !== null;
+  const levelBounds = { levels: config.mqttFilterLevels, levelsPerOwner: config.mqttFilterLevelsPerOwner };
   const sessions = await openMqttSessions({
     store,
     feed,
     node: node.id,
     others,
-    bounds: { levels: config.mqttSessionLevels, levelsPerOwner: config.mqttSessionLevelsPerOwner },
+    bounds: levelBounds,
     now,
     exists,
     taken: (clientId, link) => broker.taken(clientId, link),
@@ -151,6 +152,7 @@ export const openMqtt = async (foundation: MqttFoundation): Promise<Mqtt> => {
     login,
     identify,
     permission,
+    bounds: levelBounds,
     connections,
     live: foundation.live,
     sessions,

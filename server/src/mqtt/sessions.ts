@@ -3,6 +3,7 @@ import type { Change, Feed } from '../delivery/feed.ts';
 import { isDuplicateKey } from '../store/duplicate-key.ts';
 import type { MqttSessionDocument, StoredPublish } from '../store/collections.ts';
 import type { Store } from '../store/port.ts';
+import { openLevelBudget, type LevelBounds } from './level-budget.ts';
 import { levelsOf, openSubscriptionIndex, type QoS, type Subscribed } from './subscription-index.ts';
 
 /** A connection that asks for the session of its client id. */
@@ -63,12 +64,6 @@ const most = 10_000;
 const weightOf = ({ clean, subscriptions }: MqttSessionDocument): number =>
   clean ? 0 : subscriptions.reduce((sum, { topic }) => sum + levelsOf(topic), 1);
 
-/** How many levels the filters of sessions that outlive their connections may have: those of one owner, and all. */
-export interface SessionBounds {
-  readonly levelsPerOwner: number;
-  readonly levels: number;
-}
-
 /**
  * Opens them. `others` is false where this is the only process: then a clean session without a will is nobody else's business and not
  * written down. `taken` is told of a session that a connection of another node has taken over.
@@ -78,7 +73,7 @@ export const openMqttSessions = async (options: {
   readonly feed: Pick<Feed, 'subscribe' | 'onResync'>;
   readonly node: string;
   readonly others: boolean;
-  readonly bounds: SessionBounds;
+  readonly bounds: LevelBounds;
   readonly now: () => number;
   /** Somebody who may not be here any more has no claim to a client id. */
   readonly exists: (uuid: string) => Promise<boolean>;
@@ -89,16 +84,8 @@ export const openMqttSessions = async (options: {
   const rows = store.collection('mqtt-sessions');
   const index = openSubscriptionIndex();
   const known = new Map<string, Known>();
-  const byOwner = new Map<string, number>();
-  let all = 0;
-  const count = ({ uuid, weight }: Known, sign: 1 | -1): void => {
-    const sum = (byOwner.get(uuid) ?? 0) + sign * weight;
-    if (sum === 0) byOwner.delete(uuid);
-    else byOwner.set(uuid, sum);
-    all += sign * weight;
-  };
-  const admits = (uuid: string, levels: number): boolean =>
-    all + levels <= bounds.levels && (byOwner.get(uuid) ?? 0) + levels <= bounds.levelsPerOwner;
+  const budget = openLevelBudget(bounds);
+  const count = ({ uuid, weight }: Known, sign: 1 | -1): void => budget.count(uuid, sign * weight);
 
   const see = (session: MqttSessionDocument): void => {
     const { _id, rev, uuid, clean, link, subscriptions } = session;
@@ -189,7 +176,7 @@ export const openMqttSessions = async (options: {
           await remove(before);
           continue;
         }
-        if (before === null && !clean && !admits(uuid, 1)) throw new RegistryError('busy');
+        if (before === null && !clean && !budget.admits(uuid, 1)) throw new RegistryError('busy');
         if (before === null && !clean && (await rows.countDocuments({ uuid, clean }, { limit: most })) >= most)
           throw new RegistryError('busy');
         if (clean && will === undefined && !others) return { present: false, subscriptions: [] };
@@ -205,7 +192,7 @@ export const openMqttSessions = async (options: {
     subscribe: (clientId, link, subscriptions) =>
       revise(clientId, link, (session) => ({ ...session, subscriptions: [...subscriptions] })),
     match: (topic) => index.match(topic),
-    admits,
+    admits: budget.admits,
     isConnected: (clientId) => known.get(clientId)?.connected === true,
     remove,
     elsewhere: (nodes) => rows.find({ node: nodes === undefined ? { $exists: true, $ne: node } : { $in: [...nodes] } }),

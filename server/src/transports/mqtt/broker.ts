@@ -7,6 +7,7 @@ import type { Actor } from '../../actor.ts';
 import type { Connection, Connections } from '../../connections.ts';
 import type { Change } from '../../delivery/feed.ts';
 import type { Ingest } from '../../mqtt/ingest.ts';
+import { openLevelBudget, type LevelBounds } from '../../mqtt/level-budget.ts';
 import { LoginRefused, type MqttIdentity, type MqttLogin } from '../../mqtt/login.ts';
 import type { Answer, Jobs } from '../../mqtt/jobs.ts';
 import type { TopicPermission } from '../../mqtt/permission.ts';
@@ -34,6 +35,8 @@ export interface BrokerKit {
   /** Who a client would be whose session is this principal's; null if that may not be here. */
   readonly identify: (uuid: string) => Promise<MqttIdentity | null>;
   readonly permission: TopicPermission;
+  /** How many levels the filters of connected clients may have. */
+  readonly bounds: LevelBounds;
   readonly connections: Connections;
   /** Those of these actors who may still be here. */
   readonly live: (actors: readonly Actor[]) => Promise<ReadonlySet<Actor>>;
@@ -103,6 +106,8 @@ const refused = (returnCode: 2 | 3 | 4 | 5): Error & { returnCode: 2 | 3 | 4 | 5
 export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
   const { connections, sessions, queue, permission, publications, available, now } = kit;
   const links = new Map<Client, Link>();
+  /** The filters of clients that are here. */
+  const live = openLevelBudget(kit.bounds);
   const byConnection = new WeakMap<Connection, Link>();
   /** The newest link of a client id: its client may still be on its way in. */
   const byClientId = new Map<string, Link>();
@@ -233,6 +238,10 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
       connection: standing.connectionOf(() => link, identity.actor, id),
       keeps,
       hasWill: will !== undefined,
+      budget: {
+        admits: (levels) => live.admits(uuid, levels),
+        count: (levels) => live.count(uuid, levels),
+      },
       restored: found.present ? found.subscriptions : null,
       unreleased: keeps && found.present ? await queue.incoming(client.id) : [],
       unacknowledged: keeps && found.present ? await queue.inFlight(client.id) : new Map(),
@@ -276,6 +285,7 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
       .then(() => {
         link.ended = true;
         links.delete(client);
+        link.filters.leave();
         return link.keeps || kit.others || link.hasWill ? sessions.leave(client.id, link.id) : undefined;
       })
       .catch(kit.report)

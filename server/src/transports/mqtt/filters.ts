@@ -14,6 +14,8 @@ export interface Filters {
   wanted(topic: string): QoS | undefined;
   /** The filters that messages are delivered by have changed. */
   refresh(): void;
+  /** The client has left: its filters count no more. */
+  leave(): void;
 }
 
 /** How many filters a client may have subscribed to, and their length in all, in characters. */
@@ -31,18 +33,26 @@ const wildLevelsOf = (filter: string): number => (filter.includes('+') ? Math.ma
 /** Topics of which it is known by heart what the client wants. */
 const mostKnown = 1_000;
 
+/** What the filters of all clients share. */
+export interface Budget {
+  admits(levels: number): boolean;
+  count(levels: number): void;
+}
+
 /** Opens them, without any. `delivering` gives the filters that messages are delivered by: a filter is granted first. */
-export const openFilters = (delivering: () => readonly string[]): Filters => {
+export const openFilters = (delivering: () => readonly string[], budget: Budget): Filters => {
   const granted = new Map<string, QoS>();
   const asked = new Set<string>();
   const known = new Map<string, QoS | undefined>();
   let characters = 0;
   let wildLevels = 0;
   let levels = 0;
+  let isOpen = true;
   const count = (filter: string, sign: 1 | -1): void => {
     characters += sign * filter.length;
     wildLevels += sign * wildLevelsOf(filter);
     levels += sign * levelsOf(filter);
+    if (isOpen) budget.count(sign * levelsOf(filter));
   };
 
   const look = (topic: string): QoS | undefined => {
@@ -61,6 +71,7 @@ export const openFilters = (delivering: () => readonly string[]): Filters => {
       if (granted.has(filter) || asked.has(filter)) return true;
       if (granted.size + asked.size >= most || characters + filter.length > mostCharacters) return false;
       if (wildLevels + wildLevelsOf(filter) > mostWildLevels || levels + levelsOf(filter) > mostLevels) return false;
+      if (!budget.admits(levelsOf(filter))) return false;
       asked.add(filter);
       count(filter, 1);
       return true;
@@ -83,5 +94,9 @@ export const openFilters = (delivering: () => readonly string[]): Filters => {
       return wanted;
     },
     refresh: () => known.clear(),
+    leave() {
+      if (isOpen) budget.count(-levels);
+      isOpen = false;
+    },
   };
 };

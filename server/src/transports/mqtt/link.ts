@@ -7,7 +7,7 @@ import type { Subscribed } from '../../mqtt/subscription-index.ts';
 import { soon, type Soon } from '../../soon.ts';
 import { filtersOf } from './aedes.ts';
 import { openBehindRetained, type BehindRetained } from './behind-retained.ts';
-import { openFilters, type Filters } from './filters.ts';
+import { openFilters, type Budget, type Filters } from './filters.ts';
 import { openTurns, type Turns } from './turns.ts';
 
 /** One MQTT connection that has proved who it is, and the part of its session that is in memory while it is here. */
@@ -155,13 +155,15 @@ const openIncoming = (unreleased: readonly number[]): Incoming => {
 /** A link without anything under way. */
 export const openLink = (
   given: Pick<Link, 'id' | 'client' | 'identity' | 'connection' | 'keeps' | 'hasWill' | 'restored'> & {
+    /** What its filters share with those of others. */
+    readonly budget: Budget;
     /** Packet identifiers of the client's messages that it has not released. */
     readonly unreleased: readonly number[];
     /** Packet identifiers under which messages were sent that it has not acknowledged, and their rows. */
     readonly unacknowledged: ReadonlyMap<number, string>;
   },
 ): Link => {
-  const { unreleased, unacknowledged, ...parts } = given;
+  const { budget, unreleased, unacknowledged, ...parts } = given;
   let tail: Promise<unknown> = Promise.resolve();
   let handing: Promise<unknown> = Promise.resolve();
   let telling: Promise<unknown> = Promise.resolve();
@@ -176,7 +178,7 @@ export const openLink = (
   return {
     ...parts,
     own: ownRights(given.identity),
-    filters: openFilters(() => filtersOf(given.client)),
+    filters: openFilters(() => filtersOf(given.client), budget),
     publishes: openTurns(),
     pubrecs: openTurns(),
     pubrels: openTurns(),

@@ -5,9 +5,9 @@ import { until } from '../support/until.ts';
 import { closeClients, connectMqtt, refusalOf, type TestClient } from './support/client.ts';
 import { adminPassword, openStage } from './support/ground.ts';
 
-onBothStores('MQTT sessions that outlive their clients are bounded in memory', (registries) => {
+onBothStores('the filters of MQTT clients and sessions are bounded in memory', (registries) => {
   let registry: Registry;
-  const options = { mqttPort: 0, adminPassword, mqttSessionLevelsPerOwner: 20, mqttSessionLevels: 29 };
+  const options = { mqttPort: 0, adminPassword, mqttFilterLevelsPerOwner: 20, mqttFilterLevels: 29 };
   before(async () => {
     registry = await registries.start(options);
     const stage = await openStage(registry.url);
@@ -15,17 +15,22 @@ onBothStores('MQTT sessions that outlive their clients are bounded in memory', (
   });
   afterEach(closeClients);
 
-  const login = (username: string, clientId: string, clean = false) => ({ username, password: 'secret1', clientId, clean });
+  let clients = 0;
+  const login = (username: string, clientId: string, clean = false) => ({
+    username,
+    password: 'secret1',
+    clientId: clientId === '' ? `c${(clients += 1)}` : clientId,
+    clean,
+  });
   const as = (...given: Parameters<typeof login>): Promise<TestClient> => connectMqtt(registry.mqtt[0] ?? '', login(...given));
   const refusal = (...given: Parameters<typeof login>) => refusalOf(registry.mqtt[0] ?? '', login(...given));
   const filters = (count: number): readonly string[] => Array.from({ length: count }, (_, n) => `plant/${n}/a`);
 
-  it('filters beyond the levels of one owner are refused, those of others and of clean sessions are not', async () => {
+  it('filters beyond the levels of one owner are refused, those of others are not', async () => {
     const anna = await as('anna', 'one');
     expect(await anna.subscribe(filters(6), 1)).to.deep.equal([1, 1, 1, 1, 1, 1]);
     expect(await anna.subscribe('plant/more', 1)).to.deep.equal([128]);
     expect(await anna.subscribe('plant/0/a', 0)).to.deep.equal([0]);
-    expect(await (await as('anna', 'clean', true)).subscribe(filters(20), 1)).to.not.include(128);
     expect(await (await as('bert', 'other')).subscribe('plant/more', 1)).to.deep.equal([1]);
     const second = await as('anna', 'two');
     expect(await second.subscribe('plant', 1)).to.deep.equal([128]);
@@ -39,6 +44,18 @@ onBothStores('MQTT sessions that outlive their clients are bounded in memory', (
     const carl = await as('carl', 'his', true);
     expect(await refusal('carl', 'kept')).to.equal(3);
     expect(await carl.subscribe('plant/#', 1)).to.deep.equal([1]);
+  });
+
+  it('clients that are connected have no more than that either, and make room when they leave', async () => {
+    const anna = await as('anna', '', true);
+    expect((await anna.subscribe(filters(8), 0)).filter((code) => code === 128)).to.have.length(2);
+    expect(await (await as('anna', '', true)).subscribe(filters(1), 0)).to.deep.equal([128]);
+    expect(await (await as('bert', '', true)).subscribe(filters(1), 0)).to.deep.equal([0]);
+    await anna.mqtt.unsubscribeAsync('plant/0/a');
+    expect(await (await as('anna', '', true)).subscribe(filters(1), 0)).to.deep.equal([0]);
+    anna.cut();
+    const last = await as('anna', '', true);
+    await until(async () => !(await last.subscribe(filters(5), 0)).includes(128));
   });
 
   it('a new start counts what there is; whatever ends makes room', async () => {
