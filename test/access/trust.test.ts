@@ -112,6 +112,27 @@ onBothEngines('the trust store', (bench) => {
     expect((await trust.verifier())([])).to.equal(false);
   });
 
+  it('what a certificate says of its use counts: not for clients, or more authorities below than its own allows, is no client', async () => {
+    const trust = await trustOn(bench());
+    await trust.add(await makeRoot(openssl, 'strict'), null);
+    const by = async (root: string, name: string, extensions: string): Promise<Buffer> => {
+      await makeRequest(openssl, name);
+      return derOf(await issueBy(openssl, root, name, extensions));
+    };
+    const verified = async (...chain: Buffer[]): Promise<boolean> => (await trust.verifier())(chain);
+    const client = 'extendedKeyUsage=clientAuth\n';
+    expect(await verified(await by('strict', 'client', client))).to.equal(true);
+    expect(await verified(await by('strict', 'anything', 'extendedKeyUsage=anyExtendedKeyUsage\n'))).to.equal(true);
+    expect(await verified(await by('strict', 'server', 'extendedKeyUsage=serverAuth\n'))).to.equal(false);
+
+    const last = await by('strict', 'last', 'basicConstraints=critical,CA:TRUE,pathlen:0\n');
+    expect(await verified(await by('last', 'below', client), last)).to.equal(true);
+    const further = await by('last', 'further', 'basicConstraints=critical,CA:TRUE\n');
+    expect(await verified(await by('further', 'deep', client), further, last)).to.equal(false);
+    const servers = await by('strict', 'servers', 'basicConstraints=critical,CA:TRUE\nextendedKeyUsage=serverAuth\n');
+    expect(await verified(await by('servers', 'odd', client), servers)).to.equal(false);
+  });
+
   it('a certificate that is no authority is kept and verifies nothing', async () => {
     const trust = await trustOn(bench());
     await makeRoot(openssl, 'plain');
