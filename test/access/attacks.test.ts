@@ -349,6 +349,8 @@ onBothStores('attacks (issue: access control, section 3)', (registries) => {
         expect((await send(url, path, { headers: bearer() })).status, path).to.equal(400);
       }
       expect((await send(url, '/api/users/x/roles/', { headers: bearer() })).status).to.equal(405);
+      expect((await send(url, '/api/login', { method: 'HEAD' })).headers).to.include({ allow: 'POST' });
+      expect((await send(url, '/api/session', { method: 'HEAD', headers: bearer() })).status).to.equal(200);
       expect((await send(url, '/api/nothing/', { headers: bearer() })).status).to.equal(404);
     });
 

@@ -253,7 +253,8 @@ export const openHttp = async (kit: HttpKit): Promise<Http> => {
   }
 
   for (const [url, { dialect, methods }] of taken) {
-    const others = allMethods.filter((method) => !methods.includes(method));
+    // Whoever may GET may ask for the head alone.
+    const others = [...allMethods, 'HEAD'].filter((method) => !methods.includes(method === 'HEAD' ? 'GET' : method));
     const answer = dialect.notAllowed?.(allMethods.filter((method) => methods.includes(method)));
     if (answer !== undefined && others.length > 0)
       app.route({
