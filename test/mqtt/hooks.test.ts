@@ -185,6 +185,12 @@ onBothStores('hooks for brokers outside (access control reference, section 5.9)'
     expect(await status('user', { ...oscar, password: 'oscar-pass' })).to.equal(200);
     expect(await status('user', { ...oscar, password: 'x' })).to.equal(403);
     expect(await status('superuser', { username: 'admin' })).to.equal(403);
+    // A record is for its client id alone, in whichever word a broker says it.
+    const { clientId, key: password } = await api('/api/client', {}, basic('oscar', 'oscar-pass'));
+    for (const word of ['clientid', 'client_id']) {
+      expect(await status('user', { username: 'oscar', password, [word]: clientId }), word).to.equal(200);
+      expect(await status('user', { username: 'oscar', password, [word]: 'another' }), word).to.equal(403);
+    }
     const acl = (topic: string, acc: unknown) => status('acl', { ...oscar, topic, acc });
     expect(await acl('plant/1', 1)).to.equal(200);
     expect(await acl('plant/#', 4)).to.equal(200);

@@ -59,8 +59,8 @@ const verneClient = ({ client_id: clientId, username }: Body) => ({
   clientId: textOf(clientId) ?? '',
   username: textOf(username),
 });
-/** The word of the others. */
-const otherClient = ({ clientid: clientId, username }: Body) => ({
+/** The word of the others; amqtt, which asks like go-auth, says it like VerneMQ. */
+const otherClient = ({ client_id: alias, clientid: clientId = alias, username }: Body) => ({
   clientId: textOf(clientId) ?? '',
   username: textOf(username),
 });
