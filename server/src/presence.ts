@@ -100,12 +100,15 @@ export const openPresence = (options: {
   return {
     hold(uuid, provenAt) {
       const proof = (): number => provenAt();
-      sockets.set(uuid, (sockets.get(uuid) ?? new Set()).add(proof));
-      later(uuid);
+      const there = sockets.get(uuid);
+      if (there === undefined) {
+        sockets.set(uuid, new Set([proof]));
+        later(uuid);
+      } else there.add(proof);
       return () => {
         const left = sockets.get(uuid);
-        if (left?.delete(proof) !== true) return;
-        if (left.size === 0) sockets.delete(uuid);
+        if (left?.delete(proof) !== true || left.size > 0) return;
+        sockets.delete(uuid);
         if (closed) differing.add(uuid);
         else later(uuid);
       };
