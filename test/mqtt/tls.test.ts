@@ -71,4 +71,19 @@ onBothStores('MQTT over TLS (access control reference, vectors 124 to 126)', (re
     await client.closed();
     expect(await refusalOf(broker, { ...(await issue('trusted', 'robot')), clientId: 'robot' })).to.equal(5);
   });
+
+  it('a connection ends with the method that it was made by, when that is taken from its user', async () => {
+    const pem = await makeRoot(openssl, 'methods');
+    expect((await stage.call('certificates:add', { pem })).outcome).to.equal('ok');
+    const either = ['password', 'certificate'].map((method) => ({ method, isRequired: false }));
+    const id = await stage.user('either', {}, { grantTypes: either });
+    const byPassword = await connectMqtt(broker, { ca, clientId: 'one', username: 'either', password: 'secret1' });
+    const byCertificate = await connectMqtt(broker, { ...(await issue('methods', 'either')), clientId: 'other' });
+    expect((await stage.call('users:update', { id, grantTypes: either.slice(1) })).outcome).to.equal('ok');
+    await byPassword.closed();
+    await byCertificate.subscribe('users/either/x', 0);
+    const back = { id, password: 'secret1', grantTypes: either.slice(0, 1) };
+    expect((await stage.call('users:update', back)).outcome).to.equal('ok');
+    await byCertificate.closed();
+  });
 });

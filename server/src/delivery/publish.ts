@@ -1,5 +1,6 @@
 import type { Connections } from '../connections.ts';
 import { outgoing } from '../domain/outgoing.ts';
+import { takesCertificate, takesPassword } from '../domain/user.ts';
 import type { Presence } from '../presence.ts';
 import type { CredentialDocument, DeviceDocument, PrincipalDocument, TokenDocument } from '../store/collections.ts';
 import { passwordId } from '../passwords.ts';
@@ -69,12 +70,25 @@ export const openPublisher = (options: {
     );
   };
 
+  /** A user is no longer here by a method that was taken from him, whatever he has shown beside it. */
+  const endTaken = (user: PrincipalDocument): Promise<unknown> | undefined => {
+    const [byPassword, byCertificate] = [takesPassword(user, 'certificate'), takesCertificate(user, 'password')];
+    if (user.kind !== 'user' || (byPassword && byCertificate)) return undefined;
+    const ended = [...connections.of(user._id)].filter(
+      ({ actor: { method } }) => (method === 'password' && !byPassword) || (method === 'certificate' && !byCertificate),
+    );
+    const ends = ended.map(({ actor: { uuid, credentialId } }) => connections.end({ uuid, credential: credentialId }));
+    return ends.length === 0 ? undefined : Promise.all(ends);
+  };
+
   /** Whoever was disabled is here no longer, nor what belongs to him; one who is removed ends with his device. */
-  const person = ({ _id, kind, state, mfa, _rollcall: hidden }: PrincipalDocument): Promise<unknown> | undefined => {
+  const person = (principal: PrincipalDocument): Promise<unknown> | undefined => {
+    const { _id, kind, state, mfa, _rollcall: hidden } = principal;
     if (state !== 'disabled') {
       // By this very change a second factor was turned on: what hangs on the password alone hangs on too little now.
       const isNew = mfa?.since !== undefined && mfa.since === hidden?.rev;
-      return isNew ? connections.end({ uuid: _id, credential: passwordId(_id), attended: true }) : undefined;
+      const ended = endTaken(principal);
+      return isNew ? Promise.all([ended, connections.end({ uuid: _id, credential: passwordId(_id), attended: true })]) : ended;
     }
     const ended = connections.end({ device: _id });
     if (kind !== 'user') return ended;

@@ -15,11 +15,12 @@ import {
   takesPassword,
   usernameProblems,
 } from '../domain/user.ts';
-import type { Actor } from '../actor.ts';
+import type { Actor, Ending } from '../actor.ts';
 import type { Implementation, Services } from '../implement.ts';
 import type { RequestId } from '../door.ts';
 import type { CertificatePin, PrincipalDocument, RoleDocument } from '../store/collections.ts';
 import type { Plan } from '../identities.ts';
+import { passwordId } from '../passwords.ts';
 import { opensGroup } from './groups.ts';
 import { mayGive } from './manage.ts';
 import { present } from '../domain/gone.ts';
@@ -318,7 +319,7 @@ export const users: Implementation['users'] = {
         return revise(id, (principal) => changed(principal, privateRoleId), call);
       },
     );
-    const ends = [];
+    const ends: Ending[] = [];
     if (passwordHash !== undefined) {
       await call.passwords.set(id, passwordHash, null);
       ends.push(...(await call.sessions.revokeAll(id, id === call.actor.uuid ? call.actor : undefined)));
@@ -332,6 +333,7 @@ export const users: Implementation['users'] = {
       );
       ends.push({ device: id });
     }
+    if (grantTypes !== undefined && !takesPassword(after, 'certificate')) ends.push({ uuid: id, credential: passwordId(id) });
     if (disabled === true) {
       ends.push({ device: id });
       for (const { _id } of await call.users.ownedBy(id)) ends.push({ device: _id });
