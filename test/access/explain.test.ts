@@ -88,6 +88,22 @@ overBothSurfaces('permissions:explain (issue: access control; decisions, section
     expect((await ask(id, 'GET /status')).allowed).to.equal(true);
   });
 
+  it('knows that what belongs to a user is worth as much as he', async () => {
+    const { id, token } = await user(name('landlord'));
+    await call('mqttClients:create', { name: 'phone', clientId: name('client'), key: 'a-good-key' }, token);
+    const { body } = await call('devices', { type: 'mqtt-client' });
+    const record = String((body['devices'] as { uuid: string }[])[0]?.uuid);
+    const lists = { discover: { view: [{ uuid: record }] } };
+    const { uuid } = await register(url(), { meshblu: { version: '2.0.0', whitelists: lists } });
+    expect((await ask(record, 'discover.view', uuid)).allowed).to.equal(true);
+    await call('users:update', { id, disabled: true });
+    expect(await ask(record, 'discover.view', uuid)).to.deep.equal({
+      allowed: false,
+      by: null,
+      change: [{ kind: 'enable', user: id }],
+    });
+  });
+
   it('takes a login name for an actor, gives no roles to things, and refuses what is no question', async () => {
     const username = name('named');
     const { id, token } = await user(username);

@@ -57,8 +57,10 @@ export const explain: Implementation['permissions']['explain'] = async ({ actor,
   const document = device === undefined ? null : await call.devices.fresh(device);
   const answer = explained({ subject, roles, isPrincipal: principal !== null, gate, target: document, input });
   // Whoever may not be here may do nothing but what anybody may.
-  const isHere = principal === null || isLive(principal, call.now()) || 'public' in gate;
-  const enable = { kind: 'enable' as const, user: uuid };
+  const isHere = principal === null || (await call.authorities.fresh(uuid)) !== null || 'public' in gate;
+  // What belongs to a user is worth as much as he.
+  const asleepOne = principal !== null && isLive(principal, call.now()) ? (principal.owner ?? uuid) : uuid;
+  const enable = { kind: 'enable' as const, user: asleepOne };
   const asleep = (): Explanation =>
     answer.allowed
       ? { allowed: false, by: null, change: [enable] }
