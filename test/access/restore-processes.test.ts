@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { connect } from '@rollcall/client';
 import { expect } from 'chai';
 import { connectAs, register } from '../support/meshblu.ts';
-import { mongodUri } from '../support/mongod.ts';
+import { mongodUriOrSkip } from '../support/mongod.ts';
 import { until } from '../support/until.ts';
 import { freshDatabase, startNode, startProcess, type NodeProcess } from '../realtime/support/processes.ts';
 import { adminPassword, stewardOf, type Steward } from './support/steward.ts';
@@ -93,12 +93,7 @@ describe('a restore on two nodes of one MongoDB', function () {
   let nodes: NodeProcess[] = [];
   let url = '';
   before(async function () {
-    const found = await mongodUri();
-    if ('skip' in found) {
-      this.test!.title = `skipped: ${found.skip}`;
-      return this.skip();
-    }
-    url = freshDatabase(found.uri);
+    url = freshDatabase(await mongodUriOrSkip(this));
     nodes = await Promise.all([startNode(url, settings), startNode(url, settings)]);
   });
   after(async () => {

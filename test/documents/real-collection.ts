@@ -1,5 +1,5 @@
 import { MongoClient, type Collection } from 'mongodb';
-import { mongodUri } from '../support/mongod.ts';
+import { mongodUriOrSkip } from '../support/mongod.ts';
 
 /** An empty collection of a real mongod for the suite that calls this. Its tests are skipped, with the reason, if there is no server. */
 export function realCollection(name: string): () => Collection {
@@ -8,12 +8,7 @@ export function realCollection(name: string): () => Collection {
 
   before(async function () {
     this.timeout(150_000);
-    const found = await mongodUri();
-    if ('skip' in found) {
-      if (this.test !== undefined) this.test.title = `skipped: ${found.skip}`;
-      this.skip();
-    }
-    client = await MongoClient.connect(found.uri, { writeConcern: { w: 1, journal: false } });
+    client = await MongoClient.connect(await mongodUriOrSkip(this), { writeConcern: { w: 1, journal: false } });
     collection = client.db(`documents_${process.pid}`).collection(name);
   });
 

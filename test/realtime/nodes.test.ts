@@ -3,7 +3,7 @@ import { connect } from '@rollcall/client';
 import { expect } from 'chai';
 import { quick, refusalCode } from '../sdk/support/session.ts';
 import { connectAs, register, v2, type MeshbluSocket } from '../support/meshblu.ts';
-import { mongodUri } from '../support/mongod.ts';
+import { mongodUriOrSkip } from '../support/mongod.ts';
 import { until } from '../support/until.ts';
 import { startGate } from './support/gate.ts';
 import { away, heardBy } from './support/heard.ts';
@@ -18,12 +18,7 @@ describe('three nodes on one MongoDB', function () {
   const urlOf = (index: number): string => nodes[index]?.url ?? '';
 
   before(async function () {
-    const found = await mongodUri();
-    if ('skip' in found) {
-      this.test!.title = `skipped: ${found.skip}`;
-      return this.skip();
-    }
-    const database = freshDatabase(found.uri);
+    const database = freshDatabase(await mongodUriOrSkip(this));
     nodes = [await startNode(database)];
     nodes.push(...(await Promise.all([startNode(database), startNode(database)])));
   });

@@ -36,6 +36,14 @@ export function mongodUri(): Promise<FoundMongod> {
   return shared;
 }
 
+/** The same for the hook of a suite: where there is none the suite is pending, with the reason in its title. */
+export async function mongodUriOrSkip(hook: Mocha.Context): Promise<string> {
+  const found = await mongodUri();
+  if ('uri' in found) return found.uri;
+  if (hook.test !== undefined) hook.test.title = `skipped: ${found.skip}`;
+  return hook.skip();
+}
+
 async function find(): Promise<FoundMongod> {
   const given = process.env['MONGODB_TEST_URI'];
   if (given) return { uri: given };

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { createRegistry, type Config, type Registry } from '@rollcall/server';
 import { openEmbedded, type Store } from '@rollcall/server/store';
 import { MongoClient } from 'mongodb';
-import { mongodUri } from './mongod.ts';
+import { mongodUriOrSkip } from './mongod.ts';
 
 /** Registries for tests of one store; whatever was opened is closed after each suite. */
 export interface Registries {
@@ -82,12 +82,7 @@ export const onBothStores = (title: string, suite: (registries: Registries) => v
       let uri = '';
 
       before(async function () {
-        if (kind !== 'MongoDB') return;
-        const found = await mongodUri();
-        if ('skip' in found) {
-          this.test!.title = `skipped: ${found.skip}`;
-          this.skip();
-        } else uri = found.uri;
+        if (kind === 'MongoDB') uri = await mongodUriOrSkip(this);
       });
 
       after(async () => {
@@ -136,12 +131,7 @@ export const onTwoNodes = (title: string, options: Partial<Config>, suite: (node
     const nodes: Registry[] = [];
     let place: Place | undefined;
     before(async function () {
-      const found = await mongodUri();
-      if ('skip' in found) {
-        this.test!.title = `skipped: ${found.skip}`;
-        return this.skip();
-      }
-      place = mongodb(found.uri);
+      place = mongodb(await mongodUriOrSkip(this));
       const settings = { ...quiet, ...place.settings, ...options };
       nodes.push(...(await Promise.all([createRegistry(settings), createRegistry(settings)])));
     });
