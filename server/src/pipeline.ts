@@ -155,18 +155,17 @@ export const openPipeline = ({ services, authenticate, limits, auditing, send, a
       ? await actingWith(admitted, shown)
       : { actor: admitted, input: shown };
     const { as } = call;
+    const given = isProperties(input) ? input : {};
+    const isPath = !('permission' in access) || resourceOf(access.permission, given) !== undefined;
     const problems = operation.problems(input);
     if (problems.length > 0) {
       // Over an area of administration the permission is decided first: a stranger learns nothing of what is asked for.
-      const whole = isProperties(input) ? input : {};
-      const isPlace = 'permission' in access && (actor === null || resourceOf(access.permission, whole) !== undefined);
-      if (isPlace) await permitWithoutTarget(actor, as, access, whole);
+      if ('permission' in access && (actor === null || isPath)) await permitWithoutTarget(actor, as, access, given);
       throw new RegistryError('invalid-input', row.refusal?.(problems), { details: problems });
     }
 
     const request = actor !== null && call.request !== undefined ? { ...call.request, actor: actor.uuid } : null;
-    const given = isProperties(input) ? input : {};
-    if ('permission' in access && resourceOf(access.permission, given) === undefined) throw wrongPath(access.permission);
+    if ('permission' in access && !isPath) throw wrongPath(access.permission);
     // The services are behind every call, not copied into it: this is the way of every request.
     const { address = '', connection = null, caller = null, request: numbered = null } = call;
     const handled = (more: Partial<Own> | null) =>

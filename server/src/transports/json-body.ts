@@ -1,5 +1,5 @@
 import { RegistryError } from '@rollcall/client/contract';
-import { maxDepth, scan, twice } from './socket/scan.ts';
+import { maxDepth, read } from './socket/scan.ts';
 
 const refuse = (path: string, rule: string, message: string): never => {
   throw new RegistryError('invalid-input', undefined, { details: [{ path, rule, message }] });
@@ -20,8 +20,6 @@ export const readJson = (text: string, contentType = 'application/json'): unknow
   if (text === '') return undefined;
   if (!/^application\/(?:[\w.+-]+\+)?json\b/i.test(contentType))
     return refuse('', 'contentType', 'the body must be application/json');
-  const scanned = scan(text, maxDepth);
-  const value = typeof scanned === 'number' ? parsed(text) : undefined;
-  const finding = typeof scanned === 'number' ? twice(scanned, value) : scanned;
-  return finding === null ? value : refuse(finding.steps.join(''), finding.rule, finding.message);
+  const given = read(text, maxDepth, parsed);
+  return 'rule' in given ? refuse(given.steps.join(''), given.rule, given.message) : given.value;
 };

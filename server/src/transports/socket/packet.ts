@@ -1,6 +1,6 @@
 import type { ErrorDetail } from '@rollcall/client/contract';
 import * as json from './json-text.ts';
-import { maxDepth, scan, twice } from './scan.ts';
+import { maxDepth, read } from './scan.ts';
 import type { Finding } from './scan.ts';
 
 /** Socket.IO packet types that the registry takes (Socket.IO protocol 5, "Packet encoding"); the others are binary, or the server's. */
@@ -45,16 +45,8 @@ const parse = (text: string): unknown => {
   }
 };
 
-/** What is written there, or what of it the rules refuse. */
-const read = (text: string, depth: number): { readonly value: unknown } | Finding => {
-  const scanned = scan(text, depth);
-  if (typeof scanned !== 'number') return scanned;
-  const value = parse(text);
-  return twice(scanned, value) ?? { value };
-};
-
 const guarded = (text: string, depth: number): unknown => {
-  const given = read(text, depth);
+  const given = read(text, depth, parse);
   return 'rule' in given ? refuse(given.rule) : given.value;
 };
 
@@ -70,7 +62,7 @@ const toDetail = ({ rule, message, steps }: Finding): ErrorDetail => {
 };
 
 const event = (id: number | undefined, text: string): Packet => {
-  const given = read(text, maxDepth + 1);
+  const given = read(text, maxDepth + 1, parse);
   if ('rule' in given && id === undefined) return refuse(given.rule);
   const data = 'rule' in given ? [firstText(text), new Rejected([toDetail(given)])] : given.value;
   if (!Array.isArray(data) || typeof data[0] !== 'string' || reserved.has(data[0])) return refuse('not an event');

@@ -134,3 +134,11 @@ export const scan = (text: string, depth: number): Finding | number => {
   }
   return keys;
 };
+
+/** What is written in a JSON text, or what of it the rules refuse. `parse` is not given what they refuse. */
+export const read = (text: string, depth: number, parse: (text: string) => unknown): { readonly value: unknown } | Finding => {
+  const scanned = scan(text, depth);
+  if (typeof scanned !== 'number') return scanned;
+  const value = parse(text);
+  return twice(scanned, value) ?? { value };
+};
