@@ -68,21 +68,7 @@ export interface MqttFoundation {
   readonly toRegistryError: (error: unknown) => RegistryError;
   readonly report: (error: unknown) => void;
   readonly alone: boolean;
-  readonly config: Pick<
-    Config,
-    | 'host'
-    | 'mqttPort'
-    | 'mqttsPort'
-    | 'mqttsCertFile'
-    | 'mqttsKeyFile'
-    | 'origins'
-    | 'mqttFilterLevels'
-    | 'mqttFilterLevelsPerOwner'
-    | 'mqttRetained'
-    | 'mqttRetainedBytes'
-    | 'mqttRetainedPerOwner'
-    | 'mqttRetainedBytesPerOwner'
-  >;
+  readonly config: Pick<Config, 'host' | 'origins' | Extract<keyof Config, `mqtt${string}`>>;
   readonly clock: Clock;
   readonly log: Log;
 }

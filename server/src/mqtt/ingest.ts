@@ -7,7 +7,7 @@ import { change, newDevice } from '../domain/device.ts';
 import { readMessage, type Sent } from '../domain/message.ts';
 import { isProperties } from '../domain/properties.ts';
 import type { Documents } from '../door.ts';
-import { settle, soon, type Soon } from '../soon.ts';
+import { soon, type Soon } from '../soon.ts';
 import type { DeviceDocument } from '../store/collections.ts';
 import type { Store } from '../store/port.ts';
 import type { MqttIdentity } from './login.ts';
@@ -131,14 +131,14 @@ export const openIngest = (options: {
     const name = nameOf(group, serial);
     const seen = known.get(name);
     if (seen !== undefined) return seen.uuid;
-    const looked: Looked = { uuid: find(group, serial) };
+    const found = find(group, serial);
+    const looked: Looked = { uuid: found };
     known.set(name, looked);
-    settle(
-      () => looked.uuid,
-      (uuid) => void (looked.uuid = uuid),
+    found.then(
+      (uuid) => (looked.uuid = uuid),
       () => known.delete(name),
     );
-    return looked.uuid;
+    return found;
   };
 
   const register = async (identity: MqttIdentity, serial: string, payload: Buffer): Promise<string | null> => {

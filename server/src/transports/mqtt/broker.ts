@@ -107,7 +107,7 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
   const { connections, sessions, queue, permission, publications, available, now } = kit;
   const links = new Map<Client, Link>();
   /** The filters of clients that are here. */
-  const live = openLevelBudget(kit.bounds);
+  const budget = openLevelBudget(kit.bounds);
   const byConnection = new WeakMap<Connection, Link>();
   /** The newest link of a client id: its client may still be on its way in. */
   const byClientId = new Map<string, Link>();
@@ -238,10 +238,7 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
       connection: standing.connectionOf(() => link, identity.actor, id),
       keeps,
       hasWill: will !== undefined,
-      budget: {
-        admits: (levels) => live.admits(uuid, levels),
-        count: (levels) => live.count(uuid, levels),
-      },
+      budget,
       restored: found.present ? found.subscriptions : null,
       unreleased: keeps && found.present ? await queue.incoming(client.id) : [],
       unacknowledged: keeps && found.present ? await queue.inFlight(client.id) : new Map(),
@@ -410,9 +407,10 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
     try {
       const isCovered = await permission.subscribe(identity, topic, own);
       // Whoever has left meanwhile listens to nothing any more.
-      const hears = !isCovered && (granted ? isDeviceTopic(topic) : await permission.hear(identity, topic));
-      if (hears && !link.client.closed) kit.listen(connection, topic);
-      granted ||= isCovered || (hears && !link.client.closed);
+      const mayHear = !isCovered && (granted ? isDeviceTopic(topic) : await permission.hear(identity, topic));
+      const hears = mayHear && !link.client.closed;
+      if (hears) kit.listen(connection, topic);
+      granted ||= isCovered || hears;
     } finally {
       link.filters.settle(topic, granted ? (qos as QoS) : undefined);
     }

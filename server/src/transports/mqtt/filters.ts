@@ -1,3 +1,4 @@
+import type { LevelBudget } from '../../mqtt/level-budget.ts';
 import { levelsOf, matches, type QoS, type Subscribed } from '../../mqtt/subscription-index.ts';
 
 /** What one client subscribes to. */
@@ -33,14 +34,11 @@ const wildLevelsOf = (filter: string): number => (filter.includes('+') ? Math.ma
 /** Topics of which it is known by heart what the client wants. */
 const mostKnown = 1_000;
 
-/** What the filters of all clients share. */
-export interface Budget {
-  admits(levels: number): boolean;
-  count(levels: number): void;
-}
-
-/** Opens them, without any. `delivering` gives the filters that messages are delivered by: a filter is granted first. */
-export const openFilters = (delivering: () => readonly string[], budget: Budget): Filters => {
+/**
+ * Opens them, without any. `delivering` gives the filters that messages are delivered by: a filter is granted first. `budget`: what they share with
+ * the filters of others, in which they count for `owner`.
+ */
+export const openFilters = (delivering: () => readonly string[], budget: LevelBudget, owner: string): Filters => {
   const granted = new Map<string, QoS>();
   const asked = new Set<string>();
   const known = new Map<string, QoS | undefined>();
@@ -52,7 +50,7 @@ export const openFilters = (delivering: () => readonly string[], budget: Budget)
     characters += sign * filter.length;
     wildLevels += sign * wildLevelsOf(filter);
     levels += sign * levelsOf(filter);
-    if (isOpen) budget.count(sign * levelsOf(filter));
+    if (isOpen) budget.count(owner, sign * levelsOf(filter));
   };
 
   const look = (topic: string): QoS | undefined => {
@@ -71,7 +69,7 @@ export const openFilters = (delivering: () => readonly string[], budget: Budget)
       if (granted.has(filter) || asked.has(filter)) return true;
       if (granted.size + asked.size >= most || characters + filter.length > mostCharacters) return false;
       if (wildLevels + wildLevelsOf(filter) > mostWildLevels || levels + levelsOf(filter) > mostLevels) return false;
-      if (!budget.admits(levelsOf(filter))) return false;
+      if (!budget.admits(owner, levelsOf(filter))) return false;
       asked.add(filter);
       count(filter, 1);
       return true;
@@ -95,7 +93,7 @@ export const openFilters = (delivering: () => readonly string[], budget: Budget)
     },
     refresh: () => known.clear(),
     leave() {
-      if (isOpen) budget.count(-levels);
+      if (isOpen) budget.count(owner, -levels);
       isOpen = false;
     },
   };

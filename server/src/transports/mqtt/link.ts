@@ -1,13 +1,14 @@
 import type { Client } from 'aedes';
 import { openRecent, type Recent } from '../../recent.ts';
 import type { Connection } from '../../connections.ts';
+import type { LevelBudget } from '../../mqtt/level-budget.ts';
 import type { MqttIdentity } from '../../mqtt/login.ts';
 import { ownRights, type OwnRights } from '../../mqtt/rights.ts';
 import type { Subscribed } from '../../mqtt/subscription-index.ts';
 import { soon, type Soon } from '../../soon.ts';
 import { filtersOf } from './aedes.ts';
 import { openBehindRetained, type BehindRetained } from './behind-retained.ts';
-import { openFilters, type Budget, type Filters } from './filters.ts';
+import { openFilters, type Filters } from './filters.ts';
 import { openTurns, type Turns } from './turns.ts';
 
 /** One MQTT connection that has proved who it is, and the part of its session that is in memory while it is here. */
@@ -156,7 +157,7 @@ const openIncoming = (unreleased: readonly number[]): Incoming => {
 export const openLink = (
   given: Pick<Link, 'id' | 'client' | 'identity' | 'connection' | 'keeps' | 'hasWill' | 'restored'> & {
     /** What its filters share with those of others. */
-    readonly budget: Budget;
+    readonly budget: LevelBudget;
     /** Packet identifiers of the client's messages that it has not released. */
     readonly unreleased: readonly number[];
     /** Packet identifiers under which messages were sent that it has not acknowledged, and their rows. */
@@ -178,7 +179,7 @@ export const openLink = (
   return {
     ...parts,
     own: ownRights(given.identity),
-    filters: openFilters(() => filtersOf(given.client), budget),
+    filters: openFilters(() => filtersOf(given.client), budget, given.identity.actor.uuid),
     publishes: openTurns(),
     pubrecs: openTurns(),
     pubrels: openTurns(),
