@@ -270,11 +270,12 @@ const start = async (
       alone,
       config,
       clock,
+      log,
       report,
     },
     closers,
   );
-  const { audience, listening, subscriptions, live, resume, carriage, presence, line, waiting } = realtime;
+  const { audience, listening, spreads, subscriptions, live, resume, carriage, presence, line, waiting } = realtime;
   const services: Services = {
     store,
     devices,
@@ -317,6 +318,7 @@ const start = async (
     cache,
     transport: () => engines.stats(),
     retained: () => mqtt.retained,
+    spreads: () => spreads,
   });
   const dispatch = metrics.measured(
     gate.answers(

@@ -258,6 +258,12 @@ export const settings = {
     'Questions that one broker may ask in a clock minute. 0: no limit.',
     whole(0, 100_000_000),
   ),
+  messageDeliveries: setting(
+    'ROLLCALL_MESSAGE_DELIVERIES',
+    10_000,
+    'Deliveries that one message or change may make in all: to addressees, along stored subscriptions, by forwarding and by webhooks. The others are left out, counted and logged.',
+    whole(1, 1_000_000),
+  ),
   callsPerMinute: setting(
     'ROLLCALL_CALLS_PER_MINUTE',
     1200,

@@ -36,6 +36,7 @@ export const openMetrics = (sources: {
   readonly cache: { readonly size: number };
   readonly transport: () => EngineStats;
   readonly retained: () => RetainedFigures;
+  readonly spreads: () => { readonly cutOff: number };
 }): Metrics => {
   const figures = new Figures();
   const registers = [figures];
@@ -85,13 +86,22 @@ export const openMetrics = (sources: {
       },
     });
   };
-  const { transport, retained } = sources;
+  const { transport, retained, spreads } = sources;
   gauge(transport, 'rollcall_transports', 'Open transports of this node, identified or not.', ({ connections }) => connections);
   gauge(transport, 'rollcall_slow_drops', 'Connections closed because they did not read.', ({ slowDrops }) => slowDrops);
   gauge(transport, 'rollcall_rejected_packets', 'Packets that the guard refused.', ({ rejectedPackets }) => rejectedPackets);
   gauge(retained, 'rollcall_mqtt_retained', 'Retained MQTT messages.', ({ messages }) => messages);
   gauge(retained, 'rollcall_mqtt_retained_bytes', 'Bytes of their topics and payloads.', ({ bytes }) => bytes);
   gauge(retained, 'rollcall_mqtt_retained_dropped', 'MQTT messages that were not retained: too many.', ({ dropped }) => dropped);
+  new Counter({
+    name: 'rollcall_messages_cut_off_total',
+    help: 'Messages and changes that reached ROLLCALL_MESSAGE_DELIVERIES: their other deliveries were left out.',
+    registers,
+    collect() {
+      this.reset();
+      this.inc(spreads().cutOff);
+    },
+  });
   new Gauge({
     name: 'rollcall_cached_documents',
     help: 'Documents in the cache of this node.',

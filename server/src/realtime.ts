@@ -19,11 +19,13 @@ import { openPublisher } from './delivery/publish.ts';
 import { openPushes, type Pushes } from './delivery/pushes.ts';
 import { openReplay } from './delivery/replay.ts';
 import { openResume } from './delivery/resume.ts';
+import { createSpreads } from './delivery/spread.ts';
 import { openWaiting } from './delivery/waiting.ts';
 import { openWebhooks } from './delivery/webhooks.ts';
 import type { DerivedIds } from './derived-ids.ts';
 import { readMessage } from './domain/message.ts';
 import type { Documents } from './door.ts';
+import type { Log } from './log.ts';
 import type { Node } from './node.ts';
 import { openPresence } from './presence.ts';
 import type { DeviceDocument } from './store/collections.ts';
@@ -50,8 +52,9 @@ export interface Foundation {
   /** The key that signs webhooks, PEM. */
   readonly privateKey: () => Promise<string>;
   readonly alone: boolean;
-  readonly config: Pick<Config, 'privateWebhooks' | 'resumeWindowMs'>;
+  readonly config: Pick<Config, 'privateWebhooks' | 'resumeWindowMs' | 'messageDeliveries'>;
   readonly clock: Clock;
+  readonly log: Pick<Log, 'warn'>;
   readonly report: (error: unknown) => void;
 }
 
@@ -78,6 +81,7 @@ export const openRealtime = (
     alone,
     config,
     clock,
+    log,
     report,
   }: Foundation,
   closers: (() => unknown)[],
@@ -112,7 +116,14 @@ export const openRealtime = (
   const say = (from: string, purpose: string, input: Parameters<typeof readMessage>[0]): void => {
     void carriage.send(readMessage(input, from, ids.uuid(purpose, null)), false).catch(report);
   };
-  const forwarding = openForwarding(webhooks, (from, to, body) => say(from, 'forward', { ...body, devices: to }));
+  const spreads = createSpreads({ maxDeliveries: config.messageDeliveries, log, now: clock.monotonic });
+  const forwarding = openForwarding(webhooks, (from, to, body, origin) => {
+    const sent = { ...readMessage({ ...body, devices: to }, from, ids.uuid('forward', null)), origin };
+    carriage.send(sent, false).catch((error: unknown) => {
+      spreads.failed(origin);
+      report(error);
+    });
+  });
   const inFlight = openInFlight(clock.monotonic);
   const behind = openBehind(inFlight);
   const line = openLine(feed, (error, before) => {
@@ -121,7 +132,17 @@ export const openRealtime = (
     else report(error);
   });
   const { note } = history;
-  const deliveries = openDeliveries({ connections, listening, devices, subscriptions, forwarding, behind, note, available });
+  const deliveries = openDeliveries({
+    connections,
+    listening,
+    devices,
+    subscriptions,
+    forwarding,
+    spreads,
+    behind,
+    note,
+    available,
+  });
   const carriage = openCarriage({ store, feed, line, behind, inFlight, deliveries, connections, alone, clock });
   const waiting = openWaiting();
   const pushes = openPushes({ due, connections, devices, authorities, waiting, behind, available });
@@ -172,5 +193,5 @@ export const openRealtime = (
   };
 
   const audience = openAudience({ listening, subscriptions, devices, node });
-  return { audience, listening, subscriptions, live, resume, carriage, presence, line, waiting, follow };
+  return { audience, listening, spreads, subscriptions, live, resume, carriage, presence, line, waiting, follow };
 };

@@ -9,6 +9,7 @@ import type { Listening } from './listening.ts';
 import type { Forwarding } from './forwarding.ts';
 import { routeFrom, type Kind, type Route } from './routes.ts';
 import { forwardersOf } from '../domain/hooks.ts';
+import { maxHops, type Spread, type Spreads } from './spread.ts';
 
 /** Who may get a delivery, by whose documents that is decided, and what becomes of it. */
 export interface View {
@@ -42,9 +43,6 @@ export interface Deliveries {
   ): Promise<void>;
 }
 
-/** What is handed on from device to device ends after this many. */
-const maxForwards = 16;
-
 /** Opens the deliveries of a node. Permission is asked for each listener, by the documents of the moment. */
 export const openDeliveries = (options: {
   readonly connections: Connections;
@@ -52,6 +50,7 @@ export const openDeliveries = (options: {
   readonly devices: Documents<DeviceDocument>;
   readonly subscriptions: StoredSubscriptions;
   readonly forwarding: Forwarding;
+  readonly spreads: Pick<Spreads, 'begin'>;
   /** Connections that new deliveries pass by. */
   readonly behind: Pick<Behind, 'has'>;
   /** Keeps by which documents it was decided who gets a message. */
@@ -59,7 +58,7 @@ export const openDeliveries = (options: {
   /** Fails while this node may not deliver. */
   readonly available: () => void;
 }): Deliveries => {
-  const { connections, listening, devices, subscriptions, forwarding, behind, note, available } = options;
+  const { connections, listening, devices, subscriptions, forwarding, spreads, behind, note, available } = options;
   const present: View = {
     find: (uuid) => devices.find(uuid),
     admits: (connection) => !behind.has(connection),
@@ -84,23 +83,32 @@ export const openDeliveries = (options: {
     };
   };
 
-  /** Old stored subscriptions: the same goes to whoever listens to the subscriber (Meshblu reference, section 6.2). */
+  /**
+   * Old stored subscriptions: the same goes to whoever listens to the subscriber (Meshblu reference, section 6.2). Each subscriber has it
+   * once, by the shortest way.
+   */
   const forward = async (
     type: 'broadcast' | 'sent' | 'received' | 'config',
     emitter: DeviceDocument,
     topic: string | undefined,
     tell: (to: Iterable<Connection>, forwardedFor: readonly string[]) => void,
     view: View,
-    forwardedFor: readonly string[] = [],
+    spread: Spread,
   ): Promise<void> => {
-    if (forwardedFor.length >= maxForwards) return;
-    const passed = [...forwardedFor, emitter.uuid];
-    for (const { subscriberUuid, type: subscribed } of await subscriptions.of(emitter.uuid)) {
-      if (subscribed !== type || passed.includes(subscriberUuid)) continue;
-      const subscriber = await view.find(subscriberUuid);
-      if (subscriber === null || !hears(whoIs(subscriber), type, emitter)) continue;
-      tell(listeners(type, subscriber, topic), passed);
-      await forward(type, subscriber, topic, tell, view, passed);
+    spread.enter(type, emitter.uuid);
+    const emitters = [{ device: emitter, passed: [emitter.uuid] }];
+    // The list grows while it is gone through.
+    for (const { device, passed } of emitters) {
+      for (const { subscriberUuid, type: subscribed } of await subscriptions.of(device.uuid)) {
+        await spread.rest();
+        if (subscribed !== type || spread.has(type, subscriberUuid)) continue;
+        if (!spread.spend()) return;
+        const subscriber = await view.find(subscriberUuid);
+        if (subscriber === null || !hears(whoIs(subscriber), type, device)) continue;
+        spread.enter(type, subscriberUuid);
+        tell(listeners(type, subscriber, topic), passed);
+        if (passed.length < maxHops) emitters.push({ device: subscriber, passed: [...passed, subscriberUuid] });
+      }
     }
   };
 
@@ -112,10 +120,11 @@ export const openDeliveries = (options: {
     extras: Extras,
     origin: boolean,
     view: View,
+    spread: Spread,
     to: readonly DeviceDocument[] = [],
     forwardedRoutes: readonly Route[] = [],
   ): Promise<void> => {
-    if (origin) forwarding.sent(kind, emitter, raw, forwardedRoutes);
+    if (origin) forwarding.sent(kind, emitter, raw, spread, forwardedRoutes);
     if (!origin && !listening.hasFirehose()) return;
     const rawData = JSON.stringify(raw);
     const again: { readonly device: DeviceDocument; readonly hops: Route }[] = [];
@@ -129,52 +138,65 @@ export const openDeliveries = (options: {
             .filter((connection) => view.admits(connection));
           const metadata = { route: hops, ...(forwardedRoutes.length > 0 && { forwardedRoutes }) };
           if (hearing.length > 0) view.send(hearing, 'firehose', { metadata, rawData }, extras);
-          if (origin) forwarding.received(kind, device, raw, hops, forwardedRoutes);
+          if (origin) forwarding.received(kind, device, raw, hops, spread, forwardedRoutes);
           if (kind !== 'message' && forwardersOf(device, kind, 'received').again) again.push({ device, hops });
         },
       },
       kind,
       emitter,
+      spread,
       to,
+      forwardedRoutes.length > 0 ? 'again ' : '',
     );
     for (const { device, hops } of again) {
-      const passed = forwardedRoutes.some((earlier) => JSON.stringify(earlier) === JSON.stringify(hops));
-      if (!passed && forwardedRoutes.length < maxForwards)
-        await route(kind, device, raw, extras, origin, view, [], [...forwardedRoutes, hops]);
+      if (forwardedRoutes.length < maxHops && spread.enter(`again ${kind}`, device.uuid))
+        await route(kind, device, raw, extras, origin, view, spread, [], [...forwardedRoutes, hops]);
     }
+  };
+
+  const deliver = async (sent: Sent, extras: Extras, origin: boolean, given: Partial<View>, spread: Spread): Promise<void> => {
+    const { from, to, topic, broadcast } = sent;
+    const view = { ...present, ...given };
+    // The deliveries of a forwarded message were taken when it was made.
+    const isForwarded = origin && sent.origin !== undefined;
+    if (isForwarded) await spread.rest();
+    const sender = await view.find(from);
+    if (sender === null) return;
+    const addressees: DeviceDocument[] = [];
+    const decidedBy = new Map<string, DeviceDocument | null>([[from, sender]]);
+    for (const uuid of to) {
+      const addressee = uuid === from ? sender : await view.find(uuid);
+      decidedBy.set(uuid, addressee);
+      if (addressee !== null && mayMessage(sender, addressee) && (isForwarded || spread.spend())) addressees.push(addressee);
+    }
+    available();
+    if (given.find === undefined) note(sent.id, decidedBy);
+    const body = messageBody(sent);
+    const tell = once(sent.event, body, extras, view);
+    const tellForwarded = (hearing: Iterable<Connection>, forwardedFor: readonly string[]): void =>
+      tell(hearing, { ...body, forwardedFor });
+    for (const addressee of addressees) tell(connections.of(addressee.uuid));
+    if (sent.event === 'messageAck') return;
+    for (const addressee of addressees) tell(listeners('received', addressee, topic));
+    tell(listeners('sent', sender, topic));
+    if (broadcast) tell(listeners('broadcast', sender, topic));
+    await forward('sent', sender, topic, tellForwarded, view, spread);
+    if (broadcast) {
+      await forward('broadcast', sender, topic, tellForwarded, view, spread);
+      await route('broadcast', sender, sent.raw, extras, origin, view, spread);
+    }
+    if (to.length > 0) await route('message', sender, sent.raw, extras, origin, view, spread, addressees);
+    if (origin) await forwarding.old(sent, sender, addressees, spread, view.find);
   };
 
   return {
     async message(sent, extras, origin, given = {}) {
-      const { from, to, topic, broadcast } = sent;
-      const view = { ...present, ...given };
-      const sender = await view.find(from);
-      if (sender === null) return;
-      const addressees: DeviceDocument[] = [];
-      const decidedBy = new Map<string, DeviceDocument | null>([[from, sender]]);
-      for (const uuid of to) {
-        const addressee = uuid === from ? sender : await view.find(uuid);
-        decidedBy.set(uuid, addressee);
-        if (addressee !== null && mayMessage(sender, addressee)) addressees.push(addressee);
+      const spread = spreads.begin(sent.id, origin ? sent.origin : undefined);
+      try {
+        await deliver(sent, extras, origin, given, spread);
+      } finally {
+        spread.done();
       }
-      available();
-      if (given.find === undefined) note(sent.id, decidedBy);
-      const body = messageBody(sent);
-      const tell = once(sent.event, body, extras, view);
-      const tellForwarded = (hearing: Iterable<Connection>, forwardedFor: readonly string[]): void =>
-        tell(hearing, { ...body, forwardedFor });
-      for (const addressee of addressees) tell(connections.of(addressee.uuid));
-      if (sent.event === 'messageAck') return;
-      for (const addressee of addressees) tell(listeners('received', addressee, topic));
-      tell(listeners('sent', sender, topic));
-      if (broadcast) tell(listeners('broadcast', sender, topic));
-      await forward('sent', sender, topic, tellForwarded, view);
-      if (broadcast) {
-        await forward('broadcast', sender, topic, tellForwarded, view);
-        await route('broadcast', sender, sent.raw, extras, origin, view);
-      }
-      if (to.length > 0) await route('message', sender, sent.raw, extras, origin, view, addressees);
-      if (origin) forwarding.old(sent, sender, addressees);
     },
 
     expect(uuid) {
@@ -184,14 +206,15 @@ export const openDeliveries = (options: {
     async changed(document, kind, body, extras, origin, given = {}) {
       available();
       const view = { ...present, ...given };
+      const spread = spreads.begin(document.uuid);
       if (kind === 'configure') {
         const tell = once('config', body, extras, view);
         tell(connections.of(document.uuid));
         tell(listeners('config', document, undefined));
-        await forward('config', document, undefined, (hearing) => tell(hearing), view);
+        await forward('config', document, undefined, (hearing) => tell(hearing), view, spread);
       }
-      await route(kind, document, body, extras, origin, view);
-      if (origin && kind === 'configure') forwarding.oldConfig(document, body);
+      await route(kind, document, body, extras, origin, view, spread);
+      if (origin && kind === 'configure') forwarding.oldConfig(document, body, spread);
     },
   };
 };

@@ -15,6 +15,8 @@ export interface Sent {
   readonly topic: string | undefined;
   /** What the sender gave, as version 2 listeners get it. */
   readonly raw: Readonly<Record<string, unknown>>;
+  /** The id of the message that this one was forwarded from at first; missing if a client sent it. */
+  readonly origin?: string;
 }
 
 /** What subscribers and addressees get: the message with its sender, and all addressees as a list (Meshblu reference, section 2.16). */
