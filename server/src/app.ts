@@ -43,6 +43,7 @@ import { webhookKey } from './webhook-key.ts';
 import type { TokenList } from './sessions.ts';
 import { openUserLists } from './user-lists.ts';
 import { openTokens } from './tokens.ts';
+import { readJson } from './transports/json-body.ts';
 import { openHttp } from './transports/http.ts';
 import { awayAnswers } from './transports/away.ts';
 import { openListener, type Listener } from './transports/listener.ts';
@@ -296,6 +297,7 @@ const start = async (
     provenAt: (document) => presence.provenAt(document),
     maintenance: maintenance.jobs({ feed, keys, leave }),
     now,
+    readJson,
     config,
   };
   const sweeper = openSweeper({

@@ -74,6 +74,8 @@ export interface Services {
   /** When a device last gave a sign of life; see `Presence`. */
   readonly provenAt: (document: DeviceDocument) => number | undefined;
   readonly maintenance: Jobs;
+  /** Reads JSON text under the rules for what clients send. Fails with `invalid-input`. */
+  readonly readJson: (text: string) => unknown;
   /** Milliseconds since 1970. */
   readonly now: () => number;
   readonly config: Pick<Config, 'openRegistration' | 'passwordPolicy' | 'temporaryClientMs'>;

@@ -1,7 +1,7 @@
 import { createVerify } from 'node:crypto';
 import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { isPublic, publicLookup } from '@rollcall/server/internal/delivery/public-address';
+import { checkHost, isPublic, PrivateAddressError, publicLookup } from '@rollcall/server/internal/delivery/public-address';
 import { expect } from 'chai';
 import { connectAs, register, v2, type Made, type MeshbluSocket } from '../support/meshblu.ts';
 import { onBothStores } from '../support/registries.ts';
@@ -184,6 +184,16 @@ describe('addresses that webhooks may reach', () => {
     const others =
       '127.0.0.1 10.1.2.3 192.168.0.1 172.16.0.1 169.254.169.254 0.0.0.0 224.0.0.1 100.64.0.1 ::1 ::ffff:127.0.0.1 fe80::1 fc00::1 nonsense';
     for (const address of others.split(' ')) expect(isPublic(address), address).to.equal(false);
+  });
+
+  it('are not IPv6 addresses that carry an IPv4 address (S11)', () => {
+    const carriers =
+      '::ffff:8.8.8.8 ::ffff:7f00:1 ::127.0.0.1 ::7f00:1 ::8.8.8.8 ::ffff:0:127.0.0.1 64:ff9b::127.0.0.1 64:ff9b:1::a00:1 ' +
+      '2002:7f00:1:: 2002:808:808::1 2001::7f00:1 2001:0:4136:e378:8000:63bf:3fff:fdd2 100:0:0:1::1 5f00::1 4000::1 fec0::1';
+    for (const address of carriers.split(' ')) {
+      expect(isPublic(address), address).to.equal(false);
+      expect(() => checkHost(new URL(`http://[${address}]/`)), address).to.throw(PrivateAddressError);
+    }
   });
 
   const look = (addresses: readonly string[]): Promise<string> =>

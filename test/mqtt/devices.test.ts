@@ -69,6 +69,18 @@ onBothStores('devices over MQTT (domain model, sections 5 and 7)', (registries) 
     expect((await ask('update', { uuid: '00000000-0000-4000-8000-000000000000', x: 1 })).topic).to.equal('error');
   });
 
+  it('a call whose payload is not UTF-8 is refused, and changes nothing (D6)', async () => {
+    const device = await make({ color: 'red' });
+    const client = await connectMqtt(broker, login(device));
+    await client.subscribe(device.uuid, 1);
+    client.mqtt.publish('update', Buffer.from([...Buffer.from('{"color":"'), 0xff, ...Buffer.from('"}')]), { qos: 1 });
+    const answers = () => client.texts(device.uuid).filter((text) => text.includes('"topic":"error"'));
+    await until(() => answers().length === 1);
+    expect(answers()[0]).to.include('invalid-input');
+    await client.publish('whoami', '{}', { qos: 1 });
+    await until(() => client.texts(device.uuid).some((text) => text.includes('"color":"red"')));
+  });
+
   it('an answer comes to all connections of the device, and to nobody else who hears its uuid', async () => {
     const [device, other] = [await make(), await make()];
     const [asking, hearing, stranger] = [

@@ -28,6 +28,7 @@ export const errors = {
   conflict: { http: 409, mqtt: 0x80, retry: false, message: 'Conflict' },
   'outcome-unknown': { http: 409, mqtt: 0x80, retry: false, message: 'The outcome of this request cannot be known any more' },
   'too-large': { http: 413, mqtt: 0x95, retry: false, message: 'Payload Too Large' },
+  'unsupported-media-type': { http: 415, mqtt: 0x99, retry: false, message: 'Unsupported Media Type' },
   rate: { http: 429, mqtt: 0x96, retry: true, message: 'Too Many Requests' },
   banned: { http: 429, mqtt: 0x97, retry: false, message: 'Too many failed attempts' },
   internal: { http: 500, mqtt: 0x80, retry: true, message: 'Internal Server Error' },

@@ -15,10 +15,18 @@ const systemResolve: Resolve = (hostname) =>
     lookup(hostname, { all: true }, (error, found) => (error === null ? resolve(found) : reject(error)));
   });
 
-/** Is it an address of the public internet, neither of this machine nor of a network of one's own? */
+/** The only IPv6 addresses that are routed in the internet (RFC 4291, section 2.4, and IANA's registry of IPv6 address space). */
+const globalUnicast = ipaddr.IPv6.parseCIDR('2000::/3');
+
+/**
+ * Is it an address of the public internet, neither of this machine nor of a private network?
+ *
+ * An IPv6 address that carries an IPv4 address (mapped, compatible, NAT64, 6to4, Teredo) is not: where it leads is up to a gateway.
+ */
 export const isPublic = (address: string): boolean => {
   if (!ipaddr.isValid(address)) return false;
-  return ipaddr.process(address).range() === 'unicast';
+  const parsed = ipaddr.parse(address);
+  return parsed.range() === 'unicast' && (parsed instanceof ipaddr.IPv4 || parsed.match(globalUnicast));
 };
 
 /**

@@ -46,6 +46,7 @@ export interface AnswerForm {
 const always: readonly ErrorCode[] = [
   'invalid-input',
   'too-large',
+  'unsupported-media-type',
   'rate',
   'banned',
   'internal',
@@ -145,6 +146,9 @@ const beside = (row: Row, route: string) => {
   };
 };
 
+/** The parameter that stands for further names in the query of a route. */
+export const anyFurther = 'further';
+
 /** What is not in the path as one parameter each; further ones of any name where the input is open. */
 export const inQuery = (row: Row, route: string, isRequired = true): readonly Parameter[] => {
   const { properties, required, open } = beside(row, route);
@@ -155,7 +159,7 @@ export const inQuery = (row: Row, route: string, isRequired = true): readonly Pa
     schema,
   }));
   const further: Parameter = {
-    name: 'further',
+    name: anyFurther,
     in: 'query',
     description: 'Any further names.',
     schema: { type: 'object', additionalProperties: { type: 'string' } },

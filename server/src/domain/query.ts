@@ -94,27 +94,29 @@ export const readQuery = (raw: Readonly<Record<string, unknown>>): Query => {
 
   const filter = (given: Readonly<Record<string, unknown>>, at: string, depth: number, inside = ''): Record<string, unknown> => {
     if (depth > maxDepth) return refuse(at, 'maxDepth', `nested deeper than ${maxDepth} levels`);
-    const out: Record<string, unknown> = {};
+    // A map, as a name may be __proto__.
+    const out = new Map<string, unknown>();
     for (const [key, inner] of Object.entries(given)) {
       const here = `${at}/${key}`;
       if (combinations.has(key)) {
         const branches: readonly unknown[] =
           Array.isArray(inner) && inner.length > 0 ? inner : refuse(here, 'type', `${key} takes a list of queries`);
-        out[key] = branches.map((branch, index) =>
+        const read = branches.map((branch, index) =>
           isProperties(branch)
             ? filter(branch, `${here}/${index}`, depth + 1, inside)
             : refuse(here, 'type', `${key} takes a list of queries`),
         );
+        out.set(key, read);
       } else if (key.startsWith('$')) {
         refuse(here, 'operator', `${key} is not an operator of queries here`);
       } else {
         const path = inside + key;
         if (hidden.test(path) || key === '' || key.includes('\0'))
           refuse(here, 'reserved', 'this property cannot be searched for');
-        out[path === 'meshblu.rev' ? '_rollcall.shown' : key] = condition(path, inner, here, depth);
+        out.set(path === 'meshblu.rev' ? '_rollcall.shown' : key, condition(path, inner, here, depth));
       }
     }
-    return out;
+    return Object.fromEntries(out);
   };
 
   return filter(raw, '', 1);

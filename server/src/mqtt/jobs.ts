@@ -5,6 +5,7 @@ import { RegistryError } from '@rollcall/client/contract';
 import type { Call } from '../pipeline.ts';
 import type { Handled } from '../implement.ts';
 import type { Operation } from '../registry.ts';
+import { decodeUtf8 } from '../utf8.ts';
 import type { ReadJson } from './ingest.ts';
 import type { JobTopic } from './rights.ts';
 
@@ -35,7 +36,7 @@ export interface JobsKit {
 
 /** The argument of a call: an object, or for the calls that take one a uuid as text. Fails with `invalid-input`. */
 const argumentOf = (payload: Buffer, readJson: ReadJson): Readonly<Record<string, unknown>> => {
-  const text = payload.toString().trim();
+  const text = decodeUtf8(payload).trim();
   if (text === '') return {};
   if (!/^["[{]/.test(text)) return { uuid: text };
   const value = readJson(text);

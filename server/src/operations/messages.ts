@@ -3,7 +3,7 @@ import { outgoingValue } from '../domain/outgoing.ts';
 import { checkMessageSize, readMessage } from '../domain/message.ts';
 import { actsFor } from '../domain/access.ts';
 import { storedValue } from '../domain/stored-value.ts';
-import type { Implementation } from '../implement.ts';
+import type { Implementation, Services } from '../implement.ts';
 
 type Rows = Pick<Implementation['meshblu'], 'message' | 'messageAck' | 'data' | 'getdata' | 'events'>;
 
@@ -11,11 +11,16 @@ type Rows = Pick<Implementation['meshblu'], 'message' | 'messageAck' | 'data' | 
 const maxBytes = 64 * 1024;
 const maxRecords = 1_000;
 
-/** A record's value as classic servers stored it: text that is JSON becomes that value (Meshblu reference, section 2.19). */
-const parsed = (value: unknown): unknown => {
+/**
+ * A record's value as classic servers stored it: text that is JSON becomes that value (Meshblu reference, section 2.19).
+ *
+ * Text that the value does not give back exactly stays text: nothing of it is lost.
+ */
+const parsed = (value: unknown, readJson: Services['readJson']): unknown => {
   if (typeof value !== 'string') return value;
   try {
-    return JSON.parse(value) as unknown;
+    const meant = readJson(value);
+    return JSON.stringify(meant) === value ? meant : value;
   } catch {
     return value;
   }
@@ -50,11 +55,11 @@ export const messages: Rows = {
     return { output: { id: sent.id }, sends: [sent] };
   },
 
-  async data(input, { target, permitted, store, ids, request, now }) {
+  async data(input, { target, permitted, store, ids, request, now, readJson }) {
     await permitted();
     const { uuid: _uuid, token: _token, ...given } = input;
     const record = {
-      ...Object.fromEntries(Object.entries(given).map(([key, value]) => [key, parsed(value)])),
+      ...Object.fromEntries(Object.entries(given).map(([key, value]) => [key, parsed(value, readJson)])),
       uuid: target,
       timestamp: typeof given['timestamp'] === 'string' ? given['timestamp'] : new Date(now()).toISOString(),
     };

@@ -14,7 +14,7 @@ import { serveBrokerHooks, type BrokerHooks } from './broker-hooks.ts';
 import { credentialsOf } from './dialects/meshblu-credentials.ts';
 import { accessControl } from './dialects/access-control.ts';
 import type { Answer, Asked, Dialect } from './dialects/dialect.ts';
-import { dialectOf } from './dialects/index.ts';
+import { dialectOf, queryCheckOf } from './dialects/index.ts';
 import { ours } from './dialects/ours.ts';
 import { serveDocs } from './docs-page.ts';
 import { protectiveHeaders } from './protective-headers.ts';
@@ -24,6 +24,7 @@ import type { Engines } from './socket/engines.ts';
 import { readJson } from './json-body.ts';
 import type { Front } from './listener.ts';
 import { serveLive } from './live-http.ts';
+import { readText } from './request-text.ts';
 import { openTurnEnds } from './turn-ends.ts';
 
 /** What the HTTP side needs of the registry. */
@@ -154,10 +155,10 @@ export const openHttp = async (kit: HttpKit): Promise<Http> => {
   });
   await app.register(cors, { origin: [...kit.origins], credentials: false });
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser('*', { parseAs: 'string' }, (request, body, done) => {
+  app.addContentTypeParser('*', { parseAs: 'buffer' }, (request, body: Buffer, done) => {
     try {
       const { dialect, isText: raw, route = '' } = request.routeOptions.config as Spoken;
-      const text = String(body);
+      const text = readText(body, request.headers);
       const type = request.headers['content-type']?.split(';')[0]?.trim().toLowerCase() ?? '';
       const isText = raw === true || dialect?.late !== undefined || dialect?.textTypes?.(route).includes(type) === true;
       done(null, isText ? text : readJson(text, request.headers['content-type']));
@@ -207,6 +208,7 @@ export const openHttp = async (kit: HttpKit): Promise<Http> => {
       const [method = '', url = ''] = route.split(' ');
       const dialect = dialectOf(operation, route, kit.redirectsClients);
       if (dialect.notAllowed !== undefined) taken.set(url, { dialect, methods: [...(taken.get(url)?.methods ?? []), method] });
+      const checkNames = queryCheckOf(operation, route);
       const respond = async (request: FastifyRequest, body: unknown): Promise<Answer> => {
         try {
           const { headers } = request;
@@ -220,6 +222,7 @@ export const openHttp = async (kit: HttpKit): Promise<Http> => {
             body: readLate(body, request, dialect),
             headers,
           };
+          checkNames(asked.query);
           const call = callOf(request, actor, dialect.inputOf(route, asked, operation.row));
           const handled = await kit.dispatch(operation, call);
           if (handled.ends !== undefined) await kit.carryOutEndings(handled);

@@ -70,9 +70,18 @@ const jsonParameter = (query: Readonly<Record<string, unknown>>, name: string): 
   return readJson(text);
 };
 
+const names: ReadonlySet<string> = new Set(['filter', 'sort', 'limit']);
+
 /** `filter`, `sort` and `limit` of the request, each as JSON; without a filter everything. */
 const inputOf = ({ query }: FastifyRequest): object => {
   const given = query as Readonly<Record<string, unknown>>;
+  for (const name of Object.keys(given)) {
+    if (!names.has(name)) {
+      throw new RegistryError('invalid-input', undefined, {
+        details: [{ path: `/${name}`, rule: 'additionalProperties', message: 'there is no such parameter' }],
+      });
+    }
+  }
   const [sort, limit] = [jsonParameter(given, 'sort'), jsonParameter(given, 'limit')];
   return {
     filter: jsonParameter(given, 'filter') ?? {},

@@ -72,11 +72,11 @@ export const deleteSubscriptions = operation({
   summary: 'End several stored subscriptions of a device.',
   access: { whitelist: 'configure.update', target: 'subscriberUuid' },
   mutates: true,
-  input: Type.Object({
-    subscriberUuid: Uuid,
-    emitterUuid: Type.Optional(Uuid),
-    type: Type.Optional(Type.String({ maxLength: 64 })),
-  }),
+  // Closed: a misspelt name would end more than was meant.
+  input: Type.Object(
+    { subscriberUuid: Uuid, emitterUuid: Type.Optional(Uuid), type: Type.Optional(Type.String({ maxLength: 64 })) },
+    { additionalProperties: false },
+  ),
   output: Type.Object({ subscriberUuid: Uuid }),
   errors: [],
 });

@@ -109,6 +109,8 @@ export const authToken: Dialect = {
         return failure(429, 'AUTH_1004', 'Account is temporarily locked', { 'retry-after': retryAfterOf(error) });
       case 'invalid-input':
         return wrongInput(error);
+      case 'unsupported-media-type':
+        return failure(415, 'GEN_1003', 'Malformed request');
       case 'too-large':
         // Nothing but a value can be that large.
         return failure(400, 'GEN_1002', 'Invalid parameter: password');

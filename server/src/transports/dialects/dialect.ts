@@ -1,4 +1,4 @@
-import type { RegistryError, Row } from '@rollcall/client/contract';
+import { RegistryError, type Row } from '@rollcall/client/contract';
 import { exampleOf } from '../../describe/example.ts';
 import type { AnswerForm, HttpForm } from '../../describe/form.ts';
 import { fieldsOf, type Json } from '../../describe/schema.ts';
@@ -46,6 +46,8 @@ export interface Dialect {
   fail(route: string, error: RegistryError, url?: string): Answer;
   /** The answer to a method that the path does not take; missing: not found, as elsewhere. */
   notAllowed?(methods: readonly string[]): Answer;
+  /** Names that a query may have though nothing is made of them. */
+  readonly ignoredInQuery?: readonly string[];
   /** The same of a route in words of JSON Schema. */
   form(route: string, row: Row): HttpForm;
 }
@@ -142,7 +144,13 @@ export const queriedFields = (row: Row, query: Properties, also: Readonly<Record
   const fields = new Map<string, unknown>();
   for (const [name, field] of names) {
     const given = Object.hasOwn(query, name) ? query[name] : undefined;
-    if (given !== undefined && !fields.has(field)) fields.set(field, readAs(properties[field] ?? {}, given));
+    if (given === undefined) continue;
+    if (fields.has(field)) {
+      throw new RegistryError('invalid-input', undefined, {
+        details: [{ path: `/${name}`, rule: 'maxItems', message: 'says again what another name in the query says' }],
+      });
+    }
+    fields.set(field, readAs(properties[field] ?? {}, given));
   }
   return Object.fromEntries(fields);
 };

@@ -8,6 +8,7 @@ import * as meshblu from './meshblu-http.ts';
 import { mqttClients } from './mqtt-clients.ts';
 import { mqttTokens } from './mqtt-tokens.ts';
 import { ours } from './ours.ts';
+import { checkQuery, type CheckQuery } from './query.ts';
 
 const dialects = { accessControl, authToken, mqttTokens, mqttClients: mqttClients(true) } as const;
 const plainClients = mqttClients(false);
@@ -26,6 +27,15 @@ export const acknowledged = (operation: Operation | undefined, error: RegistryEr
   if (operation?.row.dialect === undefined || route === undefined) return failure;
   const { status } = dialectOf(operation, route).fail(route, error);
   return status < 400 ? failure : { ...failure, status };
+};
+
+const unchecked: CheckQuery = () => undefined;
+
+/** The check of a route's query. Meshblu's reads take any name, as they always have: those that search take it as a condition. */
+export const queryCheckOf = (operation: Operation, route: string): CheckQuery => {
+  const dialect = dialectOf(operation, route);
+  if (dialect === meshblu && !operation.row.mutates) return unchecked;
+  return checkQuery(dialect.form(route, operation.row), operation.row, dialect.ignoredInQuery);
 };
 
 /** How a route takes a call and answers it, in words of JSON Schema. */

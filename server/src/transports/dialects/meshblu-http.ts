@@ -1,10 +1,20 @@
 import { STATUS_CODES } from 'node:http';
 import { errors, RegistryError, type Row } from '@rollcall/client/contract';
 import { exampleOf } from '../../describe/example.ts';
-import { callHeaders, failuresOf, inBody, inQuery, type Body, type HttpForm, type Parameter } from '../../describe/form.ts';
+import {
+  anyFurther,
+  callHeaders,
+  failuresOf,
+  inBody,
+  inQuery,
+  type Body,
+  type HttpForm,
+  type Parameter,
+} from '../../describe/form.ts';
 import { fieldsOf, itemsOf, objectOf as schemaOf, type Json } from '../../describe/schema.ts';
 import { compileProjection } from '../../documents/index.ts';
 import { isProperties } from '../../domain/properties.ts';
+import { readJson } from '../json-body.ts';
 import {
   answerOf,
   created,
@@ -29,6 +39,8 @@ export interface MeshbluRoute {
   readonly bare?: string;
   readonly success?: Success | Successes;
   failure?: Failing;
+  /** Is each further name in the query a condition? Searches take conditions anyway. */
+  readonly conditions?: true;
   /** May `X-Meshblu-Projection` say which keys of what was found are sent? */
   readonly projected?: true;
 }
@@ -54,20 +66,28 @@ const removed = (asked: Asked): unknown => {
   return { ...rest, ...(cascade !== undefined && { cascade: cascade === 'true' || (cascade === 'false' ? false : cascade) }) };
 };
 
-/** The keys of each found document that `X-Meshblu-Projection` asks for; without the header all of them. */
-const projected = (found: unknown, { headers }: Asked): unknown => {
+type Projection = ReturnType<typeof compileProjection>;
+
+/** What `X-Meshblu-Projection` asks for; without the header undefined. Fails with `invalid-input`. */
+const projectionOf = ({ headers }: Asked): Projection | undefined => {
   const text = headers['x-meshblu-projection'];
-  if (typeof text !== 'string') return found;
+  if (typeof text !== 'string') return undefined;
   try {
-    const project = compileProjection(JSON.parse(text) as Record<string, 0 | 1>);
-    const one = (document: unknown): unknown => {
-      const { _id, ...rest } = project(object(document) as Record<string, unknown>);
-      return rest;
-    };
-    return Array.isArray(found) ? found.map(one) : one(found);
+    const given = readJson(text);
+    if (!isProperties(given)) throw new TypeError('a projection is an object');
+    return compileProjection(given);
   } catch (error) {
     throw new RegistryError('invalid-input', 'X-Meshblu-Projection cannot be read', { cause: error });
   }
+};
+
+/** The keys of each found document that a projection keeps. */
+const projected = (found: unknown, project: Projection): unknown => {
+  const one = (document: unknown): unknown => {
+    const { _id, ...rest } = project(object(document) as Record<string, unknown>);
+    return rest;
+  };
+  return Array.isArray(found) ? found.map(one) : one(found);
 };
 
 const forbidden: Success = {
@@ -120,7 +140,7 @@ export const routes: Readonly<Record<string, MeshbluRoute>> = {
   'GET /devices/:uuid/publickey': { success: found(picked('publicKey')) },
   'POST /devices/:uuid/token': { success: found(picked('uuid', 'token')) },
   'POST /devices/:uuid/tokens': { input: ({ params, body }) => ({ ...object(body), ...params }), success: created() },
-  'DELETE /devices/:uuid/tokens': { success: empty },
+  'DELETE /devices/:uuid/tokens': { conditions: true, success: empty },
   'DELETE /devices/:uuid/tokens/:token': { success: empty },
   'POST /search/tokens': { success: found(only('tokens')), projected: true },
   'POST /messages': { input: ({ body }) => object(body), success: empty },
@@ -135,13 +155,18 @@ export const routes: Readonly<Record<string, MeshbluRoute>> = {
 
 const successOf = (route: string): Success | Successes => routes[route]?.success ?? found();
 
-/** The input of a call by this route. */
-export const inputOf = (route: string, asked: Asked): unknown => (routes[route]?.input ?? mergedInput)(asked);
+/** The input of a call by this route. Fails with `invalid-input`, also for a projection of the answer that cannot be read. */
+export const inputOf = (route: string, asked: Asked): unknown => {
+  const { projected: isProjected, input = mergedInput } = routes[route] ?? {};
+  if (isProjected === true) projectionOf(asked);
+  return input(asked);
+};
 
 /** The answer of a success. */
 export const succeed = (route: string, output: unknown, asked: Asked): Answer => {
   const answer = answerOf(successOf(route), output);
-  return coded(routes[route]?.projected === true ? { ...answer, body: projected(answer.body, asked) } : answer);
+  const projection = routes[route]?.projected === true ? projectionOf(asked) : undefined;
+  return coded(projection === undefined ? answer : { ...answer, body: projected(answer.body, projection) });
 };
 
 /** The answer of a failure: the status and its phrase; for 422 a header with the sentence. */
@@ -191,10 +216,27 @@ const bodyOf = (route: string, row: Row): Body | undefined => {
   return { required: false, schema, example: exampleOf(schema, bare) };
 };
 
+const tokenInQuery: Parameter = {
+  name: 'token',
+  in: 'query',
+  description: 'A token of the device itself, which makes the call its own.',
+  schema: { type: 'string' },
+};
+
+/** What the query of a route may say. */
+const queryOf = (route: string, row: Row): readonly Parameter[] => {
+  const { input, conditions = false } = routes[route] ?? {};
+  const isRead = route.startsWith('GET ');
+  const fields = isRead || route.startsWith('DELETE ') ? inQuery(row, route, isRead) : [];
+  if (isRead || conditions) return fields;
+  const takesToken = row.credentials === true && (input === undefined || input === removed);
+  return [...fields.filter(({ name }) => name !== anyFurther), ...(takesToken ? [tokenInQuery] : [])];
+};
+
 /** The same in words of JSON Schema. */
 export const form = (route: string, row: Row): HttpForm => {
   const isRead = route.startsWith('GET ');
-  const query = isRead || route.startsWith('DELETE ') ? inQuery(row, route, isRead) : [];
+  const query = queryOf(route, row);
   const isProjected = routes[route]?.projected === true;
   const body = isRead ? undefined : bodyOf(route, row);
   const answers = [...successForms(successOf(route), row), ...failuresOf(row, (error) => fail(route, error))];

@@ -47,11 +47,8 @@ const failureSchema = schemaOf({ properties: { msg: text, code: count }, require
 /** What may stand in the query: never a secret, which would be kept in the logs of others. */
 const queried = ['groupName', 'username', 'description', 'token'];
 
-const contentTypeRule = 'contentType';
-
 const wrongInput = ({ message, details = [] }: RegistryError): Answer => {
   const [first] = details;
-  if (first?.rule === contentTypeRule) return failure(415, first.message);
   return failure(400, message === errors['invalid-input'].message ? (first?.message ?? 'Bad Request') : message);
 };
 
@@ -65,9 +62,7 @@ export const mqttTokens: Dialect = {
   late: {
     admit(contentType, hasBody) {
       if (!hasBody || contentType === undefined || /^application\/json\b/i.test(contentType)) return;
-      throw new RegistryError('invalid-input', undefined, {
-        details: [{ path: '', rule: contentTypeRule, message: 'The body must be application/json' }],
-      });
+      throw new RegistryError('unsupported-media-type', 'The body must be application/json');
     },
     read: (body) => readJson(body),
   },
@@ -77,6 +72,9 @@ export const mqttTokens: Dialect = {
     const fromQuery = queried.filter((name) => query[name] !== undefined).map((name) => [name, query[name]] as const);
     return { ...Object.fromEntries(fromQuery), ...body };
   },
+
+  // A secret in the query is not taken: it would be kept in the logs of others.
+  ignoredInQuery: ['secret', 'password'],
 
   succeed: (route, output) => answerOf(successes[route] ?? revoked, output),
 
@@ -98,7 +96,6 @@ export const mqttTokens: Dialect = {
       answers: [
         ...successForms(successes[route] ?? revoked, row),
         ...failuresOf(row, (error) => mqttTokens.fail(route, error), failureSchema),
-        ...(isWrite ? [{ status: 415, schema: failureSchema }] : []),
       ],
     };
   },
