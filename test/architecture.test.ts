@@ -63,7 +63,32 @@ const breaches = (sources: ReadonlyMap<string, string>): readonly string[] =>
     return reached === undefined ? imports : [...imports, `${path} calls ${reached}: ${layer}/ is pure`];
   });
 
+/** A list that is spread into the arguments of a call that takes any number of them: one that is too long ends the process. */
+const spread =
+  /\.(?:push|unshift|concat)\((?:[^(){}]*, *)?\.\.\.|Math\.(?:max|min)\((?:[^(){}]*, *)?\.\.\.|fromC(?:harCode|odePoint)\(\.\.\.|\.splice\([^;)]*?\.\.\./;
+
+/** Lists that are short by themselves: a client's 32 open requests, what is wrong with a configuration. */
+const mayBeSpread: ReadonlySet<string> = new Set([
+  'client-sdk/src/request-ids.ts',
+  'server/src/config.ts',
+  'server/src/cli/call.ts',
+]);
+
 describe('the architecture', () => {
+  it('spreads no list that a client can make long into an argument list (S1)', () => {
+    const found = [...sourcesUnder('server/src'), ...sourcesUnder('client-sdk/src')].flatMap(([path, text]) =>
+      spread.test(text) && !mayBeSpread.has(path) ? [path] : [],
+    );
+    expect(found).to.deep.equal([]);
+    for (const sample of [
+      'all.push(...more)',
+      'all.push(first, ...more)',
+      'Math.max(0, ...seen)',
+      'Math.min(...found.map((one) => one.at))',
+    ])
+      expect(sample).to.match(spread);
+  });
+
   it('lets imports point one way in the server', () => {
     const sources = sourcesUnder('server/src');
     expect(sources.size).to.be.above(50);

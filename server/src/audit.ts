@@ -75,13 +75,13 @@ export const verifyAudit = async (store: Store, key: Buffer): Promise<AuditRepor
   const chains = new Set<string>();
   let entries = 0;
   for await (const entry of rows.find({}).sort({ _id: 1 })) {
-    problems.push(...check.next(entry));
+    for (const problem of check.next(entry)) problems.push(problem);
     chains.add(entry.chain);
     entries += 1;
   }
   const heads = await store.collection('audit-heads').find({}).toArray();
   const joined = await rows.find({ _id: { $in: [...check.joined] } }).toArray();
-  problems.push(...check.end(heads, joined));
+  for (const problem of check.end(heads, joined)) problems.push(problem);
   return { chains: chains.size, entries, problems: problems.slice(0, mostProblems) };
 };
 

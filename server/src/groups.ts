@@ -56,7 +56,9 @@ export const openGroups = (options: {
       for (const { _id } of some)
         await unless(
           'not-found',
-          users.remove(_id, by).then((more) => ended.push(...more)),
+          users.remove(_id, by).then((more) => {
+            for (const one of more) ended.push(one);
+          }),
         );
     }
     for (let some = await devices(uuid); some.length > 0; some = await devices(uuid)) {

@@ -137,7 +137,9 @@ export const openIdentities = (options: {
     for (const { _id: owned } of await ownedBy(uuid))
       await unless(
         'not-found',
-        remove(owned, by).then((more) => ended.push(...more)),
+        remove(owned, by).then((more) => {
+          for (const one of more) ended.push(one);
+        }),
       );
     await sessions.forget(uuid);
     await unless(

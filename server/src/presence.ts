@@ -127,9 +127,9 @@ export const openPresence = (options: {
 
     provenAt(document) {
       const here = sockets.get(document.uuid);
-      const seen = [...(here ?? [])].map((proof) => proof());
-      for (const name of nodesOf(document)) if (name !== node.id) seen.push(node.seenAt(name) ?? 0);
-      const newest = Math.max(0, ...seen);
+      let newest = 0;
+      for (const proof of here ?? []) newest = Math.max(newest, proof());
+      for (const name of nodesOf(document)) if (name !== node.id) newest = Math.max(newest, node.seenAt(name) ?? 0);
       return newest > 0 ? newest : undefined;
     },
 

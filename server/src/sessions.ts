@@ -103,7 +103,7 @@ const tokenList = (all: readonly Listed[]): TokenList => {
     liveAt(now) {
       if (live !== undefined && now >= from && now < until) return live;
       const left = all.filter((one) => one.until > now);
-      [from, until] = [now, Math.min(...left.map((one) => one.until))];
+      [from, until] = [now, left.reduce((first, one) => Math.min(first, one.until), Infinity)];
       return (live = Object.freeze(left.map(({ info }) => info)));
     },
   };
@@ -197,11 +197,11 @@ export const openSessions = (options: {
 
   /** Ends all rows that match, until there are none: a login may be making another one at this moment, and looks after itself afterwards. */
   const endMatching = async (filter: Filter<CredentialDocument>, uuid: string): Promise<readonly Ending[]> => {
-    const ended: Ending[] = [];
+    let ended: readonly Ending[] = [];
     for (;;) {
       const found = await rows.find({ ...filter, uuid, ...present }).toArray();
       if (found.length === 0) return ended;
-      ended.push(...(await end(found, uuid)));
+      ended = [...ended, ...(await end(found, uuid))];
     }
   };
 
@@ -329,8 +329,8 @@ export const openSessions = (options: {
 
     async revoke(uuid, fingerprint) {
       const found = await rows.find({ uuid, kind: 'access', fingerprint, ...present }).toArray();
-      const ended = [...(await end(found, uuid))];
-      for (const { sid } of found) if (sid !== undefined) ended.push(...(await endLogin(uuid, sid)));
+      let ended = await end(found, uuid);
+      for (const { sid } of found) if (sid !== undefined) ended = [...ended, ...(await endLogin(uuid, sid))];
       return [...ended, ...(await tokens.revokeDescribed(uuid, fingerprint))];
     },
 

@@ -140,8 +140,9 @@ export const mqttTokens: Implementation['mqttTokens'] = {
         if (found.length === 0) return ended;
         for (const { _id } of found) {
           const gone = call.users.remove(_id, call.actor.uuid);
-          // Somebody else may have been faster.
-          ended.push(...(await gone.catch((error: unknown) => (isMissing(error) ? [] : Promise.reject(error as Error)))));
+          // Another call may have removed it first.
+          const more = await gone.catch((error: unknown) => (isMissing(error) ? [] : Promise.reject(error as Error)));
+          for (const one of more) ended.push(one);
         }
       }
     };

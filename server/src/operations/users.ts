@@ -322,7 +322,8 @@ export const users: Implementation['users'] = {
     const ends: Ending[] = [];
     if (passwordHash !== undefined) {
       await call.passwords.set(id, passwordHash, null);
-      ends.push(...(await call.sessions.revokeAll(id, id === call.actor.uuid ? call.actor : undefined)));
+      const kept = id === call.actor.uuid ? call.actor : undefined;
+      for (const ended of await call.sessions.revokeAll(id, kept)) ends.push(ended);
       await call.firstPasswordChanged(id);
     }
     if (moves) {
@@ -357,7 +358,7 @@ export const users: Implementation['users'] = {
       async () => ({ losing: unique, affected: [] }),
       async () => {
         const removed: string[] = [];
-        for (const id of unique) removed.push(...(await call.users.remove(id, call.actor.uuid)));
+        for (const id of unique) for (const one of await call.users.remove(id, call.actor.uuid)) removed.push(one);
         return removed;
       },
     );

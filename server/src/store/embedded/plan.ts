@@ -70,7 +70,7 @@ function narrowest(stored: Stored, predicates: Predicates, order: Order, estimat
   if (candidates.length === 0) return undefined;
   if (candidates.length === 1 && order.length === 0) return { plan: candidates[0] as Plan, rows: 0 };
   const counted = candidates.map((plan) => ({ plan, rows: count(plan.access, estimate) }));
-  const fewest = Math.min(...counted.map(({ rows }) => rows));
+  const fewest = counted.reduce((least, { rows }) => Math.min(least, rows), Infinity);
   const best = counted.filter(({ rows }) => rows === fewest);
   return best.find(({ plan }) => plan.sorted) ?? best.find(({ plan }) => plan.exact) ?? best[0];
 }

@@ -89,12 +89,12 @@ export function turns(sqlite: Sqlite, hooks: Hooks, disk?: Disk): Turns {
       commit.run();
     } catch (error) {
       undo(work.slice(0, next), error);
-      queue.push(...work.slice(next));
+      queue = [...queue, ...work.slice(next)];
       schedule();
       return;
     }
     queue = [...work.slice(next), ...queue];
-    waiting.push(committed, ...outcomes);
+    waiting = [...waiting, committed, ...outcomes];
     checkpointing = disk?.due() ?? false;
     settle();
     schedule();
