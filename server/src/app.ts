@@ -390,6 +390,7 @@ const start = async (
     available,
     toRegistryError,
     report,
+    refused: metrics.refused,
     drop,
     now,
   });

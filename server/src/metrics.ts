@@ -13,6 +13,8 @@ type Dispatch = (operation: Operation, call: Call) => Promise<Handled<unknown>>;
 export interface Metrics {
   /** The same pipeline, with each call counted and timed by operation and outcome. */
   measured(dispatch: Dispatch): Dispatch;
+  /** Counts a refusal that is no outcome of a call. `kind` is one of few fixed names. */
+  refused(kind: string): void;
   text(): Promise<string>;
 }
 
@@ -67,6 +69,13 @@ export const openMetrics = (sources: {
     one.calls += 1;
     one.ms += ms;
   };
+
+  const refusals = new Counter({
+    name: 'rollcall_refusals_total',
+    help: 'What was refused before or without an answer, by kind.',
+    labelNames: ['kind'],
+    registers,
+  });
 
   new Gauge({
     name: 'rollcall_connections',
@@ -123,6 +132,7 @@ export const openMetrics = (sources: {
         throw error;
       }
     },
+    refused: (kind) => refusals.inc({ kind }),
     text: async () => (await sources.process.metrics()) + (await figures.metrics()),
   };
 };

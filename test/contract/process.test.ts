@@ -8,6 +8,11 @@ import { expect } from 'chai';
 import { connectAs, connectRaw, register } from '../support/meshblu.ts';
 import { until } from '../support/until.ts';
 
+interface Logged {
+  readonly id?: string;
+  readonly err?: { readonly message: string };
+}
+
 const main = fileURLToPath(import.meta.resolve('@rollcall/server/internal/main'));
 
 describe('a registry as a process', function () {
@@ -17,8 +22,8 @@ describe('a registry as a process', function () {
   let folder = '';
   let errors = '';
 
-  const start = async (): Promise<void> => {
-    child = spawn(process.execPath, [main], {
+  const start = async (options: readonly string[] = []): Promise<void> => {
+    child = spawn(process.execPath, [...options, main], {
       env: {
         PATH: process.env['PATH'],
         ROLLCALL_PORT: '0',
@@ -87,7 +92,7 @@ describe('a registry as a process', function () {
     });
 
     const flooding = await connectAs(url, await register(url));
-    for (let index = 0; index < 5_000; index += 1) flooding.socket.emit('update', { index });
+    for (let index = 0; index < 5_000; index += 1) flooding.socket.emit('message', { devices: [flooding.uuid], index });
 
     const deaf = await connectAs(url, await register(url));
     await deaf.ask('subscribe', { uuid: victim.uuid });
@@ -105,6 +110,16 @@ describe('a registry as a process', function () {
     expect(await victim.ask('whoami', {})).to.include({ uuid: victim.uuid });
     victim.close();
     await until(async () => (await figure('rollcall_connections')) === 0);
+    expect(errors).to.equal('');
+  });
+
+  it('closes a connection whose event has 65,000 arguments, and no other one notices (S1)', async () => {
+    const victim = await connectAs(url, await register(url));
+    const bad = await connectAs(url, await register(url));
+    bad.socket.emit('x', ...Array.from({ length: 60_000 }, () => 1));
+    await until(() => bad.socket.disconnected);
+    expect(await victim.ask('whoami', {})).to.include({ uuid: victim.uuid });
+    victim.close();
     expect(errors).to.equal('');
   });
 
@@ -139,6 +154,28 @@ describe('a registry as a process', function () {
     await until(() => a.socket.disconnected);
     await start();
     (await connectAs(url, owner)).close();
+  });
+
+  it('logs an error that was not caught with an id, tells its clients, and ends with an exit code for its supervisor (S1)', async () => {
+    child.kill('SIGTERM');
+    await ended();
+    await start(['--import', `data:text/javascript,process.on('SIGUSR2',()=>{throw new Error('thrown by the test')})`]);
+    const owner = await register(url);
+    const a = await connectAs(url, owner);
+    await a.ask('update', { color: 'blue' });
+    const left = new Promise((resolve) => a.socket.once('disconnect', resolve));
+    const code = ended();
+    child.kill('SIGUSR2');
+    expect(await code).to.equal(1);
+    expect(await left).to.be.oneOf(['io server disconnect', 'transport close']);
+    const lines = errors.split('\n').flatMap((line) => (line.startsWith('{') ? [JSON.parse(line) as Logged] : []));
+    const line = lines.find(({ err }) => err?.message === 'thrown by the test');
+    expect(line?.id).to.match(/^\S{21}$/);
+    errors = '';
+    await start();
+    const again = await connectAs(url, owner);
+    expect(await again.ask('whoami', {})).to.include({ color: 'blue' });
+    again.close();
   });
 
   it('a second one does not start on the same data folder', async () => {

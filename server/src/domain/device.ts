@@ -31,6 +31,12 @@ const withNames = (list: unknown, uuid: string): unknown[] => {
   return names.includes(uuid) || names.includes('*') ? names : [...names, uuid];
 };
 
+/** A version 1 list with the uuid itself in it: `*` may be taken out of the list later. */
+const naming = (list: unknown, uuid: string): unknown[] => {
+  const names = withNames(list, uuid);
+  return names.includes(uuid) ? names : [...names, uuid];
+};
+
 const visibleBytes = (document: DeviceDocument): number => Buffer.byteLength(JSON.stringify(outgoing(document)));
 
 /** Refuses a document that became larger than the limit; one that was larger before may only shrink. */
@@ -162,8 +168,8 @@ const normalised = (before: DeviceDocument): Properties => {
 export const claimed = (before: DeviceDocument, by: string): Properties => {
   const lists = {
     owner: by,
-    discoverWhitelist: withNames(before['discoverWhitelist'], by),
-    configureWhitelist: withNames(before['configureWhitelist'], by),
+    discoverWhitelist: naming(before['discoverWhitelist'], by),
+    configureWhitelist: naming(before['configureWhitelist'], by),
   };
   if (!isVersionTwo(before)) return { ...before, ...lists };
   const meshblu = before['meshblu'] as Properties;
@@ -181,7 +187,7 @@ export const claimed = (before: DeviceDocument, by: string): Properties => {
 const withEntry = (whitelists: Properties, group: string, name: string, uuid: string): Properties => {
   const lists = isProperties(whitelists[group]) ? whitelists[group] : {};
   const entries: unknown[] = Array.isArray(lists[name]) ? lists[name] : [];
-  const listed = entries.some((entry) => isProperties(entry) && (entry['uuid'] === uuid || entry['uuid'] === '*'));
+  const listed = entries.some((entry) => isProperties(entry) && entry['uuid'] === uuid);
   return listed ? whitelists : { ...whitelists, [group]: { ...lists, [name]: [...entries, { uuid }] } };
 };
 

@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import type { Engines, Rejected } from '@rollcall/server/internal/transports/socket/engines';
 import { until } from '../../sdk/support/until.ts';
 import type { RawClient } from './raw.ts';
 import { rawClient } from './raw.ts';
@@ -51,8 +52,12 @@ const malformed = [
   ['nothing after the type', '2'],
   ['an event that is no list', '21{"a":1}'],
   ['an empty list', '21[]'],
-  ['an event without a name', '21[1]'],
-  ['an event that Socket.IO emits itself', '21["disconnect"]'],
+  ['an event without a name that nobody asks about', '2[1]'],
+  ['an event that Socket.IO emits itself', '2["disconnect"]'],
+  ['an event with more than 4 arguments (S1)', '2["echo",1,1,1,1,1]'],
+  ['an event with 65,000 arguments (S1)', `2["echo"${',1'.repeat(64_990)}]`],
+  ['an event with 65,000 arguments that waits for an answer (S1)', `21["echo"${',1'.repeat(64_990)}]`],
+  ['an acknowledgement with 65,000 arguments (S1)', `31[1${',1'.repeat(64_990)}]`],
   ['a refused event without a name', '21[{"__proto__":1}]'],
   ['a refused event that nobody asks about', '2["echo",{"__proto__":1}]'],
   ['an acknowledgement that is no list', '31{}'],
@@ -60,13 +65,24 @@ const malformed = [
   ['an acknowledgement number out of range', '29999999999999999["echo"]'],
   ['a DISCONNECT with a payload', '1{}'],
   ['a CONNECT_ERROR', '4{"message":"x"}'],
-  ['a binary event', '51-["echo",{"_placeholder":true,"num":0}]'],
+  ['a binary event that nobody asks about', '51-["echo",{"_placeholder":true,"num":0}]'],
+  ['a binary event with too many attachments', '517-1["echo",{"_placeholder":true,"num":0}]'],
+  ['a binary event without a name', '51-1[{"_placeholder":true,"num":0}]'],
+  ['text where an attachment is due', '51-1["echo",{"_placeholder":true,"num":0}]\n2["echo"]'],
   ['a binary acknowledgement', '61-1[{"_placeholder":true,"num":0}]'],
   ['an unknown type', '7'],
   ['another namespace', '0/admin,'],
   ['an event for another namespace', '2/admin,["echo"]'],
   ['a second CONNECT', '0'],
 ] as const;
+
+/** The details of the next refused event of this name, on the newest socket of an engine. */
+const nextRefused = ({ io, legacy }: Engines, name: 'main' | 'legacy', event: string): Promise<unknown> =>
+  new Promise((resolve, reject) => {
+    const socket = [...((name === 'main' ? io : legacy)?.sockets.sockets.values() ?? [])].at(-1);
+    if (socket === undefined) reject(new Error('no socket is connected'));
+    socket?.once(event, ({ details }: Rejected) => resolve(details.map(({ path, rule }) => ({ path, rule }))));
+  });
 
 for (const [name, path] of [
   ['main', main],
@@ -109,10 +125,40 @@ for (const [name, path] of [
 
     for (const [what, packet] of malformed) {
       it(`closes the transport on ${what}`, async () => {
-        raw.send(`4${packet}`);
+        for (const one of packet.split('\n')) raw.send(`4${one}`);
         await until(() => raw.isClosed());
       });
     }
+
+    for (const [what, packet] of [
+      ['a number', '[5,{}]'],
+      ['an object', '[{},1]'],
+      ['null', '[null]'],
+      ['that Socket.IO emits itself', '["disconnect"]'],
+    ] as const) {
+      it(`answers an event whose name is ${what}, and goes on (W8)`, async () => {
+        const seen = nextRefused(served.engines, name, '');
+        raw.send(`421${packet}`);
+        raw.send('422["echo","still here"]');
+        expect(await seen).to.deep.equal([{ path: '', rule: 'event' }]);
+        expect(await answer(2)).to.contain('still here');
+      });
+    }
+
+    it('answers a binary argument, skips what belongs to it, and goes on (W8)', async () => {
+      raw.send('452-1["echo",[{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]]');
+      for (const byte of [1, 2]) raw.send(Buffer.from([...(name === 'legacy' ? [4] : []), byte]));
+      raw.send('422["echo","still here"]');
+      const [{ details }] = JSON.parse(await answer(1)) as [{ details: { rule: string }[] }];
+      expect(details.map(({ rule }) => rule)).to.deep.equal(['binary']);
+      expect(await answer(2)).to.contain('still here');
+    });
+
+    it('takes an event with 4 arguments and a callback (S1)', async () => {
+      raw.send('421["none",1,2,3,4]');
+      raw.send('422["echo","still here"]');
+      expect(await answer(2)).to.contain('still here');
+    });
 
     it('closes the transport on bytes', async () => {
       raw.send(Buffer.from([4, 1, 2, 3]));

@@ -140,8 +140,21 @@ describe('the main engine alone', () => {
 describe('origins on the legacy engine', () => {
   const polling = '/socket.io/?EIO=3&transport=polling';
 
-  it('allows any page if none is named, and lets it read the answer', async () => {
+  it('allows programs and the same origin alone if none is named, over polling and websocket (S9)', async () => {
     const served = await serve();
+    for (const headers of [{}, { origin: served.url }]) {
+      expect(await getWith(served, polling, headers)).to.equal(200);
+      expect(await handshake(served, websocket('3'), headers)).to.contain('101');
+    }
+    for (const origin of ['https://old.example', 'null', `${served.url}/`]) {
+      expect(await getWith(served, polling, { origin })).to.equal(403);
+      expect(await handshake(served, websocket('3'), { origin })).to.equal('HTTP/1.1 403 Forbidden');
+    }
+    await served.close();
+  });
+
+  it('lets a page of a named origin read the answer', async () => {
+    const served = await serve({ origins: ['https://old.example'] });
     const { status, headers } = await get(served, polling, { headers: { origin: 'https://old.example' } });
     expect(status).to.equal(200);
     expect(headers.get('access-control-allow-origin')).to.equal('https://old.example');

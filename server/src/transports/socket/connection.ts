@@ -6,12 +6,16 @@ interface RawWebSocket {
   readonly readyState: number;
   /** Bytes that the kernel has not taken yet. */
   readonly bufferedAmount: number;
+  /** Stops reading; what was read already is still emitted. */
+  pause(): void;
+  resume(): void;
   terminate(): void;
 }
 
 /** What Engine.IO 6.6 keeps to itself: there is no public way to measure a connection or to end it with a reason. */
 interface Internals {
   readonly transport: { readonly socket?: RawWebSocket; readonly shouldClose?: (() => void) | null };
+  readonly pingTimeoutTimer: NodeJS.Timeout | null;
   onClose(reason: string): void;
 }
 
@@ -30,6 +34,9 @@ export const terminate = (connection: Connection, reason: string): void => {
   internals(connection).onClose(reason);
   socket?.terminate();
 };
+
+/** Gives the client its whole time again to show that it is there: its heartbeats are not read while the connection is paused. */
+export const extendHeartbeat = (connection: Connection): void => void internals(connection).pingTimeoutTimer?.refresh();
 
 /** Lets go of a connection that is over and was polling: its transport would wait half a minute for a poll that nobody can send any more. */
 export const releasePolling = (connection: Connection): void => internals(connection).transport.shouldClose?.();

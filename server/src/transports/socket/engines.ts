@@ -19,7 +19,7 @@ export { Rejected } from './packet.ts';
 
 /** How the two engines are opened. */
 export interface EngineOptions extends Partial<AdmissionLimits>, Partial<BacklogLimits> {
-  /** Exact browser origins allowed beside the same origin. A request without an Origin header is no browser's and allowed. With none named, the legacy engine allows all. */
+  /** Exact browser origins allowed beside the same origin. A request without an Origin header is no browser's and allowed. */
   readonly origins: readonly string[];
   /** Serve Engine.IO 3 clients (socket.io-client 1.x and 2.x) as well. */
   readonly legacy: boolean;

@@ -2,6 +2,8 @@ import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Server as EngineServer } from 'engine.io';
 import type { Socket as Connection } from 'engine.io';
+import { terminate } from './connection.ts';
+import { isCrowded } from './payload.ts';
 
 /** What an Engine.IO 3 client came for: Meshblu, Meshblu's second protocol (reference, section 1.10), or the firehose of one device (1.11). */
 export type HandshakePath = 'main' | 'v2' | { readonly firehose: string };
@@ -36,6 +38,23 @@ export const repairText = (text: string): string => {
   return isUtf8(bytes) ? bytes.toString('utf8') : text;
 };
 
+/** The connection of a session's number; undefined if there is none. */
+export const sessionOf = (engine: EngineServer, sid: string): Connection | undefined => {
+  const { clients } = engine as unknown as { readonly clients: Readonly<Record<string, Connection>> };
+  return Object.hasOwn(clients, sid) ? clients[sid] : undefined;
+};
+
+/** Ends a polling connection whose payload has too many packets, before any of them is decoded. */
+const boundPayloads = (connection: Connection): void => {
+  const transport = connection.transport as unknown as { readonly name: string; onData(payload: string | Buffer): void };
+  if (transport.name !== 'polling') return;
+  const decode = transport.onData.bind(transport);
+  transport.onData = (payload) => {
+    if (isCrowded(payload)) terminate(connection, 'parse error');
+    else decode(payload);
+  };
+};
+
 function repairPolling(this: Connection, packet: { readonly type: string; data?: unknown }): void {
   const { type, data } = packet;
   if (type === 'message' && typeof data === 'string' && this.transport.name === 'polling') packet.data = repairText(data);
@@ -67,7 +86,10 @@ export const openLegacyEngine = (
     perMessageDeflate: false,
     httpCompression: false,
   });
-  engine.on('connection', (connection: Connection) => connection.on('packet', repairPolling));
+  engine.on('connection', (connection: Connection) => {
+    boundPayloads(connection);
+    connection.on('packet', repairPolling);
+  });
   return engine;
 };
 

@@ -3,8 +3,17 @@ import * as json from './json-text.ts';
 import { maxDepth, read } from './scan.ts';
 import type { Finding } from './scan.ts';
 
-/** Socket.IO packet types that the registry takes (Socket.IO protocol 5, "Packet encoding"); the others are binary, or the server's. */
-export const packetTypes = { connect: 0, disconnect: 1, event: 2, ack: 3 } as const;
+/** Socket.IO packet types that clients send (Socket.IO protocol 5, "Packet encoding"). Of a binary event only the refusal is taken. */
+export const packetTypes = { connect: 0, disconnect: 1, event: 2, ack: 3, binaryEvent: 5 } as const;
+
+/**
+ * Arguments of an event or an acknowledgement; the name and the callback are not counted. Socket.IO spreads them into the listener's arguments, and
+ * a list that is too long for that ends the process.
+ */
+export const maxArguments = 4;
+
+/** Binary attachments of an event that is answered with a refusal; with more, the transport is closed. */
+const maxAttachments = 16;
 
 /** A Socket.IO packet of the namespace `/`. */
 export interface Packet {
@@ -12,6 +21,8 @@ export interface Packet {
   readonly nsp: string;
   readonly id?: number;
   readonly data?: unknown;
+  /** Binary messages that belong to the packet and follow it. Nothing is made of them. */
+  readonly attachments?: number;
 }
 
 /** Stands in the place of the arguments that the guard refused: a listener gets `(rejected, acknowledge)`. */
@@ -61,17 +72,34 @@ const toDetail = ({ rule, message, steps }: Finding): ErrorDetail => {
   return { path: steps.slice(1).join(''), rule, message: argument > 1 ? `${message} (argument ${argument})` : message };
 };
 
+/** A refused event, to be answered. Without an acknowledgement there is nothing to answer it with. */
+const rejected = (id: number | undefined, name: string | undefined, detail: ErrorDetail): Packet =>
+  id === undefined ? refuse(detail.rule) : { type: packetTypes.event, nsp: '/', id, data: [name ?? '', new Rejected([detail])] };
+
+const wrongName: ErrorDetail = { path: '', rule: 'event', message: 'An event begins with its name, a text that is not reserved' };
+const noBinary: ErrorDetail = { path: '', rule: 'binary', message: 'Binary arguments are not taken' };
+
 const event = (id: number | undefined, text: string): Packet => {
   const given = read(text, maxDepth + 1, parse);
-  if ('rule' in given && id === undefined) return refuse(given.rule);
-  const data = 'rule' in given ? [firstText(text), new Rejected([toDetail(given)])] : given.value;
-  if (!Array.isArray(data) || typeof data[0] !== 'string' || reserved.has(data[0])) return refuse('not an event');
+  if ('rule' in given) return rejected(id, firstText(text) ?? refuse('not an event'), toDetail(given));
+  const { value: data } = given;
+  if (!Array.isArray(data) || data.length === 0) return refuse('not an event');
+  if (data.length > maxArguments + 1) return refuse('too many arguments');
+  if (typeof data[0] !== 'string' || reserved.has(data[0])) return rejected(id, undefined, wrongName);
   return id === undefined ? { type: packetTypes.event, nsp: '/', data } : { type: packetTypes.event, nsp: '/', id, data };
+};
+
+/** `<attachments>-<id>[...]`. */
+const binaryEvent = (text: string): Packet => {
+  const [head, count = '', id = ''] = /^(\d{1,2})-(\d{1,15})(?=\[)/.exec(text) ?? [];
+  if (head === undefined || Number(count) > maxAttachments) return refuse('binary');
+  const name = firstText(text.slice(head.length)) ?? refuse('not an event');
+  return { ...rejected(Number(id), name, noBinary), attachments: Number(count) };
 };
 
 const ack = (id: number | undefined, text: string): Packet => {
   const data = guarded(text, maxDepth + 1);
-  return id !== undefined && Array.isArray(data)
+  return id !== undefined && Array.isArray(data) && data.length <= maxArguments
     ? { type: packetTypes.ack, nsp: '/', id, data }
     : refuse('not an acknowledgement');
 };
@@ -87,9 +115,10 @@ const connect = (text: string): Packet => {
  * Reads a packet, and refuses what the registry never wants to see before it is parsed (decisions, section 7).
  *
  * A refused event that waits for an acknowledgement comes back as `[event, Rejected]`, to be answered. Anything else refused throws:
- * broken rules nobody can be told about, binary packets, namespaces other than `/`, what is no packet at all.
+ * broken rules in an event without acknowledgement, more arguments than `maxArguments`, namespaces other than `/`, what is no packet at all.
  */
 export const readPacket = (data: string): Packet => {
+  if (data.charCodeAt(0) - json.zero === packetTypes.binaryEvent) return binaryEvent(data.slice(1));
   const start = data.startsWith('/,', 1) ? 3 : 1;
   let at = start;
   while (data.charCodeAt(at) >= json.zero && data.charCodeAt(at) <= json.nine) at += 1;

@@ -50,6 +50,8 @@ export const guardedParser = ({ connects, maxAnswerLength, finish, onRejected }:
   class Decoder implements PacketDecoder {
     #listener: ((packet: Packet) => void) | undefined;
     #mayConnect = connects;
+    /** Binary messages that are still to come with a refused packet. */
+    #attachments = 0;
 
     on(_event: 'decoded', listener: (packet: Packet) => void): void {
       this.#listener = listener;
@@ -64,14 +66,20 @@ export const guardedParser = ({ connects, maxAnswerLength, finish, onRejected }:
     }
 
     add(data: unknown): void {
-      this.#listener?.(this.#read(data));
+      const packet = this.#read(data);
+      if (packet !== undefined) this.#listener?.(packet);
     }
 
-    #read(data: unknown): Packet {
+    #read(data: unknown): Packet | undefined {
       try {
-        if (typeof data !== 'string') throw new TypeError('Refused packet: binary');
+        if (this.#attachments > 0 && typeof data !== 'string') {
+          this.#attachments -= 1;
+          return undefined;
+        }
+        if (typeof data !== 'string' || this.#attachments > 0) throw new TypeError('Refused packet: binary');
         const packet = readPacket(data);
         if (packet.type === packetTypes.connect) this.#connect();
+        this.#attachments = packet.attachments ?? 0;
         if (Array.isArray(packet.data) && packet.data[1] instanceof Rejected) onRejected();
         return packet;
       } catch (error) {

@@ -2,7 +2,10 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { Server as EngineServer } from 'engine.io';
 import type { Admission } from './admission.ts';
-import { boundResponse, readPath } from './legacy.ts';
+import { unhurried } from '../listener.ts';
+import { terminate } from './connection.ts';
+import { whenReadable } from './intake.ts';
+import { boundResponse, readPath, sessionOf } from './legacy.ts';
 import { allowPage, answerPreflight, isAllowedOrigin } from './origins.ts';
 import { readTarget, refusals, refuseRequest, refuseUpgrade } from './target.ts';
 import type { Refusal, Target } from './target.ts';
@@ -50,7 +53,7 @@ export const openRouter = ({ main, legacy, origins, admission, drainMs }: Router
       return query['sid'] ? refusals.unknownSession : main;
     }
     if (query['EIO'] !== '3' || !legacy) return refusals.unsupportedVersion;
-    if (allowed.size > 0 && !isAllowedOrigin(request, allowed)) return refusals.forbidden;
+    if (!isAllowedOrigin(request, allowed)) return refusals.forbidden;
     return readPath(pathname) === undefined || query['j'] !== undefined ? refusals.badRequest : legacy;
   };
 
@@ -63,6 +66,20 @@ export const openRouter = ({ main, legacy, origins, admission, drainMs }: Router
       accept,
       refuse: (reason) => refuse(refusals[reason]),
     });
+  };
+
+  /** Leaves what a polling client sends unread while too many of its calls wait. */
+  const read = (engine: EngineServer, request: IncomingMessage, sid: string, accept: () => void, refuse: () => void): void => {
+    const connection = request.method === 'POST' ? sessionOf(engine, sid) : undefined;
+    if (connection === undefined) return accept();
+    const hurry = unhurried(request);
+    const isHeld = whenReadable(connection, () => {
+      hurry();
+      if (!request.destroyed) accept();
+    });
+    if (isHeld) return;
+    refuse();
+    terminate(connection, 'transport error');
   };
 
   return {
@@ -82,7 +99,8 @@ export const openRouter = ({ main, legacy, origins, admission, drainMs }: Router
       }
       const accept = (): void => engine.handleRequest(Object.assign(request, { _query: target.query }), response);
       if (engine === legacy && request.method === 'OPTIONS') answerPreflight(request, response);
-      else if (target.query['sid']) accept();
+      else if (target.query['sid'])
+        read(engine, request, target.query['sid'], accept, () => refuseRequest(response, refusals.badRequest));
       else enter(request, accept, (refusal) => refuseRequest(response, refusal));
       return true;
     },

@@ -2,11 +2,10 @@ import { RegistryError } from '@rollcall/client/contract';
 import type { Socket } from 'socket.io';
 import { isProperties } from '../../domain/properties.ts';
 import type { Actor } from '../../actor.ts';
+import { guarded, splitArguments } from './events.ts';
+import { openIntake } from './intake.ts';
+import { Rejected } from './packet.ts';
 import type { SocketKit } from './socket.ts';
-
-type Acknowledge = (answer: readonly unknown[]) => void;
-
-const isAcknowledge = (value: unknown): value is Acknowledge => typeof value === 'function';
 
 /** What is left of an update's query or parameters that is no object. */
 const properties = (value: unknown): Readonly<Record<string, unknown>> => (isProperties(value) ? value : {});
@@ -18,7 +17,14 @@ const properties = (value: unknown): Readonly<Record<string, unknown>> => (isPro
 export const serveSecondProtocol = (socket: Socket, kit: SocketKit): void => {
   let actor: Actor | null = null;
   let stopWatching = (): void => undefined;
-  socket.on('disconnect', () => stopWatching());
+  socket.on('disconnect', (reason) => {
+    const leave = (): void => {
+      stopWatching();
+      actor = null;
+    };
+    if (reason.startsWith('server ')) intake.clear();
+    intake.whenIdle(leave);
+  });
 
   const identity = async (shown: unknown): Promise<readonly unknown[]> => {
     const { uuid, token } = properties(shown);
@@ -49,22 +55,31 @@ export const serveSecondProtocol = (socket: Socket, kit: SocketKit): void => {
     return [{ message, status }];
   };
 
-  const answer = (event: string, values: unknown[]): void => {
-    const last = values.at(-1);
-    const acknowledge = isAcknowledge(last) ? last : undefined;
-    const work =
-      event === 'identity'
-        ? identity(values[0])
-        : event === 'update'
-          ? update(values[0])
-          : Promise.reject(new RegistryError('unknown-event'));
-    work.then(
-      (result) => acknowledge?.(result),
-      (error: unknown) => {
-        acknowledge?.(failed(error));
-        if (kit.toRegistryError(error).code === 'rate') kit.drop(socket);
-      },
-    );
+  const refuse = (kind: string): void => {
+    kit.refused(kind);
+    intake.clear();
+    kit.drop(socket);
   };
-  socket.onAny((event: string, ...values: unknown[]) => answer(event, values));
+
+  const carryOut = async (event: string, argument: unknown): Promise<readonly unknown[]> => {
+    if (argument instanceof Rejected) throw new RegistryError('invalid-input', undefined, { details: argument.details });
+    if (event === 'identity') return identity(argument);
+    if (event === 'update') return update(argument);
+    throw new RegistryError('unknown-event');
+  };
+
+  const intake = openIntake(socket.conn, { onOverflow: () => refuse('intake-overflow'), report: kit.report });
+  guarded(socket, kit, (event, values) => {
+    const { args, acknowledge } = splitArguments(values);
+    intake.enqueue(async () => {
+      try {
+        const result = await carryOut(event, args[0]);
+        acknowledge?.(result);
+      } catch (error) {
+        acknowledge?.(failed(error));
+        if (acknowledge === undefined) kit.refused('unacknowledged-call');
+        if (kit.toRegistryError(error).code === 'rate') refuse('call-rate');
+      }
+    });
+  });
 };

@@ -1,4 +1,4 @@
-import { RegistryError } from '@rollcall/client/contract';
+import { errors, RegistryError, type ErrorCode } from '@rollcall/client/contract';
 import type { Socket } from 'socket.io';
 import type { Connection, Told } from '../../connections.ts';
 import type { Caller } from '../../delivery/waiting.ts';
@@ -11,13 +11,11 @@ import { acknowledged } from '../dialects/index.ts';
 import * as meshblu from '../dialects/meshblu-socket.ts';
 import { ComeBackError } from './arrivals.ts';
 import { readOptions } from './call-options.ts';
+import { guarded, splitArguments } from './events.ts';
+import { openIntake, type Intake } from './intake.ts';
 import { Rejected } from './packet.ts';
 import type { SocketKit } from './socket.ts';
 
-type Acknowledge = (...answer: unknown[]) => void;
-
-/** Calls of one socket that may wait for their turn; one more is `busy`. */
-const maxWaiting = 64;
 /** When something last came from the other end of a connection, heartbeats included, in milliseconds since 1970. */
 const provenAt = new WeakMap<Socket['conn'], number>();
 
@@ -52,8 +50,7 @@ export class Session {
   #answering = false;
   /** The call in the pipeline, as long as it may still write. */
   #work: Promise<unknown> | undefined;
-  readonly #waiting: (() => Promise<void>)[] = [];
-  #running = false;
+  readonly #intake: Intake;
   /** When the socket last did something without being identified, in milliseconds since 1970. */
   idleSince: number;
 
@@ -69,16 +66,17 @@ export class Session {
     const { auth } = socket.handshake;
     this.#ours = isProperties(auth) && auth['sdk'] !== undefined;
     socket.handshake.auth = {};
-    socket.onAny((event: string, ...values: unknown[]) => this.#receive(event, values));
-    socket.on('disconnect', () => {
-      this.#forget();
-      for (const release of this.#partings.splice(0)) release();
+    this.#intake = openIntake(socket.conn, {
+      onOverflow: () => this.#refuse('intake-overflow', 'too-large'),
+      report: kit.report,
     });
+    guarded(socket, kit, (event, values) => this.#receive(event, values));
+    socket.on('disconnect', (reason) => this.#part(reason));
     provenAt.set(socket.conn, kit.now());
     socket.conn.on('packet', notePacket);
     // A token alone says whose it is; others are asked.
     const shows = isProperties(auth) && typeof auth['token'] === 'string' && auth['uuid'] === undefined;
-    if (this.#ours || shows) this.#enqueue(() => this.#identify(auth));
+    if (this.#ours || shows) this.#intake.enqueueOwn(() => this.#identify(auth, () => undefined));
     else socket.emit('identify');
   }
 
@@ -87,63 +85,59 @@ export class Session {
     return this.#actor !== null;
   }
 
-  #receive(event: string, values: unknown[]): void {
-    const last = values.at(-1);
-    const acknowledge = typeof last === 'function' ? (values.pop() as Acknowledge) : undefined;
+  #receive(event: string, values: readonly unknown[]): void {
+    const { args, acknowledge } = splitArguments(values);
     this.idleSince = this.#kit.now();
-    if (event === 'identity') {
-      this.#enqueue(() => this.#identify(values[0]));
-      return;
-    }
     let answered = false;
     const answer = (...what: readonly unknown[]): void => {
       if (answered || acknowledge === undefined) return;
       answered = true;
       acknowledge(...what);
     };
-    if (this.#waiting.length >= maxWaiting) {
-      answer(...this.#failure(event, values, new RegistryError('busy')));
+    if (event === 'identity' && !(args[0] instanceof Rejected)) {
+      this.#intake.enqueue(() => this.#identify(args[0], answer));
       return;
     }
-    this.#enqueue(() => this.#carryOut(event, values, answer));
+    this.#intake.enqueue(() => this.#carryOut(event, args, acknowledge === undefined ? undefined : answer));
   }
 
-  #enqueue(work: () => Promise<void>): void {
-    this.#waiting.push(work);
-    if (!this.#running) void this.#workOff();
-  }
-
-  /** Carries out what waits, one after the other. */
-  async #workOff(): Promise<void> {
-    this.#running = true;
-    for (let work = this.#waiting.shift(); work !== undefined; work = this.#waiting.shift()) {
-      try {
-        await work();
-      } catch (error) {
-        this.#kit.report(error);
-      }
-    }
-    this.#running = false;
-  }
-
-  async #carryOut(event: string, values: readonly unknown[], answer: (...what: readonly unknown[]) => void): Promise<void> {
+  async #carryOut(
+    event: string,
+    values: readonly unknown[],
+    answer: ((...what: readonly unknown[]) => void) | undefined,
+  ): Promise<void> {
     const actor = this.#actor;
     const connection = this.#connection;
     this.#answering = true;
+    let isRead = false;
     try {
       const { operation, call, answers } = this.#read(event, values);
+      isRead = true;
       const handled = await this.#dispatched(operation, call);
       const endsMe = handled.ends !== undefined && (await this.#kit.carryOutEndings(handled, connection));
-      answer(...answers(handled.output));
+      answer?.(...answers(handled.output));
       if (endsMe) void this.end();
     } catch (error) {
       const failure = this.#kit.toRegistryError(error);
-      answer(...this.#failure(event, values, failure));
+      answer?.(...this.#failure(event, values, failure));
+      if (answer === undefined) this.#kit.refused('unacknowledged-call');
       if (failure.code === 'rate') this.#overLimit(actor);
+      else if (answer === undefined && !isRead && failure.code === 'invalid-input') this.#refuse('call-form', 'invalid-input');
     } finally {
       this.#answering = false;
       this.#farewell?.();
     }
+  }
+
+  /** The socket is closed. What the client has sent before is still carried out as it, unless the server ended the connection. */
+  #part(reason: string): void {
+    const leave = (): void => {
+      this.#forget();
+      for (const release of this.#partings.splice(0)) release();
+    };
+    if (reason.startsWith('server ')) this.#intake.clear();
+    if (reason.startsWith('server ') || this.#intake.idle) leave();
+    else this.#intake.whenIdle(leave);
   }
 
   async #dispatched(operation: Operation, call: Call): Promise<Handled<unknown>> {
@@ -187,11 +181,18 @@ export class Session {
     return meshblu.fail(event, values[0], error, this.#actor?.uuid);
   }
 
-  async #identify(given: unknown): Promise<void> {
+  async #identify(given: unknown, answer: (body: unknown) => void): Promise<void> {
     const shown = isProperties(given) ? given : {};
     const { uuid, token } = shown;
     const echo = { ...(uuid !== undefined && { uuid }), ...(token !== undefined && { token }) };
-    if (this.#ended) return;
+    const notReady = (body: object): void => {
+      this.socket.emit('notReady', body);
+      answer(body);
+    };
+    if (this.#ended) {
+      answer({ api: 'connect', status: 401, ...echo });
+      return;
+    }
     try {
       this.#kit.available();
       const { arrivals, returns, autoRegister } = this.#kit;
@@ -200,20 +201,21 @@ export class Session {
       const resumes = this.#ours && shown['resume'] === true && typeof shown['cursor'] === 'string';
       const actor = await (resumes ? returns : arrivals).enter(() => this.#become(credentials, resumes), this.#ours);
       if (actor === null) {
-        this.socket.emit('notReady', { api: 'connect', status: 401, ...echo });
+        notReady({ api: 'connect', status: 401, ...echo });
         return;
       }
       this.#token = credentials.token;
       const ready = { api: 'connect', status: 201, uuid: actor.uuid, token: credentials.token };
       if (this.#ours && !resumes) this.socket.emit('ready', ready, { cursor: this.#kit.cursor() });
       else this.socket.emit('ready', ready);
+      answer(ready);
       if (shown['auto_set_online'] !== false) {
         const { conn } = this.socket;
         this.#offline = this.#kit.presence.hold(actor.uuid, () => provenAt.get(conn) ?? 0);
       }
     } catch (error) {
       const { status, code, message } = this.#kit.toRegistryError(error);
-      this.socket.emit('notReady', {
+      notReady({
         api: 'connect',
         status: code === 'forbidden' ? 401 : status,
         ...echo,
@@ -282,13 +284,20 @@ export class Session {
   }
 
   #overLimit(actor: Actor | null): void {
-    const message = 'Too Many Requests';
-    this.socket.emit('ratelimited', { code: 429, message });
+    this.socket.emit('ratelimited', { code: 429, message: errors.rate.message });
+    this.#refuse('call-rate', 'rate', actor);
+  }
+
+  /** Ends the connection and says why. */
+  #refuse(kind: string, code: ErrorCode, actor = this.#actor): void {
+    const { http: status, message } = errors[code];
+    this.#kit.refused(kind);
+    this.#intake.clear();
     this.socket.emit('notReady', {
       ...(actor !== null && { uuid: actor.uuid, token: this.#token }),
       api: 'connect',
-      status: 429,
-      error: { message, code: 429 },
+      status,
+      error: { message, code: status },
     });
     this.#kit.drop(this.socket);
   }

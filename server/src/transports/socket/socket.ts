@@ -43,6 +43,8 @@ export interface SocketKit {
   /** What went wrong, as an error of the table; unexpected ones are logged. */
   toRegistryError(error: unknown): RegistryError;
   report(error: unknown): void;
+  /** Counts a refusal of this kind. */
+  refused(kind: string): void;
   /** The way out to the sockets of this socket's server. */
   outlet(socket: Socket): Outlet;
   /** Closes a socket and its transport. */
