@@ -26,7 +26,8 @@ import { checkSeeds, openSeeds } from './mfa/seeds.ts';
 import { openMqttPrincipals } from './mqtt-principals.ts';
 import { openMqttSecrets } from './mqtt-secrets.ts';
 import { openPasswords, passwordId } from './passwords.ts';
-import { openSessions, type TokenList } from './sessions.ts';
+import { openSessions } from './sessions.ts';
+import type { TokenList } from './token-list.ts';
 import type { SlowHash } from './slow-hash.ts';
 import type { DeviceDocument } from './store/collections.ts';
 import type { Store } from './store/port.ts';
@@ -76,7 +77,7 @@ export const openAccess = async (options: {
   readonly pepper: string;
   readonly config: Pick<
     Config,
-    'dataDir' | 'adminPassword' | 'passwordPolicy' | 'mfa' | 'mfaIssuer' | 'mfaMaxWrongCodes' | 'mfaBanMs'
+    'dataDir' | 'adminPassword' | 'passwordPolicy' | 'refreshGraceMs' | 'mfa' | 'mfaIssuer' | 'mfaMaxWrongCodes' | 'mfaBanMs'
   >;
   readonly log: Log;
   readonly now: () => number;
@@ -93,7 +94,19 @@ export const openAccess = async (options: {
   const passwords = openPasswords({ credentials, slowHash: options.slowHash, pepper, now });
   const administrators = openAdministrators(records);
   const accessTokens = openAccessTokens(await keys.key('jwt'));
-  const sessions = openSessions({ store, credentials, accessTokens, authorities, tokens, ids, lists: lists.tokens, pepper, now });
+  const sessions = openSessions({
+    store,
+    credentials,
+    accessTokens,
+    authorities,
+    tokens,
+    ids,
+    lists: lists.tokens,
+    pepper,
+    key: await keys.key('refresh'),
+    graceMs: config.refreshGraceMs,
+    now,
+  });
   const mqttSecrets = openMqttSecrets({
     credentials,
     passwords,

@@ -40,7 +40,7 @@ import { ensureIndexes } from './store/indexes.ts';
 import { openGate } from './store/gate.ts';
 import { openStore, type OpenStore } from './store/open.ts';
 import { webhookKey } from './webhook-key.ts';
-import type { TokenList } from './sessions.ts';
+import type { TokenList } from './token-list.ts';
 import { openUserLists } from './user-lists.ts';
 import { openTokens } from './tokens.ts';
 import { readJson } from './transports/json-body.ts';

@@ -1,9 +1,11 @@
 import { randomBytes } from 'node:crypto';
+import { deserialize, serialize } from 'node:v8';
 import { RegistryError, type TokenInfo } from '@rollcall/client/contract';
 import type { Filter } from 'mongodb';
 import { fingerprintOf, type AccessTokens } from './access-tokens.ts';
 import { isEnrolled } from './domain/mfa.ts';
 import { standingOf } from './domain/user.ts';
+import { seal, unseal } from './keys.ts';
 import type { Authorities } from './authorities.ts';
 import type { Documents, RequestId } from './door.ts';
 import type { DerivedIds } from './derived-ids.ts';
@@ -11,6 +13,7 @@ import type { Actor, Ending } from './actor.ts';
 import type { Proved, Unproved } from './logins.ts';
 import type { CredentialDocument, PrincipalDocument } from './store/collections.ts';
 import type { Store } from './store/port.ts';
+import { tokenList, type TokenList } from './token-list.ts';
 import { tokenHash, type Listed, type Tokens } from './tokens.ts';
 import type { UserLists } from './user-lists.ts';
 import { goneAs, present } from './domain/gone.ts';
@@ -46,8 +49,8 @@ export interface Sessions {
   /** He has enrolled: his token is worth all, and lives as long as was asked for. */
   enrolled(actor: Actor): Promise<void>;
   /**
-   * Exchanges both tokens for new ones. A refresh token that was used before ends its whole login, unless it is a repeat of the same request.
-   * Fails with `unauthenticated`, and tells what has ended.
+   * Exchanges both tokens for new ones. However often it is asked at once, one pair comes of it: a repeat within the grace, or
+   * of the same request, gets the same pair. Any other use of a used refresh token ends its whole login; then `ended` says what.
    */
   refresh(
     token: string,
@@ -83,31 +86,30 @@ interface Wanted {
   readonly enrolling?: boolean;
 }
 
+/** The rows of a pair before they are stored, and its two secrets. */
+interface PlannedPair {
+  readonly row: CredentialDocument;
+  readonly token: string;
+  readonly secret: string;
+  readonly refreshUntil: Date;
+  readonly absoluteAt: Date;
+}
+
+const missingAsNull = async <T>(work: Promise<T>): Promise<T | null> => {
+  try {
+    return await work;
+  } catch (error) {
+    if (error instanceof RegistryError && error.code === 'not-found') return null;
+    throw error;
+  }
+};
+
 /** Lifetime of an access token of a pair, in milliseconds. */
 export const accessMs = 3_600_000;
 const refreshMs = 30 * 86_400_000;
 const absoluteMs = 90 * 86_400_000;
 /** Lifetime of the token of a login that has still to enrol. */
 const enrolmentMs = 15 * 60_000;
-
-/** The tokens of a user, and which of them are worth something at a time. */
-export interface TokenList {
-  /** The same list each time, until one of them expires. */
-  liveAt(now: number): readonly TokenInfo[];
-}
-
-const tokenList = (all: readonly Listed[]): TokenList => {
-  let live: readonly TokenInfo[] | undefined;
-  let [from, until] = [0, 0];
-  return {
-    liveAt(now) {
-      if (live !== undefined && now >= from && now < until) return live;
-      const left = all.filter((one) => one.until > now);
-      [from, until] = [now, left.reduce((first, one) => Math.min(first, one.until), Infinity)];
-      return (live = Object.freeze(left.map(({ info }) => info)));
-    },
-  };
-};
 
 /** Opens them. */
 export const openSessions = (options: {
@@ -119,9 +121,13 @@ export const openSessions = (options: {
   readonly ids: DerivedIds;
   readonly lists: UserLists<TokenList>;
   readonly pepper: string;
+  /** 32 secret bytes that encrypt the successors of used refresh tokens. */
+  readonly key: Buffer;
+  /** How long a repeat of a refresh gets the same pair, in milliseconds. */
+  readonly graceMs: number;
   readonly now: () => number;
 }): Sessions => {
-  const { store, credentials, accessTokens, authorities, tokens, ids, lists, pepper, now } = options;
+  const { store, credentials, accessTokens, authorities, tokens, ids, lists, pepper, key, graceMs, now } = options;
   const rows = store.collection('credentials');
   const isLive = ({ expiresAt }: CredentialDocument): boolean => expiresAt === undefined || expiresAt.getTime() > now();
   const endingOf = ({ uuid, _id }: CredentialDocument): Ending => ({ uuid, credential: _id });
@@ -136,10 +142,19 @@ export const openSessions = (options: {
       username,
     });
 
-  const access = async (
+  const access = async (principal: PrincipalDocument, wanted: Wanted): Promise<Login> => {
+    const { row, expiresAt } = await accessRow(principal, wanted);
+    const stored = await credentials.insert(row, wanted.request ?? undefined);
+    // A repeat meets the row of its first sending, and the same token follows from it.
+    const token = await sign(principal, stored);
+    if (fingerprintOf(token) !== stored.fingerprint) throw new RegistryError('outcome-unknown');
+    return { id: stored._id, token, expiresAt: stored.expiresAt ?? expiresAt };
+  };
+
+  const accessRow = async (
     principal: PrincipalDocument,
     { label, lifetimeMs, sid, request, enrolling = false }: Wanted,
-  ): Promise<Login> => {
+  ): Promise<{ readonly row: CredentialDocument; readonly token: string; readonly expiresAt: Date }> => {
     const at = now();
     const full = Math.floor(at / 1000) * 1000 + Math.max(1000, Math.round(lifetimeMs / 1000) * 1000);
     const expiresAt = new Date(enrolling ? Math.min(full, at + enrolmentMs) : full);
@@ -155,34 +170,41 @@ export const openSessions = (options: {
       purgeAt: expiresAt,
       ...(enrolling && { scope: 'enrolment' as const, fullUntil: new Date(full) }),
     };
-    const fingerprint = fingerprintOf(await sign(principal, row));
-    const stored = await credentials.insert({ ...row, fingerprint }, request ?? undefined);
-    // A repeat meets the row of its first sending, and the same token follows from it.
-    const token = await sign(principal, stored);
-    if (fingerprintOf(token) !== stored.fingerprint) throw new RegistryError('outcome-unknown');
-    return { id: stored._id, token, expiresAt: stored.expiresAt ?? expiresAt };
+    const token = await sign(principal, row);
+    return { row: { ...row, fingerprint: fingerprintOf(token) }, token, expiresAt };
   };
 
   const refreshId = (sid: string, secret: string): string => `refresh:${tokenHash(secret, sid, pepper)}`;
 
-  const pair = async (principal: PrincipalDocument, sid: string, absoluteAt: Date): Promise<Pair> => {
-    const secret = randomBytes(32).toString('base64url');
-    const expiresAt = new Date(Math.min(now() + refreshMs, absoluteAt.getTime()));
-    await credentials.insert({
+  const planPair = async (principal: PrincipalDocument, sid: string, absoluteAt: Date): Promise<PlannedPair> => {
+    const wanted = { label: 'api-v2', lifetimeMs: accessMs, sid, request: null };
+    const { row, token } = await accessRow(principal, wanted);
+    const refreshUntil = new Date(Math.min(now() + refreshMs, absoluteAt.getTime()));
+    return { row, token, secret: randomBytes(32).toString('base64url'), refreshUntil, absoluteAt };
+  };
+
+  /** Stores a planned pair; again is a success, and makes nothing live that has ended meanwhile. */
+  const storePair = async ({ row, token, secret, refreshUntil, absoluteAt }: PlannedPair): Promise<Pair> => {
+    const { _id: id, uuid, sid = '', createdAt, expiresAt = createdAt } = row;
+    const refresh: CredentialDocument = {
       _id: refreshId(sid, secret),
-      uuid: principal._id,
+      uuid,
       kind: 'refresh',
       alg: 'sha256-pepper',
       label: 'api-v2',
       sid,
-      createdAt: new Date(now()),
-      expiresAt,
+      createdAt,
+      expiresAt: refreshUntil,
       absoluteAt,
-      purgeAt: expiresAt,
-    });
-    const login = await access(principal, { label: 'api-v2', lifetimeMs: accessMs, sid, request: null });
-    return { ...login, refreshToken: `${sid}.${secret}` };
+      purgeAt: refreshUntil,
+    };
+    for (const one of [refresh, row]) await unless('conflict', credentials.insert(one));
+    return { id, token, expiresAt, refreshToken: `${sid}.${secret}` };
   };
+
+  const encrypted = (id: string, { row, ...rest }: PlannedPair): string =>
+    seal(key, serialize({ row, ...rest }), `successor:${id}`);
+  const decrypted = (id: string, text: string): PlannedPair => deserialize(unseal(key, text, `successor:${id}`)) as PlannedPair;
 
   /** Ends rows, each once: replaced by themselves with `gone`, so that every node learns of it by the feed. */
   const end = async (found: readonly CredentialDocument[], by: string): Promise<readonly Ending[]> => {
@@ -243,7 +265,8 @@ export const openSessions = (options: {
         : access(checked.byPassword.principal, { ...wanted, enrolling: true });
     },
 
-    openPair: ({ principal }) => pair(principal, ids.uuid('session', null), new Date(now() + absoluteMs)),
+    openPair: async ({ principal }) =>
+      storePair(await planPair(principal, ids.uuid('session', null), new Date(now() + absoluteMs))),
 
     async hasToEnrol({ credentialId, scope }) {
       if (scope === undefined) return false;
@@ -273,15 +296,23 @@ export const openSessions = (options: {
         return { ended: [] };
       const authority = await authorities.fresh(row.uuid);
       if (authority === null) return { ended: [] };
-      let reused = false;
-      const { outcome } = await credentials.revise(id, request === null ? null : { ...request, actor: row.uuid }, (before) => {
-        reused = before === null || before.usedAt !== undefined;
-        return before === null || reused ? null : { next: { ...before, usedAt: new Date(now()) }, shown: true };
-      });
-      if (reused && outcome !== 'repeated') {
+      const planned = await planPair(authority.principal, sid, row.absoluteAt ?? new Date(now() + absoluteMs));
+      const successor = encrypted(id, planned);
+      const used = await missingAsNull(
+        credentials.revise(id, request === null ? null : { ...request, actor: row.uuid }, (before) =>
+          before === null || before.usedAt !== undefined
+            ? null
+            : { next: { ...before, usedAt: new Date(now()), successor }, shown: true },
+        ),
+      );
+      // The login was ended meanwhile, by whoever did so.
+      if (used === null) return { ended: [] };
+      const { document, outcome } = used;
+      const isOwn = document.successor === successor;
+      const isRepeat = outcome === 'repeated' || now() - (document.usedAt?.getTime() ?? 0) < graceMs;
+      if (document.successor === undefined || !(isOwn || isRepeat))
         return { ended: [...(await end([row], row.uuid)), ...(await endLogin(row.uuid, sid))] };
-      }
-      const made = await pair(authority.principal, sid, row.absoluteAt ?? new Date(now() + absoluteMs));
+      const made = await storePair(isOwn ? planned : decrypted(id, document.successor));
       // Whoever ended the login meanwhile may not have seen the new rows.
       return (await credentials.fresh(id)) === null ? { ended: await endLogin(row.uuid, sid) } : { pair: made };
     },

@@ -23,6 +23,8 @@ export interface Hidden {
   node?: string;
   /** The device has a principal: what it may do does not rest on whitelists alone. */
   principal?: true;
+  /** Fingerprints of its hooks that may forward its credentials, as whoever set them may issue tokens for it; of principals only. */
+  credentialHooks?: string[];
   /** It is a group, and this is its name; unique. It stays one, whatever becomes of its visible type. */
   group?: string;
   /** The MQTT client record that the device stands for, and the user whose it is. */
@@ -241,6 +243,8 @@ export interface CredentialDocument extends Guarded {
   absoluteAt?: Date;
   /** A refresh token works once, and so does a challenge. */
   usedAt?: Date;
+  /** The pair that took the place of a used refresh token, encrypted: repeats within the grace get the same one. */
+  successor?: string;
   /** An access token of somebody who has still to enrol: it is worth only what that takes, until `fullUntil` takes the place of `expiresAt`. */
   scope?: 'enrolment';
   fullUntil?: Date;

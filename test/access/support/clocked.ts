@@ -9,7 +9,8 @@ import { openChallenges } from '@rollcall/server/internal/mfa/challenges';
 import { openMfa } from '@rollcall/server/internal/mfa/mfa';
 import { openSeeds } from '@rollcall/server/internal/mfa/seeds';
 import { openPasswords, passwordId } from '@rollcall/server/internal/passwords';
-import { openSessions, type TokenList } from '@rollcall/server/internal/sessions';
+import { openSessions } from '@rollcall/server/internal/sessions';
+import type { TokenList } from '@rollcall/server/internal/token-list';
 import { slowHash } from '@rollcall/server/internal/slow-hash';
 import type { PrincipalDocument } from '@rollcall/server/internal/store/collections';
 import { openUserLists } from '@rollcall/server/internal/user-lists';
@@ -45,6 +46,8 @@ export const openClocked = async (bench: Bench, more: Partial<PrincipalDocument>
   });
   const authorities = openAuthorities({ principals, roles, now });
   const sessions = openSessions({
+    key,
+    graceMs: 10_000,
     store,
     credentials,
     accessTokens: openAccessTokens(key),
