@@ -138,13 +138,13 @@ export const settings = {
     'Wrong codes of one user after which no code of his is looked at for a while.',
     whole(1, 1000),
   ),
+  mfaBanMs: setting('ROLLCALL_MFA_BAN_MS', 900_000, 'How long that is, in milliseconds.', whole(1_000, 86_400_000)),
   refreshGraceMs: setting(
     'ROLLCALL_REFRESH_GRACE_MS',
     10_000,
     'How long a repeat of a refresh gets the same new tokens, in milliseconds. A later use of the old refresh token ends the login.',
     whole(0, 600_000),
   ),
-  mfaBanMs: setting('ROLLCALL_MFA_BAN_MS', 900_000, 'How long that is, in milliseconds.', whole(1_000, 86_400_000)),
   openRegistration: setting('ROLLCALL_OPEN_REGISTRATION', true, 'May devices register without credentials?', truth),
   legacy: setting(
     'ROLLCALL_LEGACY',

@@ -4,6 +4,8 @@ import type { Caller } from './delivery/waiting.ts';
 import type { Authenticate } from './authenticate.ts';
 import { isAudited, type AuditedCall, type Auditing } from './auditing.ts';
 import { decide, type Gate, type Subject } from './domain/access.ts';
+import { keepsAccess, withApprovedHooks } from './domain/credential-hooks.ts';
+import { mayNameGroup } from './domain/group-rights.ts';
 import { resourceOf } from './domain/permissions.ts';
 import { isProperties } from './domain/properties.ts';
 import type { Sent } from './domain/message.ts';
@@ -11,6 +13,7 @@ import type { RequestId, Revised, Revision } from './door.ts';
 import type { Actor } from './actor.ts';
 import type { Handled, Services } from './implement.ts';
 import type { Limits } from './limits.ts';
+import { assertAllFactors, hasAllFactors, isByPasswordAlone, mayGrantCredential } from './operations/credential-grants.ts';
 import type { Operation } from './registry.ts';
 import type { DeviceDocument } from './store/collections.ts';
 
@@ -48,6 +51,12 @@ export interface Pipeline {
 
 type Properties = Readonly<Record<string, unknown>>;
 
+/** May a change make webhooks forward credentials of the device (`mayIssue`), and touch what decides about access? */
+interface ChangeRights {
+  readonly mayIssue: boolean;
+  readonly mayChangeAccess: boolean;
+}
+
 /** A device without roles that acts for itself: it is the subject as it is. */
 const isPlain = (actor: Actor, as: string | undefined): boolean => as === undefined && actor.principal !== true;
 
@@ -61,7 +70,8 @@ type Dispatch = (operation: Operation, call: Call) => Promise<Handled<unknown>>;
 
 /** The steps of every call, in their order: limit, parse, load, decide, handle, publish. */
 export const openPipeline = ({ services, authenticate, limits, auditing, send, available }: Pipeline): Dispatch => {
-  const { devices } = services;
+  const { devices, authorities, principals, mfa, sessions } = services;
+  const granting = { authorities, principals, mfa, sessions };
 
   /** What the actor's roles allow. Fails with `unauthenticated` if he may not be here any more. */
   const ownPart = async ({ uuid, principal, scope }: Actor, fresh: boolean): Promise<Subject> => {
@@ -122,11 +132,22 @@ export const openPipeline = ({ services, authenticate, limits, auditing, send, a
 
   /** The decision of a change, on exactly the document that is replaced. It is marked as written by this node. */
   const decideWith =
-    (subject: Subject, access: Gate, input: Properties, compute: (before: DeviceDocument) => Revision<DeviceDocument> | null) =>
+    (
+      subject: Subject,
+      access: Gate,
+      input: Properties,
+      { mayIssue, mayChangeAccess }: ChangeRights,
+      compute: (before: DeviceDocument) => Revision<DeviceDocument> | null,
+    ) =>
     (before: DeviceDocument | null) => {
       if (before === null || !decide(subject, access, before, input).allowed) throw new RegistryError('forbidden');
-      const revision = compute(before);
-      if (revision === null) return null;
+      const computed = compute(before);
+      if (computed === null) return null;
+      const revision = withApprovedHooks(before, computed, mayIssue);
+      if (revision === null || !(mayChangeAccess || keepsAccess(before, revision.next))) throw new RegistryError('forbidden');
+      const group = revision.next._rollcall?.group;
+      if (group !== undefined && group !== before._rollcall?.group && !mayNameGroup(subject, before.uuid, group))
+        throw new RegistryError('forbidden');
       const hidden = { ...(revision.next._rollcall ?? before._rollcall ?? { rev: 0, shown: 0 }), node: services.node };
       return { ...revision, next: { ...revision.next, _rollcall: hidden } };
     };
@@ -135,14 +156,29 @@ export const openPipeline = ({ services, authenticate, limits, auditing, send, a
    * Whoever has still to enrol a second factor makes only calls that say so in their row, and what anybody may, as nobody (access control
    * reference, section 3.3).
    */
-  const held = async (actor: Actor, { enrolling = false, access }: Operation['row']): Promise<Actor | null> => {
+  const held = async (actor: Actor, { enrolling = false, access, credential }: Operation['row']): Promise<Actor | null> => {
     if (!(await services.sessions.hasToEnrol(actor))) {
       const { scope: _scope, ...free } = actor;
       return free;
     }
     if (enrolling) return actor;
-    if ('public' in access) return null;
+    if ('public' in access && credential !== 'grants') return null;
     throw new RegistryError('mfa-enrollment-required');
+  };
+
+  /** Refuses a call for which the actor has to show every factor, and has not. */
+  const checkFactors = async (actor: Actor, { mutates, credential, passwordAlone = false }: Operation['row']): Promise<void> => {
+    const needsAll = credential === 'grants' || (isByPasswordAlone(actor) && mutates && !passwordAlone);
+    if (needsAll && actor.principal === true) await assertAllFactors({ ...granting, actor });
+  };
+
+  /** What the caller of a change may change beside what its access says. */
+  const changeRightsOf = async (actor: Actor, subject: string, target: string): Promise<ChangeRights> => {
+    const call = { ...granting, actor, subject };
+    const device = (await devices.find(target)) ?? (await devices.fresh(target));
+    const mayIssue = device?._rollcall?.principal !== true || (await mayGrantCredential(device, call));
+    if (!isByPasswordAlone(actor)) return { mayIssue, mayChangeAccess: true };
+    return { mayIssue, mayChangeAccess: await hasAllFactors(call) };
   };
 
   const carryOut = async (operation: Operation, call: Call, handle: Handle = operation.handle): Promise<Handled<unknown>> => {
@@ -154,6 +190,7 @@ export const openPipeline = ({ services, authenticate, limits, auditing, send, a
     const { actor, input } = showsCredentials(operation, shown)
       ? await actingWith(admitted, shown)
       : { actor: admitted, input: shown };
+    if (actor !== null) await checkFactors(actor, row);
     const { as } = call;
     const given = isProperties(input) ? input : {};
     const isPath = !('permission' in access) || resourceOf(access.permission, given) !== undefined;
@@ -185,11 +222,11 @@ export const openPipeline = ({ services, authenticate, limits, auditing, send, a
     const permitted = (): Promise<DeviceDocument> => permit(actor, as, access, target, given, true);
     if (!row.mutates) return handled({ subject, target, permitted, document: await permit(actor, as, access, target, given) });
     const acting = await subjectOf(actor, as, true);
-    const revise = (compute: Parameters<typeof decideWith>[3]) =>
+    const revise = async (compute: Parameters<typeof decideWith>[4]) =>
       devices.revise(
         target,
         request,
-        decideWith(acting, access, given, compute),
+        decideWith(acting, access, given, await changeRightsOf(actor, subject, target), compute),
         call.expectedRev === undefined ? {} : { expectedRev: call.expectedRev },
       );
     return handled({ subject, target, permitted, revise });

@@ -27,6 +27,7 @@ import { readMessage } from './domain/message.ts';
 import type { Documents } from './door.ts';
 import type { Log } from './log.ts';
 import type { Node } from './node.ts';
+import { mayForwardCredential } from './operations/credential-grants.ts';
 import { openPresence } from './presence.ts';
 import type { DeviceDocument } from './store/collections.ts';
 import type { Store } from './store/port.ts';
@@ -44,7 +45,7 @@ export interface Foundation {
   readonly node: Node;
   readonly devices: Documents<DeviceDocument>;
   readonly tokens: Pick<Tokens, 'issue' | 'revoke'>;
-  readonly authorities: Pick<Authorities, 'of'>;
+  readonly authorities: Authorities;
   readonly ids: Pick<DerivedIds, 'uuid'>;
   readonly connections: Connections;
   /** The uuids of those who are worth as much as this user. */
@@ -52,7 +53,7 @@ export interface Foundation {
   /** The key that signs webhooks, PEM. */
   readonly privateKey: () => Promise<string>;
   readonly alone: boolean;
-  readonly config: Pick<Config, 'privateWebhooks' | 'resumeWindowMs' | 'messageDeliveries'>;
+  readonly config: Pick<Config, 'privateWebhooks' | 'resumeWindowMs' | 'messageDeliveries' | 'mfa'>;
   readonly clock: Clock;
   readonly log: Pick<Log, 'warn'>;
   readonly report: (error: unknown) => void;
@@ -104,7 +105,9 @@ export const openRealtime = (
     clock,
     allowPrivate: config.privateWebhooks,
     privateKey,
-    async issue(uuid) {
+    async issue(uuid, hook) {
+      const device = await devices.fresh(uuid);
+      if (device === null || !(await mayForwardCredential(device, hook, { authorities, canEnrol: config.mfa }))) return null;
       const { token } = await tokens.issue(uuid, { tag: 'webhook' }, null);
       return { token, revoke: () => tokens.revoke(uuid, token) };
     },

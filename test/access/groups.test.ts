@@ -29,6 +29,41 @@ overBothSurfaces('groups (domain model, sections 5 and 9)', ({ call, user, name,
     expect(await outcomeOf('update', { uuid: body['uuid'], type: 'group' })).to.equal('ok');
   });
 
+  it('a group is made by callers with an identity who may write its path, or administer it (S8)', async () => {
+    const wanted = name('PLANT.');
+    const resource = `/groups/${wanted}`;
+    const stranger = await user(name('stranger'));
+    const planner = await user(name('planner'), { initialPermissions: [{ resource, operation: 'write', context: 'http' }] });
+    const input = { type: 'group', name: wanted };
+    expect((await call('register', input, null)).outcome).to.equal('unauthenticated');
+    expect(await outcomeOf('register', input, stranger.token)).to.equal('forbidden');
+    // Nor by a device that becomes a group later.
+    const own = await call('register', { name: wanted, ...lists(stranger.id) }, stranger.token);
+    expect(await outcomeOf('update', { uuid: own.body['uuid'], type: 'group' }, stranger.token)).to.equal('forbidden');
+    const nameless = await call('register', { type: 'group', ...lists(stranger.id) }, stranger.token);
+    expect(await outcomeOf('update', { uuid: nameless.body['uuid'], name: wanted }, stranger.token)).to.equal('forbidden');
+    expect(await outcomeOf('register', { ...input, name: `${wanted}.OTHER` }, planner.token)).to.equal('forbidden');
+    expect(await outcomeOf('register', input, planner.token)).to.equal('ok');
+  });
+
+  it('a group is taken over by callers who may write its path; then its tokens and lists are theirs alone (S8)', async () => {
+    const stranger = await user(name('stranger'));
+    const group1 = await group(stranger.id);
+    const resource = `/groups/${group1.name}`;
+    const planner = await user(name('planner'), { initialPermissions: [{ resource, operation: 'write', context: 'http' }] });
+    const { uuid } = group1;
+    const token = await call('generateAndStoreToken', { uuid }, stranger.token);
+    expect(token.outcome).to.equal('ok');
+    expect(await outcomeOf('claimdevice', { uuid }, stranger.token)).to.equal('forbidden');
+    expect(await outcomeOf('claimdevice', { uuid }, planner.token)).to.equal('ok');
+    const { body } = await call('device', { uuid }, planner.token);
+    expect((body['device'] ?? body) as object).to.deep.include({ owner: planner.id, name: group1.name });
+    expect(await outcomeOf('update', { uuid, x: 1 }, stranger.token)).to.equal('forbidden');
+    const shown = await call('authenticate', { uuid, token: token.body['token'] }, null);
+    expect(shown.outcome !== 'ok' || shown.body['authentication'] === false).to.equal(true);
+    expect(await outcomeOf('generateAndStoreToken', { uuid }, planner.token)).to.equal('ok');
+  });
+
   it('a list that names a group names its members, until they leave it', async () => {
     const { uuid } = await group();
     const member = await user(name('member'), { group: uuid });

@@ -22,6 +22,7 @@ export const token = operation({
   summary: 'Exchange name and password for an access token and a refresh token.',
   access: { public: true },
   mutates: true,
+  credential: 'proves',
   input: Type.Object({
     username: Type.String({ minLength: 1, maxLength: 256 }),
     password: Type.String({ minLength: 1, maxLength: 1024 }),
@@ -41,6 +42,7 @@ export const refresh = operation({
   summary: 'Exchange both tokens for new ones.',
   access: { public: true },
   mutates: true,
+  credential: 'proves',
   input: Type.Object({
     token: Type.String({ minLength: 1, maxLength: 4096 }),
     refreshToken: Type.String({ minLength: 1, maxLength: 4096 }),

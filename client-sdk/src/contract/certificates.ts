@@ -31,6 +31,7 @@ export const add = operation({
   summary: 'Trust certificates.',
   access: { permission: '/api/certificates', operation: 'write' },
   mutates: true,
+  credential: 'grants',
   input: Type.Object({ pem: Type.String({ minLength: 1, maxLength: 131_072 }) }, closed),
   output: Type.Object({ certificates: Type.Array(CertificateInfo) }),
   errors: ['conflict'],

@@ -21,6 +21,7 @@ export const register = operation({
   summary: 'Ask to become a user.',
   access: { public: true },
   mutates: true,
+  credential: 'proves',
   // Devices ask every few seconds, and strangers could fill it; what comes of a request is written when somebody decides.
   audit: false,
   input: Type.Object(
@@ -87,6 +88,7 @@ export const confirm = operation({
   summary: 'Grant a request to become a user.',
   access: { permission: '/api/client-registry/confirm', operation: 'write' },
   mutates: true,
+  credential: 'grants',
   input: Type.Object(
     {
       username: Username,

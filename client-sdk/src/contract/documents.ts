@@ -13,6 +13,7 @@ export const update = operation({
   summary: "Change a device document with MongoDB's update operators.",
   access: { whitelist: 'configure.update', target: 'uuid' },
   mutates: true,
+  passwordAlone: true,
   input: Type.Object({ uuid: Uuid, update: Type.Record(Type.String(), Type.Unknown()) }),
   output: Type.Object({ document: Device }),
   errors: ['conflict', 'too-large'],

@@ -30,6 +30,7 @@ export const create = operation({
   http: ['POST /api/client'],
   summary: 'Make what an MQTT client logs in with.',
   mutates: true,
+  credential: 'grants',
   input: Type.Object({
     name: Type.Optional(Name),
     description: Type.Optional(Description),
@@ -74,6 +75,7 @@ export const update = operation({
   http: ['PUT /api/client/:id'],
   summary: 'Change an MQTT client record.',
   mutates: true,
+  credential: 'grants',
   input: Type.Object({
     id: RecordId,
     name: Type.Optional(Name),

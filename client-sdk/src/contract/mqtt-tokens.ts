@@ -39,6 +39,7 @@ export const create = operation({
   summary: 'Make an MQTT token in a group.',
   access: { self: true },
   mutates: true,
+  credential: 'grants',
   input: Type.Unsafe<NewToken>(texts('groupName', 'username', 'secret', 'password', 'description')),
   output: Type.Object({ ...MqttToken.properties, secret: Type.String(), groupName: Type.String() }),
   errors: ['not-found', 'conflict'],

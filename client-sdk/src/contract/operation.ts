@@ -28,7 +28,8 @@ export type Whitelist = (typeof whitelistNames)[number];
  * - `public`: anybody, identified or not.
  * - `self`: any identified device, for itself.
  * - `whitelist`: the document named by the input's field `target` must list the caller (or be the caller); missing `target` in the
- *   input means the caller itself. `search`: the list filters what is found instead.
+ *   input means the caller itself. `search`: the list filters what is found instead. `ofGroup: 'name'`: if the document is a group,
+ *   no list counts, but a role that allows writing `/groups/<name>`, or the administration of its uuid.
  * - `each`: the field names many, or everybody; the list is asked for each of them at delivery, who is not permitted is skipped.
  * - `permission`: a role of the caller must allow the operation on this path, whose `:name` stands for the input's field of that name;
  *   whitelists count for nothing. `orSelf`: nor is a role needed if that field names the caller.
@@ -38,7 +39,7 @@ export type Whitelist = (typeof whitelistNames)[number];
 export type Access<Field extends string = string> =
   | { readonly public: true }
   | { readonly self: true }
-  | { readonly whitelist: Whitelist; readonly target: Field }
+  | { readonly whitelist: Whitelist; readonly target: Field; readonly ofGroup?: 'name' }
   | { readonly whitelist: Whitelist; readonly search: true }
   | { readonly whitelist: Whitelist; readonly each: Field }
   | { readonly permission: `/${string}`; readonly operation: 'read' | 'write'; readonly orSelf?: Field };
@@ -63,6 +64,18 @@ export interface Row<
   readonly file?: 'request' | 'response';
   /** May the input carry `uuid` and `token` of a device, to be called as that device? (Meshblu reference, section 1.8; default false.) */
   readonly credentials?: boolean;
+  /**
+   * What a success has to do with credentials that outlive the call (default: nothing).
+   *
+   * `grants`: it makes, hands out or sets up one, by the rights of the caller, who must have shown every factor.
+   * `proves`: it gives one for proofs that are in the input itself, such as a password and a code.
+   */
+  readonly credential?: 'grants' | 'proves';
+  /**
+   * May a user make it who came by a password alone though a code is due, as MQTT clients do? By default a call that changes
+   * nothing and grants no credential. Of a device it then changes no property that decides about access.
+   */
+  readonly passwordAlone?: boolean;
   /**
    * Is each call of it written into the audit? By default yes if it changes something, and a role's permission opens it or its HTTP wire is one of
    * those of the administration and the logins.

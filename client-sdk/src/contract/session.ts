@@ -20,6 +20,7 @@ export const login = operation({
   summary: 'Log in by name and password.',
   access: { public: true },
   mutates: true,
+  credential: 'proves',
   input: Type.Object(
     {
       username: Type.String({ minLength: 1, maxLength: 256 }),

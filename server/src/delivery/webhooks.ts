@@ -51,6 +51,13 @@ class StatusError extends Error {
   }
 }
 
+/** The hook asks for credentials that it may not have: nothing is sent, and nothing is tried again. */
+class CredentialsRefusedError extends Error {
+  constructor() {
+    super('the credentials of this device may not be forwarded: set the hook again as an actor who may issue its tokens');
+  }
+}
+
 const send = (
   job: Job,
   headers: Readonly<Record<string, string>>,
@@ -90,8 +97,8 @@ export const openWebhooks = (options: {
   readonly clock: Clock;
   readonly allowPrivate: boolean;
   readonly privateKey: () => Promise<string>;
-  /** A token of the device for one request, and what ends it. */
-  readonly issue: (uuid: string) => Promise<{ readonly token: string; revoke(): Promise<unknown> }>;
+  /** A token of the device for one request of this hook, and what ends it; null if it may not carry one. */
+  readonly issue: (uuid: string, hook: Hook) => Promise<{ readonly token: string; revoke(): Promise<unknown> } | null>;
   readonly record: (failure: HookFailure) => Promise<void>;
   readonly report: (error: unknown) => void;
   readonly resolve?: Resolve;
@@ -125,7 +132,8 @@ export const openWebhooks = (options: {
 
   const carryOut = async ({ uuid, hook, headers, body, ...rest }: Job): Promise<void> => {
     const date = new Date(clock.now()).toUTCString();
-    const credentials = hook.withCredentials ? await issue(uuid) : undefined;
+    const credentials = hook.withCredentials ? await issue(uuid, hook) : undefined;
+    if (credentials === null) throw new CredentialsRefusedError();
     try {
       const bearer = credentials && { authorization: `Bearer ${Buffer.from(`${uuid}:${credentials.token}`).toString('base64')}` };
       const signed = hook.signed ? signature(await options.privateKey(), date, uuid) : undefined;
@@ -164,7 +172,7 @@ export const openWebhooks = (options: {
       leave(job.uuid);
     } catch (error) {
       const wait = backoffMs[tries];
-      const again = wait !== undefined && !stop.signal.aborted;
+      const again = wait !== undefined && !stop.signal.aborted && !(error instanceof CredentialsRefusedError);
       await failed(job, error, again ? new Date(clock.now() + wait) : null);
       if (again) {
         const cancel = clock.after(wait, () => {

@@ -1,6 +1,7 @@
 import { whitelistNames, type Access, type Row, type Whitelist } from '@rollcall/client/contract';
 import type { Filter } from 'mongodb';
 import type { DeviceDocument } from '../store/collections.ts';
+import { mayNameGroup } from './group-rights.ts';
 import { resourceOf, type Permissions, type Verb } from './permissions.ts';
 
 /** Whom a list may name: a device, by its own uuid or by that of its principal's group (domain model, section 5). */
@@ -179,6 +180,8 @@ export const decide = (
     if (access.orSelf !== undefined && isHimself(subject) && input[access.orSelf] === subject.uuid) return allowed;
     return permits(subject, access.operation, resourceOf(access.permission, input)) ? allowed : forbidden;
   }
+  const group = 'target' in access && access.ofGroup === 'name' ? target?._rollcall?.group : undefined;
+  if (target !== null && group !== undefined) return mayNameGroup(subject, target.uuid, group) ? allowed : forbidden;
   if (!('target' in access)) return mayActAs(subject, access.whitelist, undefined) ? allowed : forbidden;
   const permitted = mayActAs(subject, access.whitelist, target?.uuid) && mayActOn(effective(subject), access.whitelist, target);
   if (permitted) return allowed;
@@ -215,7 +218,8 @@ export const actsFor = (who: Who, group: 'message' | 'broadcast', document: Devi
   document.uuid === who.uuid || grants(document, `${group}.as`, who);
 
 const parts = new WeakMap<DeviceDocument, DeviceDocument>();
-const listNames = [...new Set(Object.values(versionOneLists).flat())];
+/** The properties of a version 1 document that decide who may do what to it. */
+export const versionOneNames: readonly string[] = [...new Set(Object.values(versionOneLists).flat())];
 
 /** What of a document decides who may do what to it, whom lists name by it, and to whom what it receives goes on: enough to ask later as of now. */
 export const accessPart = (document: DeviceDocument): DeviceDocument => {
@@ -223,7 +227,7 @@ export const accessPart = (document: DeviceDocument): DeviceDocument => {
   if (known !== undefined) return known;
   const { version, whitelists, forwarders } = propertiesOf(document['meshblu']) ?? {};
   const meshblu = { version, whitelists, ...(forwarders !== undefined && { forwarders }) };
-  const lists = listNames.filter((name) => document[name] !== undefined).map((name) => [name, document[name]]);
+  const lists = versionOneNames.filter((name) => document[name] !== undefined).map((name) => [name, document[name]]);
   const part: DeviceDocument = {
     _id: document._id,
     uuid: document.uuid,

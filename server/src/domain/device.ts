@@ -184,6 +184,20 @@ export const claimed = (before: DeviceDocument, by: string): Properties => {
   };
 };
 
+/** A group after it was taken over: the new owner alone sees and configures it, and what the one before made it do is over. */
+export const groupTakenOver = (before: DeviceDocument, by: string): Properties => {
+  const entry = [{ uuid: by }];
+  const {
+    forwarders: _forwarders,
+    messageHooks: _hooks,
+    configHooks: _configHooks,
+    ...meshblu
+  } = before['meshblu'] as Properties;
+  const { messageForward: _forward, configForward: _configForward, ...kept } = meshblu;
+  const whitelists = { discover: { view: entry }, configure: { update: entry } };
+  return { ...before, owner: by, meshblu: { ...kept, version: '2.0.0', whitelists } };
+};
+
 const withEntry = (whitelists: Properties, group: string, name: string, uuid: string): Properties => {
   const lists = isProperties(whitelists[group]) ? whitelists[group] : {};
   const entries: unknown[] = Array.isArray(lists[name]) ? lists[name] : [];

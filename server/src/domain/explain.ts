@@ -1,6 +1,7 @@
 import type { Explanation, Permission } from '@rollcall/client/contract';
 import type { DeviceDocument, RoleDocument } from '../store/collections.ts';
 import { decide, namings, type Gate, type Subject } from './access.ts';
+import { groupPaths } from './group-rights.ts';
 import { compilePermissions, resourceOf, type Verb } from './permissions.ts';
 
 /** May somebody do something, as far as that is known beforehand. */
@@ -25,8 +26,18 @@ interface Wanted {
   readonly path: string;
 }
 
+/** The name of the group that the call takes over, for which lists do not count. */
+const groupOf = ({ gate, target }: Question): string | undefined =>
+  'target' in gate && gate.ofGroup === 'name' ? target?._rollcall?.group : undefined;
+
 /** What a role would have to allow; undefined if no role helps. */
-const wantedOf = ({ gate, target, input }: Question): Wanted | undefined => {
+const wantedOf = (question: Question): Wanted | undefined => {
+  const { gate, target, input } = question;
+  const name = groupOf(question);
+  if (name !== undefined && target !== null) {
+    const path = groupPaths(target.uuid, name)[0];
+    return path === undefined ? undefined : { operation: 'write', path };
+  }
   const [operation, template] =
     'permission' in gate ? [gate.operation, gate.permission] : target === null ? [] : [gate.twin?.operation, gate.twin?.path];
   const path = template === undefined ? undefined : resourceOf(template, input);
@@ -38,22 +49,26 @@ interface Held {
   readonly permission: Permission;
 }
 
-const heldFor = ({ roles }: Question, wanted: Wanted | undefined): readonly Held[] =>
-  wanted === undefined
-    ? []
-    : roles.flatMap((role) =>
-        role.permissions
-          .filter((permission) => compilePermissions([permission]).cover('http', wanted.operation, wanted.path))
-          .map((permission) => ({ role, permission })),
-      );
+const heldFor = (question: Question, wanted: Wanted | undefined): readonly Held[] => {
+  if (wanted === undefined) return [];
+  const name = groupOf(question);
+  const paths = name === undefined ? [wanted.path] : groupPaths(question.target?.uuid ?? '', name);
+  const helps = (permission: Permission): boolean => {
+    const permissions = compilePermissions([permission]);
+    return paths.some((path) => permissions.cover('http', wanted.operation, path));
+  };
+  return question.roles.flatMap((role) => role.permissions.filter(helps).map((permission) => ({ role, permission })));
+};
 
 /** What lets him do it whatever lists and roles say; no change turns that. */
-const fixed = ({ subject: { uuid }, gate, target, input }: Question): By | undefined => {
+const fixed = (question: Question): By | undefined => {
+  const { subject, gate, target, input } = question;
+  const { uuid } = subject;
   if ('public' in gate) return { kind: 'public' };
   if ('self' in gate) return { kind: 'identity' };
   if ('permission' in gate) return gate.orSelf !== undefined && input[gate.orSelf] === uuid ? { kind: 'self' } : undefined;
   if (!('target' in gate)) return { kind: 'identity' };
-  return target?.uuid === uuid ? { kind: 'self' } : undefined;
+  return target?.uuid === uuid && groupOf(question) === undefined ? { kind: 'self' } : undefined;
 };
 
 /** Takes a role from him; one that is his own loses the one permission. */
@@ -75,7 +90,7 @@ export const explain = (question: Question): Explanation => {
   const { allowed } = decide(subject, gate, target, input);
   const settled = fixed(question);
   if (settled !== undefined) return { allowed, by: allowed ? settled : null, change: null };
-  const list = 'target' in gate ? gate.whitelist : undefined;
+  const list = 'target' in gate && groupOf(question) === undefined ? gate.whitelist : undefined;
   const places = list === undefined || target === null ? [] : namings(target, list, subject);
   const wanted = wantedOf(question);
   const held = heldFor(question, wanted);

@@ -86,3 +86,17 @@ export const oldForwardersOf = (document: DeviceDocument, type: 'sent' | 'broadc
   const to = message ? textsOf(at(meshblu, 'messageForward')) : type === 'config' ? textsOf(at(meshblu, 'configForward')) : [];
   return { hooks: unique([...entries, ...hooks].map(hookOf)), again: false, to };
 };
+
+/** Every webhook of a document, also those that are too many, or of a type that is not used: a later change may bring them into use. */
+export const allHooksOf = (document: DeviceDocument): readonly Hook[] => {
+  const { meshblu } = document;
+  const forwarders = at(meshblu, 'forwarders');
+  const lists = (value: unknown, depth: number): readonly unknown[][] =>
+    Array.isArray(value)
+      ? [value as unknown[]]
+      : isProperties(value) && depth < 2
+        ? Object.values(value).flatMap((inner) => lists(inner, depth + 1))
+        : [];
+  const found = [...lists(forwarders, 0), at(meshblu, 'messageHooks'), at(meshblu, 'configHooks')];
+  return unique(found.flatMap((list) => (Array.isArray(list) ? list.filter(isProperties).map(hookOf) : [])));
+};

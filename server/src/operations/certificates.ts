@@ -1,12 +1,21 @@
 import type { Implementation } from '../implement.ts';
+import { mayGive } from './manage.ts';
+
+/** Every permission there is. */
+const everything = [
+  { resource: '/#', operation: 'readWrite', context: 'http' },
+  { resource: '#', operation: 'readWrite', context: 'mqtt' },
+] as const;
 
 export const certificates: Implementation['certificates'] = {
   async list(_input, { trust }) {
     return { output: { certificates: [...(await trust.list())] } };
   },
 
-  async add({ pem }, { trust, request }) {
-    const certificates = [...(await trust.add(pem, request))];
+  async add({ pem }, call) {
+    // Who holds the key of a trusted authority can log in as any user whose grant types allow a certificate.
+    await mayGive(call, everything);
+    const certificates = [...(await call.trust.add(pem, call.request))];
     return { output: { certificates }, about: certificates.map(({ id }) => id) };
   },
 

@@ -1,6 +1,7 @@
 import { RegistryError } from '@rollcall/client/contract';
 import { sees, visible, whoIs, type Who } from '../domain/access.ts';
-import { change, claimed, gone, isGroup, newDevice } from '../domain/device.ts';
+import { change, claimed, gone, groupTakenOver, isGroup, newDevice } from '../domain/device.ts';
+import { mayNameGroup } from '../domain/group-rights.ts';
 import { outgoing, type Outgoing } from '../domain/outgoing.ts';
 import { readableDevices, resourceOf } from '../domain/permissions.ts';
 import { readQuery } from '../domain/query.ts';
@@ -31,6 +32,9 @@ type Rows = Pick<
 /** The most devices that one search gives (Meshblu reference, section 2.8). */
 const maxFound = 1000;
 const searchMs = 2000;
+
+/** Is it found by its name? */
+const isNamedGroup = ({ _rollcall: hidden }: DeviceDocument): boolean => hidden?.group !== undefined;
 
 type Asking = Services & { readonly actor: Actor; readonly subject: string };
 
@@ -81,10 +85,16 @@ const proven = (document: DeviceDocument, at: number | undefined): Outgoing => {
 };
 
 export const devices: Rows = {
-  async register(properties, { devices, tokens, ids, config, actor, request, now }) {
+  async register(properties, { devices, tokens, ids, config, actor, request, now, authorities }) {
     if (!config.openRegistration && actor === null) throw new RegistryError('forbidden');
     const uuid = ids.uuid('register', request);
     const document = newDevice(properties, uuid, new Date(now()));
+    const group = document._rollcall?.group;
+    if (group !== undefined) {
+      const authority = actor?.principal === true ? await authorities.fresh(actor.uuid) : null;
+      const subject = { uuid: actor?.uuid ?? '', ...(authority !== null && { permissions: authority.permissions }) };
+      if (!mayNameGroup(subject, uuid, group)) throw new RegistryError(actor === null ? 'unauthenticated' : 'forbidden');
+    }
     const { token } = await tokens.issueRoot(uuid, request);
     try {
       const stored = await devices.insert(document, request ?? undefined);
@@ -124,9 +134,13 @@ export const devices: Rows = {
     return { output: { uuid: target, status: 200 } };
   },
 
-  async claimdevice(_input, { target, subject, revise, now }) {
-    await revise((before) => change(before, (document) => claimed(document, subject), subject, new Date(now())));
-    return { output: { uuid: target, status: 200 } };
+  async claimdevice(_input, { target, subject, revise, now, tokens }) {
+    const { document } = await revise((before) => {
+      const take = isNamedGroup(before) ? groupTakenOver : claimed;
+      return change(before, (device) => take(device, subject), subject, new Date(now()));
+    });
+    const ends = isNamedGroup(document) ? [...(await tokens.revokeAll(target)), { device: target }] : [];
+    return { output: { uuid: target, status: 200 }, ends };
   },
 
   async unregister({ cascade = false }, call) {

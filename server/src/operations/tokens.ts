@@ -5,7 +5,7 @@ import { storedValue } from '../domain/stored-value.ts';
 import type { Implementation } from '../implement.ts';
 import type { Revoked } from '../tokens.ts';
 import { outgoingToken } from '../domain/outgoing-token.ts';
-import { mayLogInAs } from './manage.ts';
+import { assertMayGrantCredential } from './credential-grants.ts';
 
 type Rows = Pick<
   Implementation['meshblu'],
@@ -46,7 +46,7 @@ export const tokens: Rows = {
   async generateAndStoreToken(input, call) {
     const { target, permitted, tokens, request } = call;
     const metadata = metadataOf(input);
-    await mayLogInAs(await permitted(), call);
+    await assertMayGrantCredential(await permitted(), call);
     const { token, createdAt } = await tokens.issue(target, metadata, request);
     return { output: { ...metadata, uuid: target, token, createdAt: createdAt.toISOString() } };
   },
@@ -69,7 +69,7 @@ export const tokens: Rows = {
 
   async resetToken(_input, call) {
     const { target, permitted, tokens, request } = call;
-    await mayLogInAs(await permitted(), call);
+    await assertMayGrantCredential(await permitted(), call);
     const { token, ended } = await tokens.resetRoot(target, request);
     return { output: { uuid: target, token, device: { uuid: target, token } }, ends: ended };
   },

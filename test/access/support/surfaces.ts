@@ -28,8 +28,9 @@ const byStatus: Readonly<Record<number, string>> = {
   404: 'forbidden',
   409: 'conflict',
 };
-const ours = (code: string | undefined, status: number): string =>
-  code === undefined ? (byStatus[status] ?? String(status)) : (codes[code] ?? code.toLowerCase().replaceAll('_', '-'));
+const ours = (code: unknown, status: number): string =>
+  // The dialects for MQTT print numbers of their own.
+  typeof code !== 'string' ? (byStatus[status] ?? String(status)) : (codes[code] ?? code.toLowerCase().replaceAll('_', '-'));
 
 /** `roles[0].x` as `/roles/0/x`; a list as body begins with `[0]`. */
 const pointer = (path: string, bare: string): string =>

@@ -16,6 +16,7 @@ export const register = operation({
   summary: 'Register a new device.',
   access: { public: true },
   mutates: true,
+  credential: 'grants',
   input: open({}),
   output: Type.Intersect([Device, Type.Object({ token: Token })]),
   errors: ['too-large'],
@@ -107,16 +108,21 @@ export const update = operation({
   access: { whitelist: 'configure.update', target: 'uuid' },
   credentials: true,
   mutates: true,
+  passwordAlone: true,
   input: open({ uuid: Type.Optional(Uuid) }),
   output: Type.Object({ uuid: Uuid, status: Type.Literal(200) }),
   errors: ['conflict', 'too-large'],
 });
 
-/** Make the caller the owner of a device that lets him configure it. Meshblu reference, section 2.11. */
+/**
+ * Make the caller the owner of a device that lets them configure it. Meshblu reference, section 2.11.
+ *
+ * A group is taken over by a caller who may write `/groups/<name>`: its lists then name the caller alone, and its tokens end.
+ */
 export const claimdevice = operation({
   http: ['POST /claimdevice/:uuid'],
   summary: 'Become the owner of a device.',
-  access: { whitelist: 'configure.update', target: 'uuid' },
+  access: { whitelist: 'configure.update', target: 'uuid', ofGroup: 'name' },
   mutates: true,
   input: named,
   output: Type.Object({ uuid: Uuid, status: Type.Literal(200) }),
