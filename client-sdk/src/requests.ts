@@ -82,7 +82,7 @@ export class Requests {
     if (reserved.has(event)) throw new RegistryError('unknown-event');
     const { timeoutMs = this.#settings.callTimeoutMs, signal, reqId } = options;
     const limitMs = timeLimit(timeoutMs);
-    const copy = snapshot(input);
+    const copy = snapshot(input, event);
     const request = reqId === undefined ? undefined : this.#ids.find(reqId);
     if (request && this.#has(request)) throw new RegistryError('conflict', 'A call with this reqId is under way');
     return new Promise((resolve, reject) => {

@@ -48,6 +48,7 @@ import { openHttp } from './transports/http.ts';
 import { awayAnswers } from './transports/away.ts';
 import { openListener, type Listener } from './transports/listener.ts';
 import { openArrivals } from './transports/socket/arrivals.ts';
+import { backlogLimits } from './transports/socket/backlog.ts';
 import { drop, openEngines } from './transports/socket/engines.ts';
 import { firehoseCredentials } from './transports/socket/firehose.ts';
 import { outletsOf } from './transports/socket/outlet.ts';
@@ -349,6 +350,8 @@ const start = async (
   const engines = openEngines({
     origins: config.origins,
     legacy: config.legacy,
+    messageBytes: config.messageBytes,
+    eventBytes: Math.max(backlogLimits.eventBytes, 8 * config.messageBytes),
     async admitFirehose(request, uuid) {
       const actor = await authenticate(firehoseCredentials(request));
       return actor?.uuid === uuid;
@@ -432,6 +435,7 @@ const start = async (
     authenticate,
     connections,
     origins: config.origins,
+    messageBytes: config.messageBytes,
     redirectsClients: config.mqttClientsUnauthorized === 'redirect',
     brokerHooks: {
       questions: mqtt.outside,

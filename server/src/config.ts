@@ -264,6 +264,12 @@ export const settings = {
     'Questions that one broker may ask in a clock minute. 0: no limit.',
     whole(0, 100_000_000),
   ),
+  messageBytes: setting(
+    'ROLLCALL_MESSAGE_BYTES',
+    262_144,
+    'Largest message to devices, in bytes of JSON, over Socket.IO, HTTP and MQTT.',
+    whole(65_536, 1_048_576),
+  ),
   messageDeliveries: setting(
     'ROLLCALL_MESSAGE_DELIVERIES',
     10_000,

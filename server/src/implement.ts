@@ -78,7 +78,7 @@ export interface Services {
   readonly readJson: (text: string) => unknown;
   /** Milliseconds since 1970. */
   readonly now: () => number;
-  readonly config: Pick<Config, 'openRegistration' | 'passwordPolicy' | 'temporaryClientMs'>;
+  readonly config: Pick<Config, 'openRegistration' | 'passwordPolicy' | 'temporaryClientMs' | 'messageBytes'>;
 }
 
 /** What a handler returns: the answer, and whose connections end with it. */

@@ -37,6 +37,7 @@ import type { Operation } from './registry.ts';
 import type { DeviceDocument } from './store/collections.ts';
 import type { Store } from './store/port.ts';
 import { readJson } from './transports/json-body.ts';
+import { maxFrameBytesOf } from './transports/frame-limits.ts';
 import { openBroker, type Broker } from './transports/mqtt/broker.ts';
 import { meshbluWording } from './transports/mqtt/outlet.ts';
 import { listenTcp, listenTls, openUpgrades, type MqttUpgrades } from './transports/mqtt/listeners.ts';
@@ -68,7 +69,7 @@ export interface MqttFoundation {
   readonly toRegistryError: (error: unknown) => RegistryError;
   readonly report: (error: unknown) => void;
   readonly alone: boolean;
-  readonly config: Pick<Config, 'host' | 'origins' | Extract<keyof Config, `mqtt${string}`>>;
+  readonly config: Pick<Config, 'host' | 'origins' | 'messageBytes' | Extract<keyof Config, `mqtt${string}`>>;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -139,13 +140,20 @@ export const openMqtt = async (foundation: MqttFoundation): Promise<Mqtt> => {
     identify,
     permission,
     bounds: levelBounds,
+    maxPacketBytes: maxFrameBytesOf(config.messageBytes),
     connections,
     live: foundation.live,
     sessions,
     queue,
     retained,
     publications,
-    ingest: openIngest({ ...foundation, send: (sent) => carriage.send(sent, false), readJson, now }),
+    ingest: openIngest({
+      ...foundation,
+      send: (sent) => carriage.send(sent, false),
+      readJson,
+      messageBytes: config.messageBytes,
+      now,
+    }),
     jobs: openJobs({ ...foundation, readJson }),
     hold: (uuid, provenAt) => presence.hold(uuid, provenAt),
     listen: (connection, uuid) => listening.add(connection, uuid, ['broadcast'], connection.actor),
@@ -156,7 +164,9 @@ export const openMqtt = async (foundation: MqttFoundation): Promise<Mqtt> => {
     report,
     now,
   });
-  const upgrades = openUpgrades(broker, (request) => isAllowedOrigin(request, new Set(config.origins)));
+  const upgrades = openUpgrades(broker, maxFrameBytesOf(config.messageBytes), (request) =>
+    isAllowedOrigin(request, new Set(config.origins)),
+  );
   const closers: (() => Promise<void>)[] = [];
 
   /** Ends sessions whose clients do not come back, or may not. */

@@ -31,8 +31,6 @@ export interface Ingest {
   deviceOf(identity: MqttIdentity, serial: string): Soon<string | null>;
 }
 
-/** The largest message of the registry, in bytes of JSON; a larger one stays with MQTT's own subscribers. */
-const maxBytes = 64 * 1024;
 const maxSerial = 128;
 const mostKnown = 50_000;
 /** How many devices with one serial number may have been unregistered before a new one cannot get an id. */
@@ -108,6 +106,8 @@ export const openIngest = (options: {
   readonly audience: Audience;
   readonly send: (sent: Sent) => Promise<void>;
   readonly readJson: ReadJson;
+  /** The largest message of the registry, in bytes of JSON; a larger one stays with MQTT's own subscribers. */
+  readonly messageBytes: number;
   readonly now: () => number;
 }): Ingest => {
   const { store, devices, feed, ids, audience, now } = options;
@@ -193,7 +193,7 @@ export const openIngest = (options: {
         if (!audience(from)) return spoken;
         const input = { devices: '*', topic: publication.topic, payload: readPayload(publication.payload, options.readJson) };
         const sent = readMessage(input, from, id);
-        if (Buffer.byteLength(JSON.stringify(sent.raw)) > maxBytes) return spoken;
+        if (Buffer.byteLength(JSON.stringify(sent.raw)) > options.messageBytes) return spoken;
         return options.send(sent).then(() => spoken);
       }),
   };

@@ -44,6 +44,9 @@ const argumentOf = (payload: Buffer, readJson: ReadJson): Readonly<Record<string
   return typeof value === 'string' ? { uuid: value } : {};
 };
 
+/** Longest payload of a call that is no message to devices, in bytes. */
+const maxInputBytes = 131_072;
+
 /** Calls without a subject are about the caller. */
 const aboutSelf = new Set<JobTopic>(['update', 'generateAndStoreToken', 'resetToken', 'getPublicKey']);
 
@@ -61,6 +64,7 @@ export const openJobs =
       return async () => answer('error', { message, status, code });
     };
     if (operation === undefined) return failed(new RegistryError('unknown-event'));
+    if (topic !== 'message' && payload.length > maxInputBytes) return failed(new RegistryError('too-large'));
     try {
       const { callbackId: named, ...given } = argumentOf(payload, readJson);
       callbackId = named;

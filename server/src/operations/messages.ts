@@ -7,8 +7,8 @@ import type { Implementation, Services } from '../implement.ts';
 
 type Rows = Pick<Implementation['meshblu'], 'message' | 'messageAck' | 'data' | 'getdata' | 'events'>;
 
-/** The largest message, in bytes of JSON. */
-const maxBytes = 64 * 1024;
+/** The largest record of `data`, in bytes of JSON. */
+const maxRecordBytes = 64 * 1024;
 const maxRecords = 1_000;
 
 /**
@@ -38,9 +38,9 @@ const countOf = (limit: unknown): number => {
 };
 
 export const messages: Rows = {
-  async message(input, { subject, actor, request, ids, devices }) {
+  async message(input, { subject, actor, request, ids, devices, config }) {
     const sent = readMessage(input, subject, ids.uuid('message', request));
-    checkMessageSize(sent, maxBytes);
+    checkMessageSize(sent, config.messageBytes);
     if (subject !== actor.uuid) {
       const acting = await devices.fresh(subject);
       const may = (group: 'message' | 'broadcast') => acting !== null && actsFor(actor, group, acting);
@@ -49,9 +49,9 @@ export const messages: Rows = {
     return { output: { id: sent.id }, sends: [sent] };
   },
 
-  messageAck(input, { subject, request, ids }) {
+  messageAck(input, { subject, request, ids, config }) {
     const sent = readMessage(input, subject, ids.uuid('messageAck', request), 'messageAck');
-    checkMessageSize(sent, maxBytes);
+    checkMessageSize(sent, config.messageBytes);
     return { output: { id: sent.id }, sends: [sent] };
   },
 
@@ -65,7 +65,7 @@ export const messages: Rows = {
     };
     const id = ids.uuid('data', request);
     const sent = readMessage({ devices: '*', payload: record }, target, id);
-    checkMessageSize(sent, maxBytes);
+    checkMessageSize(sent, maxRecordBytes);
     const stored = storedValue(record, '') as Record<string, unknown>;
     await store.collection('data').replaceOne({ _id: id }, { ...stored, _id: id, uuid: target }, { upsert: true });
     return { output: {}, sends: [sent] };

@@ -9,6 +9,7 @@ import type { Handled } from '../implement.ts';
 import type { Call } from '../pipeline.ts';
 import type { Operation } from '../registry.ts';
 import type { Json } from '../describe/schema.ts';
+import { maxFrameBytesOf, maxInputBytes, messageOperations } from './frame-limits.ts';
 import { serveArchives, type Archives } from './archives-http.ts';
 import { serveBrokerHooks, type BrokerHooks } from './broker-hooks.ts';
 import { credentialsOf } from './dialects/meshblu-credentials.ts';
@@ -38,6 +39,8 @@ export interface HttpKit {
   readonly origins: readonly string[];
   /** Is whoever is not logged in sent to the login page by `/api/client`? */
   readonly redirectsClients: boolean;
+  /** Largest message to devices, in bytes. */
+  readonly messageBytes: number;
   dispatch(operation: Operation, call: Call): Promise<Handled<unknown>>;
   carryOutEndings(handled: Handled<unknown>): Promise<unknown>;
   toRegistryError(error: unknown): RegistryError;
@@ -58,7 +61,6 @@ export interface Page {
   read(): Promise<{ readonly status?: number; readonly text: string }> | { readonly status?: number; readonly text: string };
 }
 
-const maxBodyBytes = 131_072;
 const allMethods = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
 
 const header = (request: FastifyRequest, name: string): string | undefined => {
@@ -136,7 +138,7 @@ export const openHttp = async (kit: HttpKit): Promise<Http> => {
   /** Fastify wants one; the requests come from the listener that others have opened. */
   const server = createServer();
   const app = Fastify({
-    bodyLimit: maxBodyBytes,
+    bodyLimit: maxInputBytes,
     frameworkErrors: (_error, request, reply) => {
       void answerUnknown(request, reply, 'invalid-input');
     },
@@ -240,6 +242,7 @@ export const openHttp = async (kit: HttpKit): Promise<Http> => {
         method,
         url,
         config,
+        ...(messageOperations.has(operation.name) && { bodyLimit: maxFrameBytesOf(kit.messageBytes) }),
         handler(request, reply) {
           const fail = (error: unknown): void => void reply.send(error);
           const send = (answer: Answer): void => {

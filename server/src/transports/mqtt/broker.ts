@@ -37,6 +37,8 @@ export interface BrokerKit {
   readonly permission: TopicPermission;
   /** How many levels the filters of connected clients may have. */
   readonly bounds: LevelBounds;
+  /** Largest packet, in bytes (MQTT 3.1.1 allows 256 MiB). */
+  readonly maxPacketBytes: number;
   readonly connections: Connections;
   /** Those of these actors who may still be here. */
   readonly live: (actors: readonly Actor[]) => Promise<ReadonlySet<Actor>>;
@@ -80,8 +82,6 @@ export interface Broker {
   close(): Promise<void>;
 }
 
-/** Largest packet, in bytes (MQTT 3.1.1 allows 256 MiB). */
-export const maxPacketBytes = 262_144;
 /** Longest topic and filter, in bytes. */
 const maxTopicBytes = 4_096;
 /** Longest client id, in bytes. */
@@ -461,7 +461,7 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
       const client = broker.handle(stream, request);
       addresses.set(client, address);
       watchFilters(client);
-      goOn.set(client, holdToStandard(client, maxPacketBytes));
+      goOn.set(client, holdToStandard(client, kit.maxPacketBytes));
     },
     change(change) {
       const arrived = publications.arrived(change);

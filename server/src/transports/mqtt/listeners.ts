@@ -3,7 +3,7 @@ import { createServer as createTlsServer } from 'node:tls';
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { createWebSocketStream, WebSocketServer } from 'ws';
-import { maxPacketBytes, type Broker } from './broker.ts';
+import type { Broker } from './broker.ts';
 
 /** A listener for MQTT over TCP or TLS. */
 export interface MqttListener {
@@ -93,9 +93,10 @@ export interface MqttUpgrades {
 
 const subprotocols = ['mqtt', 'mqttv3.1'];
 
-/** Opens it. `admits` decides on the Origin of a browser. */
+/** Opens it. `maxPacketBytes`: of one packet. `admits` decides on the Origin of a browser. */
 export const openUpgrades = (
   broker: Pick<Broker, 'handle' | 'size'>,
+  maxPacketBytes: number,
   admits: (request: IncomingMessage) => boolean,
 ): MqttUpgrades => {
   const server = new WebSocketServer({

@@ -11,6 +11,7 @@ import { terminate } from './connection.ts';
 import { openLegacyEngine, toAscii, type AdmitFirehose } from './legacy.ts';
 import { guardedParser } from './parser.ts';
 import type { SocketParser } from './parser.ts';
+import { maxFrameBytesOf } from '../frame-limits.ts';
 import { openRouter } from './router.ts';
 
 export { handshakePath } from './legacy.ts';
@@ -23,6 +24,8 @@ export interface EngineOptions extends Partial<AdmissionLimits>, Partial<Backlog
   readonly origins: readonly string[];
   /** Serve Engine.IO 3 clients (socket.io-client 1.x and 2.x) as well. */
   readonly legacy: boolean;
+  /** Largest message to devices, in bytes of JSON. Default 64 KiB. */
+  readonly messageBytes?: number;
   /** Time in which a client has to enter the namespace, in milliseconds. Default 10,000. */
   readonly connectTimeoutMs?: number;
   /** Who may listen to a firehose, asked at the handshake. Default: nobody. */
@@ -65,9 +68,6 @@ export interface Engines {
  */
 const heartbeat = { pingInterval: 4_000, pingTimeout: 3_500 };
 
-/** Longest message to the main engine, in bytes. */
-const messageBytes = 131_072;
-
 /** Disconnects a socket and its transport, and waits no longer than 250 ms for the other end to agree. */
 export const drop = (socket: Socket): void => {
   const { conn } = socket;
@@ -109,15 +109,15 @@ export const openEngines = (options: EngineOptions): Engines => {
       transports: ['websocket'],
       allowUpgrades: false,
       ...heartbeat,
-      maxHttpBufferSize: messageBytes,
+      maxHttpBufferSize: maxFrameBytesOf(options.messageBytes ?? 65_536),
       perMessageDeflate: false,
     }),
-    guardedParser({ connects: true, maxAnswerLength: limits.answerBytes, onRejected }),
+    guardedParser({ connects: true, maxAnswerLength: limits.answerBytes, boundsInputs: true, onRejected }),
   );
   const legacy = options.legacy
     ? open(
         openLegacyEngine(heartbeat, options.admitFirehose ?? (() => Promise.resolve(false))),
-        guardedParser({ connects: false, maxAnswerLength: limits.answerBytes, finish: toAscii, onRejected }),
+        guardedParser({ connects: false, maxAnswerLength: limits.answerBytes, boundsInputs: false, finish: toAscii, onRejected }),
       )
     : null;
 

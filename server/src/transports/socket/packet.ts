@@ -2,6 +2,7 @@ import type { ErrorDetail } from '@rollcall/client/contract';
 import * as json from './json-text.ts';
 import { maxDepth, read } from './scan.ts';
 import type { Finding } from './scan.ts';
+import { maxInputBytes, messageOperations } from '../frame-limits.ts';
 
 /** Socket.IO packet types that clients send (Socket.IO protocol 5, "Packet encoding"). Of a binary event only the refusal is taken. */
 export const packetTypes = { connect: 0, disconnect: 1, event: 2, ack: 3, binaryEvent: 5 } as const;
@@ -28,9 +29,11 @@ export interface Packet {
 /** Stands in the place of the arguments that the guard refused: a listener gets `(rejected, acknowledge)`. */
 export class Rejected {
   readonly details: readonly ErrorDetail[];
+  readonly code: 'invalid-input' | 'too-large';
 
-  constructor(details: readonly ErrorDetail[]) {
+  constructor(details: readonly ErrorDetail[], code: 'invalid-input' | 'too-large' = 'invalid-input') {
     this.details = details;
+    this.code = code;
   }
 }
 
@@ -111,20 +114,36 @@ const connect = (text: string): Packet => {
   return isObject ? { type: packetTypes.connect, nsp: '/', data } : refuse('CONNECT without an object');
 };
 
+/** Splits a packet: its acknowledgement id, and the JSON behind it. */
+const split = (data: string): { readonly start: number; readonly id: number | undefined; readonly text: string } => {
+  const start = data.startsWith('/,', 1) ? 3 : 1;
+  let at = start;
+  while (data.charCodeAt(at) >= json.zero && data.charCodeAt(at) <= json.nine) at += 1;
+  if (at - start > 15) return refuse('acknowledgement id out of range');
+  return { start, id: at > start ? Number(data.slice(start, at)) : undefined, text: data.slice(at) };
+};
+
+/** Reads a packet that only a message to devices may be long enough to need. */
+const readLong = (data: string): Packet => {
+  const { id, text } = split(data);
+  if (data.charCodeAt(0) - json.zero !== packetTypes.event) return refuse('too large');
+  const name = firstText(text);
+  if (name !== undefined && messageOperations.has(name)) return event(id, text);
+  if (id === undefined || name === undefined || reserved.has(name)) return refuse('too large');
+  return { type: packetTypes.event, nsp: '/', id, data: [name, new Rejected([], 'too-large')] };
+};
+
 /**
  * Reads a packet, and refuses what the registry never wants to see before it is parsed (decisions, section 7).
  *
  * A refused event that waits for an acknowledgement comes back as `[event, Rejected]`, to be answered. Anything else refused throws:
  * broken rules in an event without acknowledgement, more arguments than `maxArguments`, namespaces other than `/`, what is no packet at all.
+ * `boundsInputs`: what is no message to devices is refused beyond `maxInputBytes`.
  */
-export const readPacket = (data: string): Packet => {
+export const readPacket = (data: string, boundsInputs = false): Packet => {
+  if (boundsInputs && data.length * 3 > maxInputBytes && Buffer.byteLength(data) > maxInputBytes) return readLong(data);
   if (data.charCodeAt(0) - json.zero === packetTypes.binaryEvent) return binaryEvent(data.slice(1));
-  const start = data.startsWith('/,', 1) ? 3 : 1;
-  let at = start;
-  while (data.charCodeAt(at) >= json.zero && data.charCodeAt(at) <= json.nine) at += 1;
-  if (at - start > 15) return refuse('acknowledgement id out of range');
-  const id = at > start ? Number(data.slice(start, at)) : undefined;
-  const text = data.slice(at);
+  const { start, id, text } = split(data);
   switch (data.charCodeAt(0) - json.zero) {
     case packetTypes.event:
       return event(id, text);

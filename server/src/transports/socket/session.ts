@@ -156,7 +156,7 @@ export class Session {
     values: readonly unknown[],
   ): { operation: Operation; call: Call; answers: (output: unknown) => readonly unknown[] } {
     const [argument, given] = values;
-    if (argument instanceof Rejected) throw new RegistryError('invalid-input', undefined, { details: argument.details });
+    if (argument instanceof Rejected) throw rejectionOf(argument);
     if (values.length > 2) throw wrongArguments('maxItems', 'an event takes one argument, call options and an acknowledgement');
     const plain = values.length < 2 && !event.includes(':');
     const translated = plain ? meshblu.translate(event, argument) : { event, input: argument ?? {} };
@@ -302,6 +302,9 @@ export class Session {
     this.#kit.drop(this.socket);
   }
 }
+
+const rejectionOf = ({ code, details }: Rejected): RegistryError =>
+  new RegistryError(code, undefined, code === 'invalid-input' ? { details } : {});
 
 const wrongArguments = (rule: string, message: string): RegistryError =>
   new RegistryError('invalid-input', undefined, { details: [{ path: '', rule, message }] });
