@@ -101,6 +101,12 @@ export const settings = {
     text,
   ),
   mongodbUrl: setting('ROLLCALL_MONGODB_URL', none, 'A MongoDB replica set to use instead of the embedded store.', mongodbUrl),
+  acceptLoss: setting(
+    'ROLLCALL_ACCEPT_LOSS',
+    false,
+    'Start once with a data file of the embedded store that has lost acknowledged changes. Otherwise such a file is refused.',
+    truth,
+  ),
   pepper: setting(
     'ROLLCALL_PEPPER',
     none,

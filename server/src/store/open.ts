@@ -19,13 +19,14 @@ export interface OpenStore {
 export const openStore = async (options: {
   readonly mongodbUrl: string | undefined;
   readonly dataDir: string;
+  readonly acceptLoss: boolean;
 }): Promise<OpenStore> => {
   if (options.mongodbUrl !== undefined) {
     const { db, reserved, close } = await openMongo(options.mongodbUrl);
     return opened(db, reserved, false, close);
   }
   const path = options.dataDir === ':memory:' ? ':memory:' : join(options.dataDir, 'rollcall.db');
-  const { db, close } = await openEmbedded(path, { promoteLongs: false });
+  const { db, close } = await openEmbedded(path, { promoteLongs: false, acceptLoss: options.acceptLoss });
   return opened(db, db, true, close);
 };
 

@@ -1,4 +1,6 @@
 import { closeSync, fdatasync, fstatSync, openSync } from 'node:fs';
+import { createLogEnd } from './log-walk.ts';
+import { openMark } from './mark.ts';
 import type { Sqlite } from './sqlite.ts';
 
 /** Brings something to the disk without keeping the event loop. */
@@ -15,6 +17,8 @@ export interface Disk {
   syncLog: Sync;
   /** Whether the log is long enough for a checkpoint. */
   due(): boolean;
+  /** Brings everything into the data file and to the disk, at once; what is left to do is to close it. */
+  finish(): void;
   /** Writes the log's pages into the data file, as far as the operating system's memory. */
   checkpoint(): void;
   syncData: Sync;
@@ -26,23 +30,58 @@ const mostChanges = 4000;
 const mostBytes = 4 * 1024 * 1024;
 
 export function disk(sqlite: Sqlite, path: string): Disk {
+  const mark = openMark(path);
   const log = openSync(`${path}-wal`, 'r+');
   const data = openSync(path, 'r+');
   const changes = sqlite.prepare('SELECT total_changes() AS count');
   const extent = () => ({ changes: (changes.get() as { count: number }).count, bytes: fstatSync(log).size });
   let start = extent();
+  const logEnd = createLogEnd(log);
+  let acknowledged = logEnd();
+  let isCheckpointed = false;
+  const note = (isCheckpointed: boolean): void => {
+    if (acknowledged !== undefined) mark.write({ ...acknowledged, isCheckpointed });
+  };
+  const passive = sqlite.prepare('PRAGMA wal_checkpoint(PASSIVE)');
+  /** Writes the log into the data file; false if not all of it. */
+  const checkpointed = (): boolean => {
+    const { log: pages, checkpointed: written } = passive.get() as { log: number; checkpointed: number };
+    return pages === written;
+  };
   return {
-    syncLog: (done) => fdatasync(log, done),
-    syncData: (done) => fdatasync(data, done),
+    syncLog(done) {
+      const end = logEnd();
+      fdatasync(log, (error) => {
+        if (error === null) {
+          acknowledged = end;
+          note(false);
+        }
+        done(error);
+      });
+    },
+    syncData(done) {
+      fdatasync(data, (error) => {
+        if (error === null && isCheckpointed) note(true);
+        done(error);
+      });
+    },
     due() {
       const now = extent();
       return now.changes - start.changes > mostChanges || now.bytes - start.bytes > mostBytes;
     },
     checkpoint() {
-      sqlite.exec('PRAGMA wal_checkpoint(PASSIVE)');
+      isCheckpointed = false;
+      isCheckpointed = checkpointed();
       start = extent();
     },
+    finish() {
+      sqlite.exec('PRAGMA synchronous = FULL');
+      // Without the mark a process that ends before the next step would seem to have lost its log.
+      if (checkpointed()) note(true);
+    },
     close() {
+      mark.write({ salts: '', bytes: 0, isCheckpointed: true });
+      mark.close();
       closeSync(log);
       closeSync(data);
     },

@@ -1,7 +1,8 @@
 import { disk, type Disk } from './disk.ts';
+import { checkForLoss, DamagedFileError } from './mark.ts';
 import { takeLock } from './lock.ts';
 import { makePrivate } from './private-file.ts';
-import { openSqlite, type Sqlite } from './sqlite.ts';
+import { isSqliteError, openSqlite, type Sqlite } from './sqlite.ts';
 
 /** Format of the file. A file with another number is not opened. */
 const formatVersion = 1;
@@ -27,16 +28,18 @@ export interface DataFile {
 }
 
 /** Opens the data file, made with mode 0600 (its folder with 0700) if it is not there, and takes it for this process alone. */
-export async function openFile(path: string, maxPages: number | undefined): Promise<DataFile> {
+export async function openFile(path: string, maxPages: number | undefined, acceptLoss = false): Promise<DataFile> {
   const inMemory = path === ':memory:';
   const unlock = inMemory ? () => undefined : await takeLock(path);
   try {
+    if (!inMemory) checkForLoss(path, acceptLoss);
     if (!inMemory) makePrivate(path);
     const sqlite = await openSqlite(path);
-    prepare(sqlite, maxPages);
+    prepare(sqlite, maxPages, acceptLoss);
     if (inMemory) return { sqlite, disk: undefined, close: () => sqlite.close() };
     const files = disk(sqlite, path);
     const close = () => {
+      finish(files);
       closeFile(sqlite);
       files.close();
       unlock();
@@ -48,17 +51,27 @@ export async function openFile(path: string, maxPages: number | undefined): Prom
   }
 }
 
-function prepare(sqlite: Sqlite, maxPages: number | undefined): void {
+function prepare(sqlite: Sqlite, maxPages: number | undefined, acceptLoss: boolean): void {
   try {
     sqlite.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL');
     sqlite.exec('PRAGMA cache_size = -65536; PRAGMA temp_store = MEMORY; PRAGMA journal_size_limit = 16777216');
     if (maxPages !== undefined) sqlite.exec(`PRAGMA max_page_count = ${Math.trunc(maxPages)}`);
     prepareFormat(sqlite);
+    if (acceptLoss) checkIntegrity(sqlite);
     // From here on `Disk` takes care of what FULL does, and of checkpoints.
     sqlite.exec('PRAGMA wal_autocheckpoint = 0; PRAGMA synchronous = OFF');
   } catch (error) {
     sqlite.close();
     throw error;
+  }
+}
+
+function finish(files: Disk): void {
+  try {
+    files.finish();
+  } catch (error) {
+    // A full disk: the log keeps everything.
+    if (!isSqliteError(error)) throw error;
   }
 }
 
@@ -74,6 +87,13 @@ function closeFile(sqlite: Sqlite): void {
   } finally {
     sqlite.close();
   }
+}
+
+/** What is left after a loss may be pages of different times, which nobody could go on with. */
+function checkIntegrity(sqlite: Sqlite): void {
+  const [first] = sqlite.prepare('PRAGMA integrity_check(1)').all() as { integrity_check: string }[];
+  if (first?.integrity_check !== 'ok')
+    throw new DamagedFileError('What is left of the data file cannot be used: restore a backup into an empty data folder.');
 }
 
 function prepareFormat(sqlite: Sqlite): void {

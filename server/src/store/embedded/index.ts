@@ -24,6 +24,8 @@ export interface EmbeddedOptions extends Promotion {
   sweepMs?: number;
   /** Largest size of the file in SQLite pages of 4 KiB. A write beyond it fails as on a full disk. Default unlimited. */
   maxPages?: number;
+  /** Opens a file that has lost something acknowledged, as far as what is left can be used. Default false: it is refused. */
+  acceptLoss?: boolean;
 }
 
 /** The part of the driver's `Db` that the embedded store has. */
@@ -47,8 +49,16 @@ export interface EmbeddedStore {
  * Every write that resolves is on disk. Only one process can have the file open; a second one is refused.
  */
 export async function openEmbedded(path: string, options: EmbeddedOptions = {}): Promise<EmbeddedStore> {
-  const { name = 'rollcall', now = Date.now, sweepMs = 60_000, maxPages, journal: limits = {}, ...promotion } = options;
-  const { sqlite, disk, close: closeFile } = await openFile(path, maxPages);
+  const {
+    name = 'rollcall',
+    now = Date.now,
+    sweepMs = 60_000,
+    maxPages,
+    acceptLoss,
+    journal: limits = {},
+    ...promotion
+  } = options;
+  const { sqlite, disk, close: closeFile } = await openFile(path, maxPages, acceptLoss);
   const sql = statements(sqlite);
   const entries = catalog(sqlite, sql);
   const log = journal(sqlite, sql, now, limits);
