@@ -187,7 +187,7 @@ export const openMqtt = async (foundation: MqttFoundation): Promise<Mqtt> => {
     return sweeping;
   });
   const stopClearing = every(clock, clearMs, () => (clearing = clear().catch(report)));
-  const stopMailbox = openMailbox({
+  const mailbox = openMailbox({
     feed,
     devices,
     sessions,
@@ -196,6 +196,7 @@ export const openMqtt = async (foundation: MqttFoundation): Promise<Mqtt> => {
     wording: (event, data) => meshbluWording(event, data, '').payload,
     report,
   });
+  const stopKeeping = carriage.keepBy((sent) => mailbox.keep(sent));
   const stopCarrying = node.carry({ change: (change) => broker.change(change) });
 
   return {
@@ -235,7 +236,8 @@ export const openMqtt = async (foundation: MqttFoundation): Promise<Mqtt> => {
       stopSweeping();
       stopClearing();
       await Promise.all([sweeping, clearing]);
-      stopMailbox();
+      stopKeeping();
+      mailbox.close();
       stopCarrying();
       upgrades.close();
       await broker.close();

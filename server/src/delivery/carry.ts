@@ -11,6 +11,9 @@ import type { Line } from './line.ts';
 import type { Deliveries } from './messages.ts';
 import { placedMessage, sentOf } from './placed.ts';
 
+/** Stores a message for addressees that get it later. */
+export type KeepMessage = (sent: Sent) => Promise<void> | undefined;
+
 /** Carries messages to the listeners of every node, each at most once (decisions, section 8). */
 export interface Carriage {
   /**
@@ -18,6 +21,11 @@ export interface Carriage {
    * first sending never came so far. What could overtake an earlier message of its sender is delivered when the feed brings it.
    */
   send(sent: Sent, repeated: boolean): Promise<void>;
+  /**
+   * Has `keep` store each message that is sent here; `send` resolves only when it has. `keep` answers undefined if there is nothing to store. The
+   * function returned ends it.
+   */
+  keepBy(keep: KeepMessage): () => void;
   /** Delivers what came by the feed; if it was delivered here before, only to those that it passed by then. */
   arrived(change: Change): Promise<void> | undefined;
 }
@@ -44,11 +52,10 @@ const openKnown = (now: () => number) => {
   };
 };
 
-/** Waits for both, also when one has failed: what the caller does next must not overtake the other. */
-const both = async (one: Promise<unknown>, other: Promise<unknown> | undefined): Promise<void> => {
-  await Promise.allSettled([one, other]);
-  await one;
-  await other;
+/** Waits for all, also when one has failed: what the caller does next must not overtake the others. */
+const all = async (...work: readonly (Promise<unknown> | undefined)[]): Promise<void> => {
+  await Promise.allSettled(work);
+  await Promise.all(work);
 };
 
 const nobody: ReadonlySet<Connection> = new Set();
@@ -68,6 +75,8 @@ export const openCarriage = (options: {
   const { store, feed, line, behind, inFlight, deliveries, connections, alone, clock } = options;
   const known = openKnown(clock.now);
   const rows = store.collection('messages');
+  const keepers = new Set<KeepMessage>();
+  const keep = (sent: Sent): Promise<unknown> => Promise.all([...keepers].map((keeper) => keeper(sent)));
 
   /** Writes the row; false if it is there already. */
   const write = async (sent: Sent): Promise<boolean> => {
@@ -129,18 +138,21 @@ export const openCarriage = (options: {
   /** The first sending may have come through, here or by another node: what is not known here yet is left to the feed. */
   const sendAgain = async (sent: Sent): Promise<void> => {
     const first = inFlight.of(sent.id);
-    if (first !== undefined) return both(handOver(first, sent), first.delivered);
-    if (known.has(sent.id)) return void (await write(sent));
+    if (first !== undefined) return all(handOver(first, sent), first.delivered, keep(sent));
+    if (known.has(sent.id)) return all(write(sent), keep(sent));
     const flight = inFlight.take(sent, { isNew: false, byFeed: { but: nobody }, origin: false });
     flight.origin = await handOver(flight, sent);
+    // What another node took in first is kept by each node that the feed brings it to.
+    if (flight.origin) await keep(sent);
   };
 
   return {
     async send(sent, repeated) {
       if (alone) {
-        if (!known.add(sent.id)) return;
+        // The first sending of a repeat may have failed before it was kept.
+        if (!known.add(sent.id)) return void (await keep(sent));
         feed.place('messages', placedMessage(sent));
-        return line.settled();
+        return all(line.settled(), keep(sent));
       }
       if (repeated) return sendAgain(sent);
       if (known.has(sent.id) || inFlight.of(sent.id) !== undefined) return;
@@ -149,7 +161,12 @@ export const openCarriage = (options: {
       const flight = inFlight.take(sent, { isNew: true, byFeed: waits ? { but: nobody } : null, origin: true });
       const delivered = waits ? undefined : deliver(flight, sent);
       flight.delivered = delivered?.catch(() => undefined);
-      await both(handOver(flight, sent), delivered);
+      await all(handOver(flight, sent), delivered, keep(sent));
+    },
+
+    keepBy(keeper) {
+      keepers.add(keeper);
+      return () => keepers.delete(keeper);
     },
 
     arrived(change) {

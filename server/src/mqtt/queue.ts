@@ -1,7 +1,8 @@
 import { LRUCache } from 'lru-cache';
-import { isDuplicateKey } from '../store/duplicate-key.ts';
+import { openRecent } from '../recent.ts';
 import type { MqttQueueDocument } from '../store/collections.ts';
 import type { Store } from '../store/port.ts';
+import { createGroupedWrites } from './grouped-writes.ts';
 import { publicationOf, stored, type Publication } from './stored-publish.ts';
 import type { QoS } from './subscription-index.ts';
 
@@ -16,7 +17,8 @@ export interface Waiting extends Publication {
 /** What waits for sessions that outlive their connections, in the order in which it came. */
 export interface MqttQueue {
   /**
-   * Keeps a message for these sessions, each with its QoS; a message that is there already stays as it is. Settles when it is stored.
+   * Keeps a message for these sessions, each with its QoS. Settles when it is stored. A message that was stored already stays as it is, and is not
+   * stored again after it was removed.
    *
    * A session that has `most` messages waiting gets no more: what it has stays.
    */
@@ -45,6 +47,8 @@ const recountMs = 1_000;
 
 /** Of how many sessions it is known how much waits. */
 const mostCounted = 20_000;
+/** Of how many rows it is known that they were stored. */
+const maxAdded = 20_000;
 
 /** Opens the queues. `node` tells the messages of nodes apart that come in the same millisecond. */
 export const openMqttQueue = (options: {
@@ -55,6 +59,8 @@ export const openMqttQueue = (options: {
   const { store, node, now } = options;
   const rows = store.collection('mqtt-queue');
   const incoming = store.collection('mqtt-incoming');
+  const write = createGroupedWrites(rows);
+  const writeIncoming = createGroupedWrites(incoming);
   const lengths = new LRUCache<string, Promise<number>>({ max: mostCounted });
   let last = 0;
   let counter = 0;
@@ -100,26 +106,44 @@ export const openMqttQueue = (options: {
 
   const idOf = (message: string, clientId: string): string => `${message}/${clientId}`;
 
+  /** Rows that are being stored, and those that were stored lately. */
+  const adding = new Map<string, Promise<void>>();
+  const added = openRecent(maxAdded);
+
+  const insert = async (row: MqttQueueDocument): Promise<void> => {
+    const { _id, client, ...rest } = row;
+    if ((await lengthOf(client)) >= most && !(await hasRoomNow(client))) return;
+    count(client, 1);
+    try {
+      await write(_id, { updateOne: { filter: { _id }, update: { $setOnInsert: { client, ...rest } }, upsert: true } });
+      added.add(_id);
+    } catch (error) {
+      count(client, -1);
+      throw error;
+    }
+  };
+
+  const insertOnce = (row: MqttQueueDocument): Promise<void> | undefined => {
+    const { _id } = row;
+    if (added.has(_id)) return undefined;
+    const underWay = adding.get(_id) ?? insert(row).finally(() => adding.delete(_id));
+    adding.set(_id, underWay);
+    return underWay;
+  };
+
   return {
     async add(message, publication, sessions) {
       const order = nextOrder();
-      const added = [...sessions].map(async ([client, qos]) => {
-        if ((await lengthOf(client)) >= most && !(await hasRoomNow(client))) return;
-        count(client, 1);
-        try {
-          await rows.insertOne({
-            ...stored(publication),
-            _id: idOf(message, client),
-            client,
-            order,
-            qos: Math.min(qos, publication.qos) as QoS,
-            retain: false,
-          });
-        } catch (error) {
-          count(client, -1);
-          if (!isDuplicateKey(error)) throw error;
-        }
-      });
+      const added = [...sessions].map(([client, qos]) =>
+        insertOnce({
+          ...stored(publication),
+          _id: idOf(message, client),
+          client,
+          order,
+          qos: Math.min(qos, publication.qos) as QoS,
+          retain: false,
+        }),
+      );
       await Promise.all(added);
     },
     idOf,
@@ -131,23 +155,22 @@ export const openMqttQueue = (options: {
       const found = await rows.find(filter, { projection: { messageId: 1 } }).toArray();
       return new Map(found.map(({ _id, messageId = 0 }) => [messageId, _id]));
     },
-    async sent(id, messageId) {
-      await rows.updateOne({ _id: id }, { $set: { messageId } });
-    },
-    async received(id) {
-      await rows.updateOne({ _id: id }, { $set: { received: true } });
-    },
-    async remove(clientId, id) {
+    sent: (id, messageId) => write(id, { updateOne: { filter: { _id: id }, update: { $set: { messageId } } } }),
+    received: (id) => write(id, { updateOne: { filter: { _id: id }, update: { $set: { received: true } } } }),
+    remove(clientId, id) {
       count(clientId, -1);
-      await rows.deleteOne({ _id: id });
+      return write(id, { deleteOne: { filter: { _id: id } } });
     },
     incoming: async (clientId) => (await incoming.find({ client: clientId }).toArray()).map(({ messageId }) => messageId),
-    async addIncoming(clientId, messageId) {
-      const row = { _id: `${messageId}/${clientId}`, client: clientId, messageId };
-      await incoming.replaceOne({ _id: row._id }, row, { upsert: true });
+    addIncoming(clientId, messageId) {
+      const id = `${messageId}/${clientId}`;
+      return writeIncoming(id, {
+        replaceOne: { filter: { _id: id }, replacement: { client: clientId, messageId }, upsert: true },
+      });
     },
-    async removeIncoming(clientId, messageId) {
-      await incoming.deleteOne({ _id: `${messageId}/${clientId}` });
+    removeIncoming(clientId, messageId) {
+      const id = `${messageId}/${clientId}`;
+      return writeIncoming(id, { deleteOne: { filter: { _id: id } } });
     },
   };
 };

@@ -32,12 +32,13 @@ export interface MqttSessions {
   leave(clientId: string, link: string): Promise<void>;
   /** Replaces the subscriptions, as long as this connection has the session. */
   subscribe(clientId: string, link: string, subscriptions: readonly Subscribed[]): Promise<void>;
-  /** The sessions for which a message with this topic waits: those that outlive their connections and subscribe to it with QoS 1 or 2. */
-  match(topic: string): ReadonlyMap<string, QoS>;
+  /**
+   * The sessions for which a message with this topic waits: those that outlive their connections and subscribe to it with QoS 1 or 2. With
+   * `owner`, only sessions of this uuid.
+   */
+  match(topic: string, owner?: string): ReadonlyMap<string, QoS>;
   /** May the sessions of this owner that outlive their connections have so many more levels in their filters? */
   admits(uuid: string, levels: number): boolean;
-  /** Is a client with this session there, on any node? Only of sessions that outlive their connection. */
-  isConnected(clientId: string): boolean;
   /** Ends a session with all that waits for it. */
   remove(session: MqttSessionDocument): Promise<void>;
   /** Sessions that say that one of these nodes has them; without nodes, any that is not this one. */
@@ -52,7 +53,6 @@ export interface MqttSessions {
 /** What is in memory of each session. */
 interface Known {
   readonly rev: number;
-  readonly connected: boolean;
   readonly uuid: string;
   readonly weight: number;
 }
@@ -88,10 +88,10 @@ export const openMqttSessions = async (options: {
   const count = ({ uuid, weight }: Known, sign: 1 | -1): void => budget.count(uuid, sign * weight);
 
   const see = (session: MqttSessionDocument): void => {
-    const { _id, rev, uuid, clean, link, subscriptions } = session;
+    const { _id, rev, uuid, clean, subscriptions } = session;
     const before = known.get(_id);
     if (rev <= (before?.rev ?? 0)) return;
-    const seen = { rev, connected: link !== undefined, uuid, weight: weightOf(session) };
+    const seen = { rev, uuid, weight: weightOf(session) };
     if (before !== undefined) count(before, -1);
     count(seen, 1);
     known.set(_id, seen);
@@ -191,9 +191,11 @@ export const openMqttSessions = async (options: {
       ),
     subscribe: (clientId, link, subscriptions) =>
       revise(clientId, link, (session) => ({ ...session, subscriptions: [...subscriptions] })),
-    match: (topic) => index.match(topic),
+    match(topic, owner) {
+      const all = index.match(topic);
+      return owner === undefined ? all : new Map([...all].filter(([clientId]) => known.get(clientId)?.uuid === owner));
+    },
     admits: budget.admits,
-    isConnected: (clientId) => known.get(clientId)?.connected === true,
     remove,
     elsewhere: (nodes) => rows.find({ node: nodes === undefined ? { $exists: true, $ne: node } : { $in: [...nodes] } }),
     away: () => rows.find({ link: { $exists: false } }),

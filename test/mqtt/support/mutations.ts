@@ -1,16 +1,6 @@
 import { generate } from 'mqtt-packet';
+import { numbersFrom } from './random.ts';
 import { connectPacket, field, packetOf, type Packet } from './raw.ts';
-
-/** Numbers from 0 to below 1 that follow from a seed (xorshift32). */
-const numbersFrom = (seed: number): (() => number) => {
-  let state = seed | 0 || 1;
-  return () => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>> 0) / 2 ** 32;
-  };
-};
 
 /**
  * Byte streams that a client could send and should not: packets, most of them after a good CONNECT, that are changed, cut, repeated or mixed. The

@@ -123,7 +123,12 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
   const nextMessage = (): string => `${prefix}.${(messages += 1).toString(36)}`;
 
   let subscriber: Link | undefined;
-  const linkOf = (client: Pick<Client, 'id'>): Link | undefined => links.get(client as Client) ?? byClientId.get(client.id);
+  /**
+   * aedes asks by the client, or while one connects by its id alone. A client that has left never gets the link of the next connection of its
+   * session, whose packet identifiers name other messages.
+   */
+  const linkOf = (client: Pick<Client, 'id'>): Link | undefined =>
+    links.get(client as Client) ?? (asking.has(client as Client) ? undefined : byClientId.get(client.id));
 
   const broker = new Aedes({
     persistence: persistenceOf({
@@ -231,6 +236,7 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
       throw new LoginRefused(3);
     }
     const keeps = !clean;
+    if (keeps && holder?.keeps === true) await holder.supersede();
     const link = openLink({
       id,
       client,

@@ -33,6 +33,10 @@ export interface Link {
   readonly incoming: Incoming;
   /** Has it lost its identity? Nothing of it is taken or delivered any more. */
   ended: boolean;
+  /** Has another connection taken over its session? Its acknowledgements and packet identifiers count no more. */
+  readonly isSuperseded: boolean;
+  /** Another connection takes over the session. Settles when nothing of this one is being written any more. */
+  supersede(): Promise<void>;
   /** What is left to be done of its newest call. */
   following: Promise<void>;
   /** Carries out one piece of work after the other, in the order in which it came. */
@@ -171,6 +175,7 @@ export const openLink = (
   const underWay = new Set<Promise<unknown>>();
   /** How many pieces of work the next one has to wait for. */
   let held = 0;
+  let isSuperseded = false;
   const release = (): void => void (held -= 1);
   const hold = (work: Promise<unknown>): Promise<void> => {
     held += 1;
@@ -188,6 +193,13 @@ export const openLink = (
     outgoing: openOutgoing(unacknowledged),
     incoming: openIncoming(unreleased),
     ended: false,
+    get isSuperseded() {
+      return isSuperseded;
+    },
+    async supersede() {
+      isSuperseded = true;
+      await Promise.all([...underWay]);
+    },
     following: Promise.resolve(),
     line(work) {
       const done = tail.then(work);

@@ -90,10 +90,11 @@ export const openOutbound = (kit: {
     if (isFull || (packet.qos > 0 && link.outgoing.isFull)) {
       // What is kept comes again when the client does.
       if (packet.qos > 0) setImmediate(() => client.close());
-      return null;
+      return putBack(link, packet);
     }
     const allowed = isOurs(link, packet) || permission.receive(link.identity, topic, link.own);
     if (allowed === undefined) {
+      putBack(link, packet);
       void later(link, packet).catch(kit.report);
       return null;
     }
@@ -105,6 +106,16 @@ export const openOutbound = (kit: {
     }
     gather(client);
     return packet;
+  };
+
+  /** A message that waited for its client and does not go out now keeps its row: aedes clears its identifier, which must not remove the row. */
+  const putBack = ({ outgoing }: Link, { brokerId, messageId }: AedesPublishPacket): null => {
+    const row = messageId === undefined ? undefined : outgoing.byMessageId.get(messageId);
+    if (messageId !== undefined && row !== undefined && row !== '') {
+      outgoing.byMessageId.set(messageId, '');
+      outgoing.byPacket.set(brokerId, { row, waited: false });
+    }
+    return null;
   };
 
   /** aedes marks what it sends because of a subscription, so that it is not taken for a repeat. */
@@ -147,10 +158,15 @@ export const openOutbound = (kit: {
     const publication: Publication = { topic, payload: Buffer.from(payload), qos: wanted > 0 ? 1 : 0, retain: false };
     const id = message ?? nextMessage();
     if (!link.keeps || link.ended || publication.qos === 0) return send(link, publication, id);
+    const clientId = link.client.id;
+    // It may have been stored and offered before its delivery came here.
+    if (link.outgoing.taken.has(queue.idOf(id, clientId))) return;
     expectRow(link, id);
     const told = link.tellLater(async () => {
-      await publications.keep(id, publication, new Map([[link.client.id, publication.qos]]));
+      await publications.keep(id, publication, new Map([[clientId, publication.qos]]));
       send(link, publication, id);
+      // Another connection may have taken the session over, and may have read its queue before this was stored.
+      if (here(clientId) !== link) offer(clientId, id, publication);
     });
     link.track(told).catch(kit.report);
   };

@@ -1,11 +1,14 @@
 import type { Client } from 'aedes';
 import { Readable } from 'node:stream';
-import type { MqttQueue } from '../../mqtt/queue.ts';
+import type { MqttQueue, Waiting } from '../../mqtt/queue.ts';
 import type { Retained } from '../../mqtt/retained.ts';
 import type { MqttSessions } from '../../mqtt/sessions.ts';
 import type { QoS } from '../../mqtt/subscription-index.ts';
 import { isOpen } from './aedes.ts';
 import type { Link } from './link.ts';
+
+/** How many waiting messages get their packet identifiers in one write. */
+const maxPart = 200;
 
 /** The topic of a subscription that nobody has made: it only tells aedes that there is a session. */
 export const sessionMark = '$rollcall/session';
@@ -45,20 +48,41 @@ export const persistenceOf = (kit: {
     return link;
   };
 
+  /** Prepares a part of what waits for a session to go out: each message has its packet identifier, and all of them are stored. */
+  const identified = async (link: Link, part: readonly Waiting[]) => {
+    const { outgoing } = link;
+    const packets = [];
+    const writes: Promise<void>[] = [];
+    for (const { id, messageId, received, ...publication } of part) {
+      if (outgoing.taken.has(id)) continue;
+      outgoing.taken.add(id);
+      outgoing.byPacket.set(id, { row: id, waited: true });
+      // An earlier connection that was slow to end may have given it an identifier that another message has.
+      const isOwn = messageId !== undefined && outgoing.byMessageId.get(messageId) === id;
+      const given = isOwn ? messageId : outgoing.nextMessageId();
+      outgoing.byMessageId.set(given, id);
+      if (!isOwn && publication.qos > 0) writes.push(queue.sent(id, given));
+      const cmd = received ? 'pubrel' : 'publish';
+      // [MQTT-3.6.1-1] PUBREL knows no repeats.
+      const dup = !received && messageId !== undefined;
+      packets.push({ cmd, ...publication, brokerId: id, brokerCounter: 1, messageId: given, dup });
+    }
+    await link.track(Promise.all(writes));
+    return packets;
+  };
+
   /** What waits for a session, in order; what has been handed to the connection meanwhile is passed by. */
   async function* waiting(link: Link) {
     const { outgoing, client } = link;
+    let part: Waiting[] = [];
     try {
-      for await (const { id, messageId, received, ...publication } of queue.of(client.id)) {
-        if (outgoing.taken.has(id)) continue;
-        outgoing.taken.add(id);
-        outgoing.byPacket.set(id, { row: id, waited: true });
-        const given = messageId ?? outgoing.nextMessageId();
-        const cmd = received ? 'pubrel' : 'publish';
-        // [MQTT-3.6.1-1] PUBREL knows no repeats.
-        const dup = !received && messageId !== undefined;
-        yield { cmd, ...publication, brokerId: id, brokerCounter: 1, messageId: given, dup };
+      for await (const row of queue.of(client.id)) {
+        part.push(row);
+        if (part.length < maxPart) continue;
+        yield* await identified(link, part);
+        part = [];
       }
+      yield* await identified(link, part);
     } finally {
       outgoing.drain();
     }
@@ -89,11 +113,13 @@ export const persistenceOf = (kit: {
   }
 
   /** Notes under which packet identifier a message goes out; one with QoS 0 is not waited for any more. */
-  const sent = async ({ client, outgoing, track }: Link, row: string, { brokerId, messageId, qos }: Outbound): Promise<void> => {
+  const sent = async (link: Link, row: string, { brokerId, messageId, qos }: Outbound): Promise<void> => {
+    const { client, outgoing } = link;
     outgoing.byPacket.delete(brokerId);
-    if (qos === 0) return track(queue.remove(client.id, row));
+    if (link.isSuperseded) return;
+    if (qos === 0) return link.track(queue.remove(client.id, row));
     outgoing.byMessageId.set(messageId, row);
-    await track(queue.sent(row, messageId));
+    await link.track(queue.sent(row, messageId));
   };
 
   /** Writes down what a client subscribes to: aedes asks for it once for each filter of a packet. */
@@ -149,10 +175,12 @@ export const persistenceOf = (kit: {
       if (packet.cmd === 'pubrel') {
         const row = outgoing.byMessageId.get(packet.messageId);
         const turn = link.pubrels();
-        if (row !== undefined && row !== '') await link.track(queue.received(row));
+        if (row !== undefined && row !== '' && !link.isSuperseded) await link.track(queue.received(row));
         return turn();
       }
       const message = outgoing.byPacket.get(packet.brokerId);
+      // It was stored together with the others that waited.
+      if (message?.waited === true && packet.qos > 0) return void outgoing.byPacket.delete(packet.brokerId);
       if (message?.waited === true) return sent(link, message.row, packet);
       const turn = link.publishes();
       await outgoing.drained;
@@ -166,7 +194,7 @@ export const persistenceOf = (kit: {
       if (ended) return packet;
       const row = outgoing.byMessageId.get(packet.messageId);
       outgoing.acknowledged(packet.messageId);
-      if (keeps && row !== undefined && row !== '') {
+      if (keeps && row !== undefined && row !== '' && !link.isSuperseded) {
         await link.track(queue.remove(client.id, row));
       }
       return packet;

@@ -96,8 +96,9 @@ export const openStanding = (kit: {
 
   /** Broadcasts of a device that the client subscribes to come on that device's topic, everything else on its own. */
   const topicOf = (link: Link, own: string, data: unknown): string => {
-    const from = (data as { readonly fromUuid?: unknown } | null | undefined)?.fromUuid;
-    return typeof from === 'string' && from !== own && link.filters.has(from) ? from : own;
+    const { fromUuid: from, devices } = (data ?? {}) as { readonly fromUuid?: unknown; readonly devices?: unknown };
+    const isAddressed = Array.isArray(devices) ? devices.includes(own) : devices === own;
+    return typeof from === 'string' && from !== own && !isAddressed && link.filters.has(from) ? from : own;
   };
 
   const end = (link: Link, told?: Told): Promise<unknown> => {
