@@ -59,3 +59,9 @@ const join = (implementation: Implementation): ReadonlyMap<string, Operation> =>
 
 /** Every operation by its event's name: the one table that transports, documents and tests go through. */
 export const operations: ReadonlyMap<string, Operation> = join(handlers);
+
+/** The operation as it is called by one of its HTTP routes. */
+export const byRoute = (operation: Operation, route: string): Operation => ({
+  ...operation,
+  access: gateOf(operation.row, route),
+});

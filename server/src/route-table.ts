@@ -47,7 +47,7 @@ export const routeTable = (operations: ReadonlyMap<string, Operation>): RouteTab
   for (const { row } of operations.values()) {
     for (const route of row.http) {
       const [method = '', path = ''] = route.split(' ');
-      byMethod.set(method, [...(byMethod.get(method) ?? []), { levels: path.split('/'), gate: gateOf(row) }]);
+      byMethod.set(method, [...(byMethod.get(method) ?? []), { levels: path.split('/'), gate: gateOf(row, route) }]);
     }
   }
   for (const templates of byMethod.values()) templates.sort((one, other) => kinds(one).localeCompare(kinds(other)));

@@ -116,7 +116,7 @@ overBothSurfaces('permissions:explain (issue: access control; decisions, section
     }
     expect(await outcomeOf('permissions:explain', { actor: 'nobody', action: 'GET /api/roles' })).to.equal('not-found');
     expect(await outcomeOf('permissions:explain', { actor: id, action: 'GET /api/roles' }, token)).to.equal('forbidden');
-    await call('users:update', { id, permissions: [reading('/api/permissions')] });
+    await call('users:update', { id, permissions: [reading('/api/permissions/explain')] });
     expect(await outcomeOf('permissions:explain', { actor: id, action: 'GET /api/roles' }, token)).to.equal('ok');
   });
 });

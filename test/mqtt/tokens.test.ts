@@ -190,7 +190,7 @@ onBothStores('MQTT tokens (MQTT token reference, section 9)', (registries) => {
   it('22, 23: nobody gets further without a name and its password', async () => {
     const missing = await put(wanted(), null);
     expect(missing).to.deep.include({ status: 401, body: { msg: 'Unauthorized', code: 4010 } });
-    expect(missing.headers.get('www-authenticate')).to.equal('Basic realm="registry"');
+    expect(missing.headers.get('www-authenticate')).to.include('Basic realm="registry"');
     const wrong = await put(wanted(), basic('ops', 'wrong-password'));
     expect(wrong).to.deep.include({ status: 401, body: missing.body });
     expect((await put('{', null)).status).to.equal(401);

@@ -25,6 +25,7 @@ export const errors = {
   },
   'not-found': { http: 404, mqtt: 0x80, retry: false, message: 'Not Found' },
   'unknown-event': { http: 404, mqtt: 0x90, retry: false, message: 'Not Found' },
+  'method-not-allowed': { http: 405, mqtt: 0x83, retry: false, message: 'Method Not Allowed' },
   conflict: { http: 409, mqtt: 0x80, retry: false, message: 'Conflict' },
   'outcome-unknown': { http: 409, mqtt: 0x80, retry: false, message: 'The outcome of this request cannot be known any more' },
   'too-large': { http: 413, mqtt: 0x95, retry: false, message: 'Payload Too Large' },

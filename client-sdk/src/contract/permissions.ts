@@ -74,7 +74,7 @@ export const explain = operation({
   http: ['GET /api/permissions/explain'],
   dialect: 'accessControl',
   summary: 'May somebody do something, by what, and what would turn the answer?',
-  access: { permission: '/api/permissions', operation: 'read' },
+  access: { permission: '/api/permissions/explain', operation: 'read' },
   mutates: false,
   input: Type.Object(
     {

@@ -129,7 +129,10 @@ export const failuresOf = (row: Row, fail: (error: RegistryError) => Failing, sc
       status,
       description: [...codes].map((code) => `\`${code}\``).join(', '),
       schema: schema ?? (bodies.length === 1 ? (bodies[0] ?? {}) : { anyOf: bodies }),
-      headers: [...new Set(answers.flatMap(({ headers = {} }) => Object.keys(headers)))],
+      headers: [
+        ...(status === 401 ? ['www-authenticate'] : []),
+        ...new Set(answers.flatMap(({ headers = {} }) => Object.keys(headers))),
+      ],
       example: answers[0]?.body,
     };
   });

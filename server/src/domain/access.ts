@@ -151,12 +151,16 @@ const permits = (subject: Subject, operation: Verb, path: string | undefined): b
 export type Gate = Access & { readonly twin?: { readonly path: string; readonly operation: Verb } };
 
 /**
- * Where a whitelist and a target decide, the path that a role may allow instead: the first route's, without its version. None if the route
- * does not name the target.
+ * What a call by this route asks for; default is the first route of the row, which stands for the other transports too.
+ *
+ * A permission is asked for the path of the route. Where a whitelist and a target decide, a role may allow the path of the route instead, without
+ * its version; there is no such path if the route does not name the target.
  */
-export const gateOf = ({ access, http, mutates }: Pick<Row, 'access' | 'http' | 'mutates'>): Gate => {
+export const gateOf = ({ access, http, mutates }: Pick<Row, 'access' | 'http' | 'mutates'>, route = http[0]): Gate => {
+  const [, whole] = route?.split(' ') ?? [];
+  if ('permission' in access) return route === http[0] ? access : { ...access, permission: whole as `/${string}` };
   if (!('target' in access)) return access;
-  const path = http[0]?.split(' ')[1]?.replace(/^\/v\d+(?=\/)/, '');
+  const path = whole?.replace(/^\/v\d+(?=\/)/, '');
   if (path?.split('/').includes(`:${access.target}`) !== true) return access;
   return { ...access, twin: { path, operation: mutates ? 'write' : 'read' } };
 };

@@ -207,6 +207,9 @@ const mosquitto: readonly Question[] = [
 
 const all: readonly Question[] = [...verneMq, ...emqx, ...mosquitto];
 
+/** The paths that questions are posted to. */
+export const hookPaths: readonly string[] = all.map(({ path }) => path);
+
 /** The routes in words of JSON Schema. */
 export const hookForms: readonly PageForm[] = all.map(({ path, summary, refusal: { status = 200 } }) => ({
   path,

@@ -7,11 +7,11 @@ import type { Connections } from '../connections.ts';
 import type { Actor } from '../actor.ts';
 import type { Handled } from '../implement.ts';
 import type { Call } from '../pipeline.ts';
-import type { Operation } from '../registry.ts';
+import { byRoute, type Operation } from '../registry.ts';
 import type { Json } from '../describe/schema.ts';
 import { maxFrameBytesOf, maxInputBytes, messageOperations } from './frame-limits.ts';
 import { serveArchives, type Archives } from './archives-http.ts';
-import { serveBrokerHooks, type BrokerHooks } from './broker-hooks.ts';
+import { hookPaths, serveBrokerHooks, type BrokerHooks } from './broker-hooks.ts';
 import { credentialsOf } from './dialects/meshblu-credentials.ts';
 import { accessControl } from './dialects/access-control.ts';
 import type { Answer, Asked, Dialect } from './dialects/dialect.ts';
@@ -22,6 +22,7 @@ import { protectiveHeaders } from './protective-headers.ts';
 import { readRequestId } from './socket/call-options.ts';
 import type { MqttUpgrades } from './mqtt/listeners.ts';
 import type { Engines } from './socket/engines.ts';
+import { refuseForeignOrigin } from './foreign-origin.ts';
 import { readJson } from './json-body.ts';
 import type { Front } from './listener.ts';
 import { serveLive } from './live-http.ts';
@@ -62,6 +63,20 @@ export interface Page {
 }
 
 const allMethods = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
+
+/** What a page of another origin may read of an answer. */
+const exposedHeaders = [
+  'allow',
+  'etag',
+  'retry-after',
+  'www-authenticate',
+  'x-meshblu-code',
+  'x-meshblu-error',
+  'x-meshblu-status',
+];
+
+/** The schemes that every route takes (RFC 9110, section 11.6.1). */
+const challenges = 'Bearer realm="registry", Basic realm="registry", charset="UTF-8"';
 
 const header = (request: FastifyRequest, name: string): string | undefined => {
   const value = request.headers[name];
@@ -155,7 +170,18 @@ export const openHttp = async (kit: HttpKit): Promise<Http> => {
     void reply.headers(protections);
     done();
   });
-  await app.register(cors, { origin: [...kit.origins], credentials: false });
+  await app.register(cors, { origin: [...kit.origins], credentials: false, methods: [...allMethods, 'HEAD'], exposedHeaders });
+  const origins = new Set(kit.origins);
+  app.addHook('onRequest', (request, reply, done) => {
+    const { dialect, isText } = request.routeOptions.config as Spoken;
+    const isAnswer = dialect !== undefined || (isText === undefined && credentialsOf(request.headers) !== undefined);
+    if (isAnswer) void reply.header('cache-control', 'no-store');
+    done(refuseForeignOrigin(request.raw, origins));
+  });
+  app.addHook('onSend', (_request, reply, _payload, done) => {
+    if (reply.statusCode === 401) void reply.header('www-authenticate', challenges);
+    done();
+  });
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (request, body: Buffer, done) => {
     try {
@@ -205,11 +231,17 @@ export const openHttp = async (kit: HttpKit): Promise<Http> => {
   };
 
   const taken = new Map<string, { readonly dialect: Dialect; readonly methods: readonly string[] }>();
-  for (const operation of kit.operations.values()) {
-    for (const route of operation.row.http) {
+  /** Two templates that differ in the names of their parameters are one path. */
+  const take = (method: string, template: string, dialect: Dialect): void => {
+    const url = template.replaceAll(/:\w+/g, ':any');
+    taken.set(url, { dialect, methods: [...(taken.get(url)?.methods ?? []), method] });
+  };
+  for (const declared of kit.operations.values()) {
+    for (const route of declared.row.http) {
+      const operation = byRoute(declared, route);
       const [method = '', url = ''] = route.split(' ');
       const dialect = dialectOf(operation, route, kit.redirectsClients);
-      if (dialect.notAllowed !== undefined) taken.set(url, { dialect, methods: [...(taken.get(url)?.methods ?? []), method] });
+      take(method, url, dialect);
       const checkNames = queryCheckOf(operation, route);
       const respond = async (request: FastifyRequest, body: unknown): Promise<Answer> => {
         try {
@@ -223,6 +255,7 @@ export const openHttp = async (kit: HttpKit): Promise<Http> => {
             query: request.query as Record<string, unknown>,
             body: readLate(body, request, dialect),
             headers,
+            ...(actor !== null && { caller: actor.uuid }),
           };
           checkNames(asked.query);
           const call = callOf(request, actor, dialect.inputOf(route, asked, operation.row));
@@ -258,29 +291,36 @@ export const openHttp = async (kit: HttpKit): Promise<Http> => {
     }
   }
 
+  serveLive(app, kit);
+  take('GET', '/live', ours);
+  serveBrokerHooks(app, kit.brokerHooks);
+  for (const path of hookPaths) take('POST', path, ours);
+  await serveDocs(app, kit.document);
+  for (const { path, type, headers = {}, read } of kit.pages) {
+    take('GET', path, ours);
+    app.get(path, async (_request, reply) => {
+      const { status = 200, text } = await read();
+      return reply.code(status).headers(headers).type(type).send(text);
+    });
+  }
+
   for (const [url, { dialect, methods }] of taken) {
     // Whoever may GET may ask for the head alone.
     const others = [...allMethods, 'HEAD'].filter((method) => !methods.includes(method === 'HEAD' ? 'GET' : method));
-    const answer = dialect.notAllowed?.(allMethods.filter((method) => methods.includes(method)));
-    if (answer !== undefined && others.length > 0)
+    const answer = dialect.notAllowed(allMethods.filter((method) => methods.includes(method)));
+    if (others.length > 0)
       app.route({
         method: others,
         url,
         exposeHeadRoute: false,
         config: { dialect } satisfies Spoken,
-        handler: (request, reply) =>
-          dialect === accessControl && isOdd(request) ? answerUnknown(request, reply, 'invalid-input') : write(reply, answer),
+        // Before the body is read: what it says does not matter.
+        onRequest: (request, reply) => {
+          if (dialect === accessControl && isOdd(request)) void answerUnknown(request, reply, 'invalid-input');
+          else void write(reply, answer);
+        },
+        handler: () => undefined,
       });
-  }
-
-  serveLive(app, kit);
-  serveBrokerHooks(app, kit.brokerHooks);
-  await serveDocs(app, kit.document);
-  for (const { path, type, headers = {}, read } of kit.pages) {
-    app.get(path, async (_request, reply) => {
-      const { status = 200, text } = await read();
-      return reply.code(status).headers(headers).type(type).send(text);
-    });
   }
 
   await app.ready();

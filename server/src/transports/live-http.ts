@@ -165,7 +165,18 @@ export const serveLive = (app: FastifyInstance, kit: LiveHttpKit): void => {
     });
   };
 
-  app.get('/live', async (request, reply) => {
+  const head = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
+    try {
+      inputOf(request);
+      await identify(request);
+      return await reply.code(200).type('text/event-stream; charset=utf-8').send();
+    } catch (error) {
+      const failure = kit.toRegistryError(error);
+      return reply.code(failure.status).type('application/json; charset=utf-8').send(JSON.stringify(failure.toFailure()));
+    }
+  };
+  app.head('/live', head);
+  app.get('/live', { exposeHeadRoute: false }, async (request, reply) => {
     let stream: Stream | undefined;
     try {
       if (open === undefined) throw new RegistryError('not-found');

@@ -217,10 +217,7 @@ export const accessControl: Dialect = {
       : details?.map((one) => ({ path: pathOf(one.path, routes[route]?.bare), message: one.message }));
     return {
       status,
-      headers: {
-        ...(banned && { 'retry-after': retryAfterOf(error) }),
-        ...(status === 401 && { 'www-authenticate': 'Bearer' }),
-      },
+      headers: banned ? { 'retry-after': retryAfterOf(error) } : {},
       body: {
         error: code === 'invalid-input' && message === 'Unprocessable Entity' ? 'Bad Request' : message,
         status,

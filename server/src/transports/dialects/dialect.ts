@@ -14,6 +14,8 @@ export interface Asked {
   readonly query: Properties;
   readonly body: unknown;
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
+  /** The uuid of the caller; missing if no credentials were shown, or none that prove anything. */
+  readonly caller?: string;
 }
 
 /** An answer before it is written. */
@@ -44,8 +46,8 @@ export interface Dialect {
   succeed(route: string, output: unknown, asked: Asked): Answer;
   /** `route` is empty where none was found; `url`: path and query of the request. */
   fail(route: string, error: RegistryError, url?: string): Answer;
-  /** The answer to a method that the path does not take; missing: not found, as elsewhere. */
-  notAllowed?(methods: readonly string[]): Answer;
+  /** The answer to a method that the path does not take. */
+  notAllowed(methods: readonly string[]): Answer;
   /** Names that a query may have though nothing is made of them. */
   readonly ignoredInQuery?: readonly string[];
   /** The same of a route in words of JSON Schema. */

@@ -1,4 +1,4 @@
-import { STATUS_CODES } from 'node:http';
+import { STATUS_CODES, type IncomingHttpHeaders } from 'node:http';
 import { errors, RegistryError, type Row } from '@rollcall/client/contract';
 import { exampleOf } from '../../describe/example.ts';
 import {
@@ -28,6 +28,7 @@ import {
   type Success,
   type Successes,
 } from './dialect.ts';
+import { credentialsOf } from './meshblu-credentials.ts';
 import { always, only, picked, type Shape } from './shape.ts';
 
 /** How Meshblu's HTTP routes take arguments and answer (reference, section 2.21). */
@@ -101,6 +102,17 @@ const authenticated = (fitting: Success): Successes => ({
   of: ({ authentication }) => (authentication === true ? fitting : forbidden),
 });
 
+/** Does the request show credentials in its headers alone, as the published client does? */
+const isShown = ({ body, headers }: Asked): boolean =>
+  Object.keys(object(body)).length === 0 && credentialsOf(headers as IncomingHttpHeaders) !== undefined;
+
+/** What `POST /authenticate` asks about: its body, or the credentials in the headers, which have been checked already. */
+const proof = (asked: Asked): unknown => {
+  if (!isShown(asked)) return mergedInput(asked);
+  if (asked.caller === undefined) throw new RegistryError('unauthenticated');
+  return { uuid: asked.caller, token: 'shown' };
+};
+
 /** One document as the list that an old route answers. */
 const listed: Shape = {
   value: (output) => ({ devices: [object(output)['device']] }),
@@ -118,7 +130,7 @@ const online = always(
 
 /** What differs from route to route; a route that is not here answers 200 with the output. */
 export const routes: Readonly<Record<string, MeshbluRoute>> = {
-  'POST /authenticate': { success: authenticated(empty) },
+  'POST /authenticate': { input: proof, success: authenticated(empty) },
   'GET /authenticate/:uuid': { success: authenticated(found()) },
   'GET /v3/devices/:uuid': { success: found(only('device')), projected: true },
   'GET /v2/devices/:uuid': { success: found(only('device')), projected: true, failure: notFound },
@@ -164,13 +176,20 @@ export const inputOf = (route: string, asked: Asked): unknown => {
 
 /** The answer of a success. */
 export const succeed = (route: string, output: unknown, asked: Asked): Answer => {
-  const answer = answerOf(successOf(route), output);
+  const isProved = route === 'POST /authenticate' && isShown(asked);
+  const answer = answerOf(isProved ? empty : successOf(route), output);
   const projection = routes[route]?.projected === true ? projectionOf(asked) : undefined;
   return coded(projection === undefined ? answer : { ...answer, body: projected(answer.body, projection) });
 };
 
 /** The answer of a failure: the status and its phrase; for 422 a header with the sentence. */
 export const fail = (route: string, error: RegistryError): Answer => coded(routes[route]?.failure?.(error) ?? failed(error));
+
+/** The answer to a method that the path does not take. */
+export const notAllowed = (methods: readonly string[]): Answer => {
+  const answer = failed(new RegistryError('method-not-allowed'));
+  return coded({ ...answer, headers: { allow: methods.join(', ') } });
+};
 
 /** Meshblu's answers name their status once more in headers. */
 const coded = (answer: Answer): Answer => ({

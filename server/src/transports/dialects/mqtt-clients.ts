@@ -97,7 +97,7 @@ export const mqttClients = (redirects: boolean): Dialect => {
     }
     if (status === 401) {
       if (redirects) return redirected(url);
-      return failure(401, 'E_UNAUTHENTICATED', 'Not logged in', { headers: { 'www-authenticate': 'Bearer' } });
+      return failure(401, 'E_UNAUTHENTICATED', 'Not logged in');
     }
     return failure(status, `E_${code.toUpperCase().replaceAll('-', '_')}`, message, {
       ...(status === 429 && { headers: { 'retry-after': retryAfterOf(error) } }),

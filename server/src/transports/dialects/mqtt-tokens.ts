@@ -81,7 +81,7 @@ export const mqttTokens: Dialect = {
   fail(_route, error) {
     const { code, status, message } = error;
     if (code === 'invalid-input') return wrongInput(error);
-    if (status === 401) return failure(401, 'Unauthorized', { 'www-authenticate': 'Basic realm="registry"' });
+    if (status === 401) return failure(401, 'Unauthorized');
     return failure(status, message, status === 429 ? { 'retry-after': retryAfterOf(error) } : {});
   },
 

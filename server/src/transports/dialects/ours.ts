@@ -1,4 +1,4 @@
-import { errors } from '@rollcall/client/contract';
+import { errors, RegistryError } from '@rollcall/client/contract';
 import { callHeaders, failuresOf, inBody, inQuery } from '../../describe/form.ts';
 import type { Json } from '../../describe/schema.ts';
 import { found, mergedInput, queriedFields, successForms, type Dialect } from './dialect.ts';
@@ -32,6 +32,10 @@ export const ours: Dialect = {
   }),
   succeed: (_route, output) => ({ status: 200, body: output }),
   fail: (_route, error) => ({ status: error.status, body: error.toFailure() }),
+  notAllowed(methods) {
+    const { status, body } = ours.fail('', new RegistryError('method-not-allowed'));
+    return { status, headers: { allow: methods.join(', ') }, body };
+  },
   form(route, row) {
     const body = isRead(route) ? undefined : inBody(row, route);
     return {
