@@ -1,17 +1,8 @@
-import { createRequire } from 'node:module';
 import { expect } from 'chai';
 import { connectAs, register, type Made } from '../support/meshblu.ts';
+import { openPublished, type PublishedClient } from '../support/published.ts';
 import { onBothStores } from '../support/registries.ts';
 import { until } from '../support/until.ts';
-
-const require = createRequire(import.meta.url);
-
-/** What the tests use of the published packages; both are plain callbacks. */
-interface PublishedClient {
-  on(event: string, listener: (value: never) => void): void;
-  close(done?: () => void): void;
-  [method: string]: unknown;
-}
 
 /** Calls a method that ends with a callback of the answer. */
 const ask = <T = Record<string, unknown>>(client: PublishedClient, method: string, ...values: unknown[]): Promise<T> =>
@@ -32,34 +23,13 @@ const once = (client: PublishedClient, event: string): Promise<unknown> =>
     });
   });
 
-const published = {
-  'meshblu 1.34.1': (url: URL, device: Partial<Made>): PublishedClient => {
-    const { createConnection } = require('meshblu-1') as { createConnection(options: object): PublishedClient };
-    return createConnection({ server: `ws://${url.hostname}`, port: url.port, bufferRate: 0, forceNew: true, ...device });
-  },
-  'meshblu 3.0.5': (url: URL, device: Partial<Made>): PublishedClient => {
-    const Meshblu = require('meshblu-3') as new (options: object) => PublishedClient & { connect(): void };
-    const client = new Meshblu({
-      protocol: 'ws',
-      hostname: url.hostname,
-      port: url.port,
-      resolveSrv: false,
-      bufferRate: 0,
-      options: { forceNew: true },
-      ...device,
-    });
-    client.connect();
-    return client;
-  },
-} as const;
-
 onBothStores('published Meshblu clients', (registries) => {
   let url = '';
   before(async () => {
     ({ url } = await registries.start({ legacy: true }));
   });
 
-  for (const [name, open] of Object.entries(published)) {
+  for (const [name, open] of Object.entries(openPublished)) {
     it(`${name}: connects, changes itself, is told, hands out tokens and unregisters`, async () => {
       const a = await register(url, { name: 'höwdy ✓' });
       const client = open(new URL(url), a);
