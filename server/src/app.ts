@@ -422,6 +422,7 @@ const start = async (
     carryOutEndings,
     toRegistryError,
     report,
+    refused: metrics.refused,
     alone,
     config,
     clock,

@@ -167,6 +167,12 @@ export const settings = {
     text,
   ),
   mqttsKeyFile: setting('ROLLCALL_MQTTS_KEY_FILE', none, 'PEM file with the private key of that certificate.', text),
+  mqttDeniedPublish: setting(
+    'ROLLCALL_MQTT_DENIED_PUBLISH',
+    'ignore',
+    'What happens when an MQTT client publishes where it may not: `ignore` acknowledges and drops the message, `close` closes the connection.',
+    (value: string): 'ignore' | 'close' => (value === 'ignore' || value === 'close' ? value : wrong('ignore or close')),
+  ),
   mqttFilterLevels: setting(
     'ROLLCALL_MQTT_FILTER_LEVELS',
     2_000_000,

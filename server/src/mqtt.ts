@@ -16,6 +16,7 @@ import type { Listening } from './delivery/listening.ts';
 import type { DerivedIds } from './derived-ids.ts';
 import type { Documents } from './door.ts';
 import type { Handled } from './implement.ts';
+import { createDeniedPublishes } from './mqtt/denied-publishes.ts';
 import { openIngest } from './mqtt/ingest.ts';
 import { openJobs } from './mqtt/jobs.ts';
 import { openLogin } from './mqtt/login.ts';
@@ -68,6 +69,8 @@ export interface MqttFoundation {
   readonly carryOutEndings: (handled: Handled<unknown>, asking?: Connection) => Promise<boolean>;
   readonly toRegistryError: (error: unknown) => RegistryError;
   readonly report: (error: unknown) => void;
+  /** Counts a refusal of this kind. */
+  readonly refused: (kind: string) => void;
   readonly alone: boolean;
   readonly config: Pick<Config, 'host' | 'origins' | 'messageBytes' | Extract<keyof Config, `mqtt${string}`>>;
   readonly clock: Clock;
@@ -161,6 +164,8 @@ export const openMqtt = async (foundation: MqttFoundation): Promise<Mqtt> => {
     others,
     lives: (id) => node.lives(id),
     available: () => node.check(),
+    deniedPublish: config.mqttDeniedPublish,
+    denied: createDeniedPublishes({ count: foundation.refused, log: foundation.log, clock }),
     report,
     now,
   });

@@ -25,7 +25,7 @@ onBothStores('bad input over MQTT', (registries) => {
   let silentSince = 0;
 
   before(async () => {
-    const registry = await registries.start({ mqttPort: 0, adminPassword });
+    const registry = await registries.start({ mqttPort: 0, mqttDeniedPublish: 'close', adminPassword });
     url = registry.url;
     broker = registry.mqtt[0] ?? '';
     stage = await openStage(url);
@@ -292,14 +292,14 @@ onBothStores('bad input over MQTT', (registries) => {
   });
 
   it('one device has 10,000 sessions that outlive their connections, and no more', async () => {
-    const begun = await registries.start({ mqttPort: 0 });
+    const begun = await registries.start({ mqttPort: 0, mqttDeniedPublish: 'close' });
     const device = await register(begun.url, {});
     await begun.close();
     await registries.inspect(async (store) => {
       const session = { rev: 1, uuid: device.uuid, clean: false, subscriptions: [], since: new Date() };
       await store.collection('mqtt-sessions').insertMany(Array.from({ length: 9_999 }, (_, n) => ({ ...session, _id: `s${n}` })));
     });
-    const { mqtt } = await registries.again({ mqttPort: 0 });
+    const { mqtt } = await registries.again({ mqttPort: 0, mqttDeniedPublish: 'close' });
     const as = (clientId: string, clean = false) =>
       refusalOf(mqtt[0] ?? '', { username: device.uuid, password: device.token, clientId, clean });
     expect(await as('last')).to.equal(0);

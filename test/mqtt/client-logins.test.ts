@@ -14,7 +14,7 @@ onBothStores('logins by MQTT client records (MQTT client reference, vectors 36 t
   const mike = { username: 'mike', password: key, clientId: 'mike-9999' };
 
   before(async () => {
-    const registry = await registries.start({ mqttPort: 0, adminPassword }, async (store) => {
+    const registry = await registries.start({ mqttPort: 0, mqttDeniedPublish: 'close', adminPassword }, async (store) => {
       const hash = createHash('sha256').update('old-tokenold-lampim-a-pepper').digest('base64');
       await store.collection('devices').insertOne({ _id: new ObjectId(), uuid: 'old-lamp', meshblu: { tokens: { [hash]: {} } } });
     });

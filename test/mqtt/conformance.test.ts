@@ -22,7 +22,7 @@ onBothStores('the normative statements of MQTT 3.1.1', (registries) => {
   let login: { readonly username: string; readonly password: Buffer };
   let count = 0;
   before(async () => {
-    const registry = await registries.start({ mqttPort: 0, adminPassword });
+    const registry = await registries.start({ mqttPort: 0, mqttDeniedPublish: 'close', adminPassword });
     broker = registry.mqtt[0] ?? '';
     web = `${registry.url.replace('http', 'ws')}/mqtt`;
     const stage = await openStage(registry.url);

@@ -8,7 +8,7 @@ onBothStores('devices over MQTT (domain model, sections 5 and 7)', (registries) 
   let url = '';
   let broker = '';
   before(async () => {
-    const registry = await registries.start({ mqttPort: 0 });
+    const registry = await registries.start({ mqttPort: 0, mqttDeniedPublish: 'close' });
     url = registry.url;
     broker = registry.mqtt[0] ?? '';
   });

@@ -32,7 +32,7 @@ onBothStores('mosquitto_pub and mosquitto_sub', (registries) => {
       this.skip();
     }
     openssl = await openOpenssl();
-    const registry = await registries.start({ mqttPort: 0, mqttsPort: 0, adminPassword });
+    const registry = await registries.start({ mqttPort: 0, mqttDeniedPublish: 'close', mqttsPort: 0, adminPassword });
     url = registry.url;
     broker = registry.mqtt[0] ?? '';
     at = hostOf(broker);
@@ -232,7 +232,7 @@ onBothStores('the published client meshblu-mqtt 3.1.3', (registries) => {
   let broker = '';
   const opened: MeshbluMqtt[] = [];
   before(async () => {
-    const registry = await registries.start({ mqttPort: 0 });
+    const registry = await registries.start({ mqttPort: 0, mqttDeniedPublish: 'close' });
     url = registry.url;
     broker = registry.mqtt[0] ?? '';
   });

@@ -8,7 +8,7 @@ onBothStores('MQTT sessions and delivery (MQTT 3.1.1)', (registries) => {
   let broker = '';
   let stage: Stage;
   const begin = async (again = false): Promise<() => Promise<void>> => {
-    const options = { mqttPort: 0, adminPassword };
+    const options = { mqttPort: 0, mqttDeniedPublish: 'close' as const, adminPassword };
     const registry = again ? await registries.again(options) : await registries.start(options);
     broker = registry.mqtt[0] ?? '';
     stage = await openStage(registry.url);

@@ -52,9 +52,20 @@ onBothStores('MQTT over TLS (access control reference, vectors 124 to 126)', (re
     expect(await refusalOf(broker, { ...(await issue('rogue', 'robot')), clientId: 'rogue' })).to.equal(5);
     expect(await refusalOf(broker, { ...(await issue('trusted', 'person')), clientId: 'person' })).to.equal(5);
     expect(await refusalOf(broker, { ...(await issue('trusted', 'nobody')), clientId: 'nobody' })).to.equal(5);
+    // A user name beside a certificate is the certificate's or empty (W11).
+    const robot = { ...(await issue('trusted', 'robot')), clientId: 'robot-2' };
+    for (const [username, code] of [
+      ['admin', 5],
+      ['robots', 5],
+      ['robot', 0],
+      ['', 0],
+    ] as const)
+      expect(await refusalOf(broker, { ...robot, username }), username).to.equal(code);
     const { body } = await stage.call('audit:list', { action: 'login:certificate' });
     const told = body['entries'] as { outcome: string; actor: { username: string } | null }[];
-    expect(told.filter(({ outcome }) => outcome === 'ok').map(({ actor }) => actor?.username)).to.deep.equal(['robot']);
+    expect(new Set(told.filter(({ outcome }) => outcome === 'ok').map(({ actor }) => actor?.username))).to.deep.equal(
+      new Set(['robot']),
+    );
     expect(told.filter(({ outcome }) => outcome === 'invalid-credentials')).to.have.length.of.at.least(2);
 
     await stage.user('both', {}, { grantTypes: ['password', 'certificate'].map((method) => ({ method, isRequired: true })) });

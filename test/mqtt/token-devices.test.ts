@@ -44,7 +44,7 @@ onBothStores('devices with MQTT tokens (MQTT token reference, vectors 36 to 43)'
     connectMqtt(broker, { username, password: secret, clientId });
 
   before(async () => {
-    const registry = await registries.start({ mqttPort: 0, adminPassword });
+    const registry = await registries.start({ mqttPort: 0, mqttDeniedPublish: 'close', adminPassword });
     url = registry.url;
     broker = registry.mqtt[0] ?? '';
     stage = await openStage(url);

@@ -144,9 +144,11 @@ export const openLogin = (kit: LoginKit) => {
     return actor === null ? null : { username: identified.username, actor };
   };
 
-  /** A user, by a certificate alone: whoever has the right name from an authority that nobody trusts is nobody. */
-  const byCertificate = async (shown: ShownCertificate, address: string): Promise<MqttIdentity> => {
-    const found = await certified(shown);
+  /** A user, by a certificate alone: whoever has the right name from an authority that nobody trusts is nobody. A user name has to be the certificate's. */
+  const byCertificate = async (shown: ShownCertificate, username: string, address: string): Promise<MqttIdentity> => {
+    const proved = await certified(shown);
+    const isNamed = username === '' || (proved !== null && loginNameOf(proved.username) === loginNameOf(username));
+    const found = isNamed ? proved : null;
     await noteLogin('login:certificate', found?.actor ?? null, { address });
     if (found === null) throw new LoginRefused(5);
     const { actor } = found;
@@ -164,7 +166,7 @@ export const openLogin = (kit: LoginKit) => {
   };
 
   const login: MqttLogin = async ({ clientId, username, password, address, certificate }) => {
-    if (certificate !== null && password === undefined) return byCertificate(certificate, address);
+    if (certificate !== null && password === undefined) return byCertificate(certificate, username ?? '', address);
     if (username === undefined || password === undefined) throw new LoginRefused(4);
     if (looksLikeUuid(username)) return byToken(username, password, address);
     const record = clientId === '' ? null : await mqttPrincipals.byClientId(clientId);

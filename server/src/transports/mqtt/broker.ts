@@ -59,6 +59,10 @@ export interface BrokerKit {
   readonly lives: (node: string) => boolean;
   /** Fails while this node may not answer. */
   readonly available: () => void;
+  /** What happens to a message on a topic that its publisher may not publish to. MQTT 3.1.1 has no negative acknowledgement. */
+  readonly deniedPublish: 'ignore' | 'close';
+  /** Notes such a message. */
+  readonly denied: (clientId: string, topic: string) => void;
   readonly report: (error: unknown) => void;
   readonly now: () => number;
 }
@@ -329,9 +333,13 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
     const topic = publishedTopic(identity.prefix, packet.topic);
     if (!isTopic(topic, maxTopicBytes)) throw new RegistryError('invalid-input');
     const job = isJobTopic(topic) && own.write(topic) ? topic : undefined;
+    // Bridges publish their state to `$SYS`. Topics that begin with `$` are the broker's own [MQTT-4.7.2-1].
+    if (topic.startsWith('$')) return takeIn(link, packet, topic, 'dropped');
     return soon(job !== undefined || permission.publish(identity, topic, own), (allowed) => {
-      if (!allowed) throw new RegistryError('forbidden');
-      return takeIn(link, packet, topic, job);
+      if (allowed) return takeIn(link, packet, topic, job);
+      kit.denied(link.client.id, topic);
+      if (kit.deniedPublish === 'close') throw new RegistryError('forbidden');
+      return takeIn(link, packet, topic, 'dropped');
     });
   };
 
@@ -339,7 +347,7 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
     link: Link,
     packet: PublishPacket,
     topic: string,
-    job: JobTopic | undefined,
+    job: JobTopic | 'dropped' | undefined,
   ): Soon<() => Soon<(() => Promise<void>) | undefined>> => {
     const { identity } = link;
     const payload = bytesOf(packet.payload);
@@ -356,6 +364,7 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
     }
     if (job !== undefined) {
       Object.assign(packet, { topic: nowhere, payload: Buffer.alloc(0), retain: false });
+      if (job === 'dropped') return soon(remembered, () => () => undefined);
       return soon(remembered, async () => {
         const finish = await kit.jobs(identity.actor, link.connection, job, payload);
         return () => async () => answer(link, await finish());
