@@ -67,7 +67,7 @@ export interface Documents<D extends Guarded> {
     id: string,
     request: RequestId | null,
     step: Step<D>,
-    options?: { readonly expectedRev?: number | undefined },
+    options?: { readonly expectedRev?: ExpectedRevision | undefined },
   ): Promise<Revised<D>>;
 }
 
@@ -100,6 +100,12 @@ const INSERT_ROUNDS = 2;
 type Decision<D> = { readonly write: D } | { readonly answer: Revised<D> } | { readonly refuse: RegistryError };
 
 const present = <D extends Guarded>(document: D | null): D | null => (document?._rollcall?.gone === undefined ? document : null);
+/** The visible revision that a caller expects, or a test of it. */
+type ExpectedRevision = number | ((rev: number) => boolean);
+
+const isExpected = (expected: ExpectedRevision | undefined, rev: number): boolean =>
+  typeof expected === 'function' ? expected(rev) : expected === undefined || expected === rev;
+
 const shownOf = (document: Guarded | null): number => document?._rollcall?.shown ?? 0;
 
 /** Opens the door to one collection. */
@@ -157,7 +163,7 @@ export const openDoor = <N extends GuardedName>(options: DoorOptions<N>): Docume
     id: string,
     request: RequestId | null,
     step: Step<D>,
-    { expectedRev }: { readonly expectedRev?: number | undefined } = {},
+    { expectedRev }: { readonly expectedRev?: ExpectedRevision | undefined } = {},
   ) =>
     line(id, async (): Promise<Revised<D>> => {
       const attempt = attemptOf(request);
@@ -174,7 +180,7 @@ export const openDoor = <N extends GuardedName>(options: DoorOptions<N>): Docume
         try {
           const before = present(document);
           const revision = step(before);
-          if (expectedRev !== undefined && shownOf(before) !== expectedRev) return { refuse: new RegistryError('conflict') };
+          if (!isExpected(expectedRev, shownOf(before))) return { refuse: new RegistryError('conflict') };
           if (revision === null)
             return before ? { answer: { document: before, outcome: 'unchanged' } } : { refuse: new RegistryError('not-found') };
           if (document !== before) return { refuse: new RegistryError('conflict') };

@@ -27,8 +27,8 @@ export interface Call {
   readonly input: unknown;
   /** `<client instance>:<counter>` and the number of the sending, if the caller gave them. */
   readonly request?: Pick<RequestId, 'instance' | 'counter' | 'again'>;
-  /** The visible revision that the caller expects. */
-  readonly expectedRev?: number;
+  /** The visible revision that the caller expects, or whether it is one of them. */
+  readonly expectedRev?: number | ((rev: number) => boolean);
   /** The connection that the call came by, if it is one that events can be sent to. */
   readonly connection?: Connection;
   /** The same, identified or not. */

@@ -197,7 +197,7 @@ export const callHeaders = ({ access, mutates }: Row): readonly Parameter[] => {
         ]
       : []),
     ...(mutates && 'target' in access
-      ? [one('If-Match', 'The revision that the document must have.', { type: 'string', pattern: '^[0-9]{1,15}$' })]
+      ? [one('If-Match', 'The revision that the document must have.', { type: 'string' })]
       : []),
     ...('whitelist' in access ? [one('X-Meshblu-As', 'The device to act for.', { type: 'string', minLength: 1 })] : []),
   ];

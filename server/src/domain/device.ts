@@ -7,6 +7,7 @@ import { isVersionTwo } from './access.ts';
 import { goneAs } from './gone.ts';
 import { outgoing } from './outgoing.ts';
 import { isProperties } from './properties.ts';
+import { checkWhitelists } from './whitelist-form.ts';
 import { storedKey, storedValue } from './stored-value.ts';
 
 /** The largest visible document, as UTF-8 JSON, in bytes. */
@@ -101,6 +102,7 @@ export const newDevice = (properties: Properties, uuid: string, now: Date): Devi
     if (key === '_rollcall') refuseReserved('/_rollcall');
     own[storedKey(key, `/${key}`)] = storedValue(value, `/${key}`);
   }
+  checkWhitelists(own);
   const meshblu = { ...keepServersOwn(own['meshblu'], undefined), createdAt: now, hash: hashOf(uuid, now) };
   const document: DeviceDocument = {
     _id: uuid,
@@ -142,6 +144,7 @@ export const change = (
   if ('online' in after) after['online'] = asBoolean(after['online']);
   if ('meshblu' in after || 'meshblu' in before) after['meshblu'] = keepServersOwn(after['meshblu'], before['meshblu']);
   if (equalValues(after, normalised(before))) return null;
+  checkWhitelists(after, before);
   const meshblu = {
     ...(after['meshblu'] as Properties | undefined),
     updatedAt: now,

@@ -22,6 +22,7 @@ import { protectiveHeaders } from './protective-headers.ts';
 import { readRequestId } from './socket/call-options.ts';
 import type { MqttUpgrades } from './mqtt/listeners.ts';
 import type { Engines } from './socket/engines.ts';
+import { preconditionOf } from './entity-tags.ts';
 import { refuseForeignOrigin } from './foreign-origin.ts';
 import { readJson } from './json-body.ts';
 import type { Front } from './listener.ts';
@@ -81,18 +82,6 @@ const challenges = 'Bearer realm="registry", Basic realm="registry", charset="UT
 const header = (request: FastifyRequest, name: string): string | undefined => {
   const value = request.headers[name];
   return typeof value === 'string' && value !== '' ? value : undefined;
-};
-
-const expectedRevision = (request: FastifyRequest): number | undefined => {
-  const text = header(request, 'if-match');
-  if (text === undefined) return undefined;
-  const [, digits] = /^"?(\d{1,15})"?$/.exec(text) ?? [];
-  if (digits === undefined) {
-    throw new RegistryError('invalid-input', 'If-Match must be a revision', {
-      details: [{ path: '/if-match', rule: 'pattern', message: 'a visible revision' }],
-    });
-  }
-  return Number(digits);
 };
 
 /** What an error handler needs of the route that it is called for. */
@@ -216,7 +205,8 @@ export const openHttp = async (kit: HttpKit): Promise<Http> => {
 
   const callOf = (request: FastifyRequest, actor: Actor | null, input: unknown): Call => {
     const key = header(request, 'idempotency-key');
-    const rev = expectedRevision(request);
+    const isRead = request.method === 'GET' || request.method === 'HEAD';
+    const rev = isRead ? undefined : preconditionOf(header(request, 'if-match'), header(request, 'if-none-match'));
     const as = header(request, 'x-meshblu-as');
     return {
       actor,

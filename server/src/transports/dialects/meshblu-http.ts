@@ -14,6 +14,7 @@ import {
 import { fieldsOf, itemsOf, objectOf as schemaOf, type Json } from '../../describe/schema.ts';
 import { compileProjection } from '../../documents/index.ts';
 import { isProperties } from '../../domain/properties.ts';
+import { entityTagOf, namesRevision } from '../entity-tags.ts';
 import { readJson } from '../json-body.ts';
 import {
   answerOf,
@@ -174,12 +175,33 @@ export const inputOf = (route: string, asked: Asked): unknown => {
   return input(asked);
 };
 
+/** Routes that answer one document, which then has an entity tag. */
+const tagged: ReadonlySet<string> = new Set([
+  'GET /v3/devices/:uuid',
+  'GET /v2/devices/:uuid',
+  'GET /devices/:uuid',
+  'GET /v2/whoami',
+  'PUT /v2/devices/:uuid/find-and-update',
+]);
+
+const revisionIn = (output: unknown): number | undefined => {
+  const { device, document = device } = object(output);
+  const { rev } = object(object(document ?? output)['meshblu']);
+  return typeof rev === 'number' ? rev : undefined;
+};
+
 /** The answer of a success. */
 export const succeed = (route: string, output: unknown, asked: Asked): Answer => {
   const isProved = route === 'POST /authenticate' && isShown(asked);
   const answer = answerOf(isProved ? empty : successOf(route), output);
   const projection = routes[route]?.projected === true ? projectionOf(asked) : undefined;
-  return coded(projection === undefined ? answer : { ...answer, body: projected(answer.body, projection) });
+  if (projection !== undefined) return coded({ ...answer, body: projected(answer.body, projection) });
+  const rev = tagged.has(route) ? revisionIn(output) : undefined;
+  if (rev === undefined) return coded(answer);
+  const etag = entityTagOf(rev);
+  const { 'if-none-match': known } = asked.headers;
+  const isKnown = route.startsWith('GET ') && typeof known === 'string' && namesRevision(known, rev);
+  return coded(isKnown ? { status: 304, headers: { etag } } : { ...answer, headers: { ...answer.headers, etag } });
 };
 
 /** The answer of a failure: the status and its phrase; for 422 a header with the sentence. */
