@@ -26,7 +26,7 @@ export interface Signal {
 
 /** Options of one call; the last argument of every method. */
 export interface CallOptions {
-  /** Time until the call is rejected with `timeout`, waiting and repeats included, in milliseconds. Default 30000. */
+  /** Time until the call is rejected with `timeout`, waiting and repeats included, in milliseconds. Default 30000; `users.createBatch` 600000. */
   readonly timeoutMs?: number | undefined;
   /** Gives the call up: it is rejected with `aborted`. What was sent may still take effect. */
   readonly signal?: Signal | undefined;

@@ -43,6 +43,9 @@ interface Call {
 /** Calls that give way first when the offline queue is full: what they carry is soon replaced by newer values. */
 const telemetry: ReadonlySet<string> = new Set(['message', 'data']);
 
+/** Calls that take long by their nature, and the least time that they get by default, in milliseconds: 500 passwords are hashed. */
+const longCalls: ReadonlyMap<string, number> = new Map([['users:createBatch', 600_000]]);
+
 /** Names that Socket.IO keeps for itself. */
 const reserved: ReadonlySet<string> = new Set([
   'connect',
@@ -80,7 +83,8 @@ export class Requests {
   async call(event: string, input: unknown, options: CallOptions = {}): Promise<unknown> {
     if (this.#closed) throw this.#closed;
     if (reserved.has(event)) throw new RegistryError('unknown-event');
-    const { timeoutMs = this.#settings.callTimeoutMs, signal, reqId } = options;
+    const { callTimeoutMs } = this.#settings;
+    const { timeoutMs = Math.max(callTimeoutMs, longCalls.get(event) ?? 0), signal, reqId } = options;
     const limitMs = timeLimit(timeoutMs);
     const copy = snapshot(input, event);
     const request = reqId === undefined ? undefined : this.#ids.find(reqId);

@@ -20,6 +20,7 @@ import type { Store } from './store/port.ts';
 import type { Tokens } from './tokens.ts';
 import { present } from './domain/gone.ts';
 import { removedRole } from './domain/role.ts';
+import { inParallel } from './in-parallel.ts';
 import { unless } from './unless.ts';
 
 /** What a new identity is made of: the principal, and what else is written for it. */
@@ -56,6 +57,9 @@ export interface Identities {
   /** Goes on with what a crash left, and removes the identities whose time is over. */
   finish(): Promise<void>;
 }
+
+/** How many identities of a batch are written at once. */
+const maxWrites = 16;
 
 /** How old unfinished work must be before somebody else takes it up, in milliseconds. */
 const abandonedMs = 60_000;
@@ -214,15 +218,15 @@ export const openIdentities = (options: {
       await unless('conflict', records.insert({ _id: work, uuids: plans.map(({ principal }) => principal._id), state: 'open' }));
       const begun: PrincipalDocument[] = [];
       try {
-        for (const [index, plan] of plans.entries()) begun.push(await begin(plan, index, work, request));
+        await inParallel(plans, maxWrites, async (plan, index) => void begun.push(await begin(plan, index, work, request)));
       } catch (error) {
         if (!(await decide(work, 'abandoned'))) await abandon(begun);
         throw error;
       }
       if (!(await decide(work, 'decided'))) throw new RegistryError('outcome-unknown');
-      const made: PrincipalDocument[] = [];
-      for (const principal of begun) made.push(await complete(principal));
-      return made;
+      const made = await inParallel(begun, maxWrites, complete);
+      const order = new Map(plans.map(({ principal }, index) => [principal._id, index] as const));
+      return made.toSorted((one, other) => (order.get(one._id) ?? 0) - (order.get(other._id) ?? 0));
     },
 
     async finish() {

@@ -1,11 +1,14 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import type { Documents, RequestId } from './door.ts';
+import { inParallel } from './in-parallel.ts';
 import type { SlowHash } from './slow-hash.ts';
 import type { CredentialDocument } from './store/collections.ts';
 
 /** Secrets that people choose: bcrypt over HMAC-SHA-256 with the pepper (decisions, section 5). */
 export interface Passwords {
   hash(password: string): Promise<string>;
+  /** The hashes of many passwords, as many at once as threads allow; other hashes get their turn between them. */
+  hashAll(passwords: readonly string[]): Promise<string[]>;
   /**
    * The stored hash that this password fits, null if none. One comparison is made in any case, also for nobody (`uuid` null) and for whoever
    * has no password, so that time tells nothing. Fails with `busy` when too many wait.
@@ -42,6 +45,7 @@ export const openPasswords = (options: {
 
   return {
     hash,
+    hashAll: (passwords) => inParallel(passwords, slowHash.parallel, hash),
     compare,
     verify: async (uuid, password) =>
       compare(uuid === null ? undefined : (await credentials.fresh(passwordId(uuid)))?.hash, password),

@@ -62,6 +62,22 @@ describe('a call of the client', () => {
       expect(await refusalCode(client.whoami())).to.equal(code);
     });
 
+  it('gets ten minutes where it takes long by its nature, whatever the default is (V4)', async () => {
+    const client = await the.open(lamp, { callTimeoutMs: 20 });
+    the.stub.answer = ({ event }) => (event === 'users:createBatch' ? silence : { uuid: 'lamp' });
+    let ended = false;
+    const batch = client.users.createBatch({ users: [{ username: 'a', password: 'secret1' }] }).then(
+      () => (ended = true),
+      () => (ended = true),
+    );
+    await until(() => the.stub.calls.some(({ event }) => event === 'users:createBatch'));
+    the.stub.answer = () => silence;
+    expect(await refusalCode(client.whoami())).to.equal('timeout');
+    expect(ended).to.equal(false);
+    await the.close();
+    await batch;
+  });
+
   it('is rejected with timeout when no answer comes in time', async () => {
     const client = await the.open();
     the.stub.answer = () => silence;

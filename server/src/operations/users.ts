@@ -18,12 +18,16 @@ import {
 import type { Actor, Ending } from '../actor.ts';
 import type { Implementation, Services } from '../implement.ts';
 import type { RequestId } from '../door.ts';
+import { inParallel } from '../in-parallel.ts';
 import type { CertificatePin, PrincipalDocument, RoleDocument } from '../store/collections.ts';
 import type { Plan } from '../identities.ts';
 import { passwordId } from '../passwords.ts';
 import { opensGroup } from './groups.ts';
 import { mayGive } from './manage.ts';
 import { present } from '../domain/gone.ts';
+
+/** How many users of a batch are checked at once. */
+const maxReads = 16;
 
 type NewUser = Input<typeof rows.create>;
 type Change = Omit<Input<typeof rows.update>, 'id'>;
@@ -118,8 +122,11 @@ const groupOf = async (uuid: string | undefined, path: string, call: Called): Pr
 /** What of a new user was there before: his id, and what he has shown. */
 type Known = Pick<Plan, 'passwordHash' | 'certificates'> & { readonly id: string };
 
-/** Checks everything about a new user that can be known before he is made. */
-const planOf = async (input: NewUser, index: number, path: string, call: Called, known?: Known): Promise<Plan> => {
+/** A plan whose password has still to be hashed, if it has one. */
+type Unhashed = Plan & { readonly password?: string };
+
+/** Checks everything about a new user that can be known before the password is hashed. */
+const planOf = async (input: NewUser, index: number, path: string, call: Called, known?: Known): Promise<Unhashed> => {
   const { username, password, grantTypes = passwordOnly, initialPermissions = [], roles: roleIds = [] } = input;
   checkEnforced(input.enforceMFAEnrollment, call);
   const takes = grantTypes.some(({ method }) => method === 'password');
@@ -156,8 +163,18 @@ const planOf = async (input: NewUser, index: number, path: string, call: Called,
     },
     permissions: numbered(initialPermissions, [], () => call.ids.uuid('permission', null)),
     ...(certificates.length > 0 && { certificates }),
-    ...(takes && { passwordHash: known?.passwordHash ?? (await call.passwords.hash(password ?? '')) }),
+    ...(takes && known?.passwordHash !== undefined && { passwordHash: known.passwordHash }),
+    ...(takes && known?.passwordHash === undefined && { password: password ?? '' }),
   };
+};
+
+/** The plans with the hashes of their passwords. */
+const withHashes = async (plans: readonly Unhashed[], { passwords }: Called): Promise<Plan[]> => {
+  const hashes = await passwords.hashAll(plans.flatMap(({ password }) => (password === undefined ? [] : [password])));
+  const next = hashes.values();
+  return plans.map(({ password, ...plan }) =>
+    password === undefined ? plan : { ...plan, passwordHash: next.next().value ?? '' },
+  );
 };
 
 const create = async (plans: readonly Plan[], call: Called): Promise<readonly PrincipalDocument[]> => {
@@ -198,7 +215,7 @@ export const one = async (principal: PrincipalDocument, { users }: Services) => 
 /** Makes one user; the caller must be allowed to give all that he is given. */
 export const makeUser = async (input: NewUser, call: Called, known?: Known): Promise<PrincipalDocument> => {
   const plan = await planOf(input, 0, '', call, known);
-  const [made] = await within('', create([plan], call));
+  const [made] = await within('', create(await withHashes([plan], call), call));
   if (made === undefined) throw new RegistryError('not-found');
   return made;
 };
@@ -234,9 +251,8 @@ export const users: Implementation['users'] = {
     const names = inputs.map(({ username }) => loginNameOf(username));
     const twice = names.findIndex((name, index) => names.indexOf(name) < index);
     if (twice >= 0) throw nameTaken(`/users/${twice}`);
-    const plans: Plan[] = [];
-    for (const [index, input] of inputs.entries()) plans.push(await planOf(input, index, `/users/${index}`, call));
-    const made = await within('/users', create(plans, call));
+    const plans = await inParallel(inputs, maxReads, (input, index) => planOf(input, index, `/users/${index}`, call));
+    const made = await within('/users', create(await withHashes(plans, call), call));
     return { output: { ids: made.map(({ _id }) => _id) } };
   },
 
