@@ -1,12 +1,18 @@
 import { RegistryError } from '@rollcall/client/contract';
 import ipaddr from 'ipaddr.js';
+import { LRUCache } from 'lru-cache';
 
 /** Counts failed attempts to log in, so that guessing takes too long. */
 export interface Lockout {
-  /** Fails with `banned`, which says for how many seconds, while too many attempts have failed. */
-  check(name: string, address: string): void;
+  /**
+   * Fails with `banned`, which says for how many seconds, while too many attempts have failed.
+   *
+   * Failures with other names from the same address do not count for a name that has logged in from there before, nor for a user
+   * who has still to show a second factor (`secondFactor`).
+   */
+  check(name: string, address: string, secondFactor?: boolean): void;
   fail(name: string, address: string): void;
-  /** Forgets what this name failed with from this address. */
+  /** Forgets what this name failed with from this address, and remembers that it logs in from there. */
   succeed(name: string, address: string): void;
 }
 
@@ -16,6 +22,8 @@ const mostOfName = 10;
 /** Failures from one address, whatever the name. */
 const mostOfAddress = 200;
 const mostBuckets = 100_000;
+/** Names with an address from which they have logged in. */
+const maxKnown = 100_000;
 
 /** What one caller can speak from: an address, or the 64 bits of IPv6 that are given to one network. */
 const networkOf = (address: string): string => {
@@ -29,6 +37,7 @@ const networkOf = (address: string): string => {
  * it.
  */
 export const openLockout = (now: () => number): Lockout => {
+  const known = new LRUCache<string, true>({ max: maxKnown });
   const buckets = new Map<string, { failures: number; until: number }>();
   const names = (name: string, address: string) => [
     [JSON.stringify([name, networkOf(address)]), mostOfName] as const,
@@ -42,8 +51,11 @@ export const openLockout = (now: () => number): Lockout => {
   };
 
   return {
-    check(name, address) {
+    check(name, address, secondFactor = false) {
+      const own = JSON.stringify([name, networkOf(address)]);
+      const isSpared = secondFactor || known.has(own);
       for (const [key, most] of names(name, address)) {
+        if (isSpared && key !== own) continue;
         const bucket = live(key);
         if (bucket === undefined || bucket.failures < most) continue;
         const seconds = String(Math.ceil((bucket.until - now()) / 1000));
@@ -60,6 +72,10 @@ export const openLockout = (now: () => number): Lockout => {
       }
       while (buckets.size > mostBuckets) for (const oldest of buckets.keys()) if (buckets.delete(oldest)) break;
     },
-    succeed: (name, address) => void buckets.delete(JSON.stringify([name, networkOf(address)])),
+    succeed(name, address) {
+      const own = JSON.stringify([name, networkOf(address)]);
+      buckets.delete(own);
+      known.set(own, true);
+    },
   };
 };

@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto';
 import { RegistryError } from '@rollcall/client/contract';
 import { LRUCache } from 'lru-cache';
-import { missingFactor } from './domain/mfa.ts';
+import { isEnrolled, missingFactor } from './domain/mfa.ts';
 import { isLive, isNamed, loginNameOf, takesPassword } from './domain/user.ts';
 import type { Lockout } from './lockout.ts';
 import type { Passwords } from './passwords.ts';
@@ -82,10 +82,10 @@ export const openLogins = (options: {
 
   // One at a time for each name and address: otherwise many guesses at once would be counted too late.
   const verify = (username: string, password: string, address: string, beside?: 'certificate') =>
-    line(JSON.stringify([username, address]), async () => {
+    line(JSON.stringify([loginNameOf(username), address]), async () => {
       const name = loginNameOf(username);
-      lockout.check(name, address);
       const principal = await find(username, beside);
+      lockout.check(name, address, principal !== null && isEnrolled(principal));
       const hash = await passwords.verify(principal?._id ?? null, password);
       if (principal === null || hash === null) {
         lockout.fail(name, address);

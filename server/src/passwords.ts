@@ -4,7 +4,10 @@ import { inParallel } from './in-parallel.ts';
 import type { SlowHash } from './slow-hash.ts';
 import type { CredentialDocument } from './store/collections.ts';
 
-/** Secrets that people choose: bcrypt over HMAC-SHA-256 with the pepper (decisions, section 5). */
+/**
+ * Secrets that people choose: bcrypt over HMAC-SHA-256 of their Unicode form NFC, with the pepper. Keyboards differ in the form
+ * that they give the same characters.
+ */
 export interface Passwords {
   hash(password: string): Promise<string>;
   /** The hashes of many passwords, as many at once as threads allow; other hashes get their turn between them. */
@@ -32,15 +35,16 @@ export const openPasswords = (options: {
 }): Passwords => {
   const { credentials, slowHash, pepper, now } = options;
   const keyed = (password: string): string => createHmac('sha256', pepper).update(password, 'utf8').digest('base64');
-  const hash = (password: string): Promise<string> => slowHash.hash(keyed(password));
+  const hash = (password: string): Promise<string> => slowHash.hash(keyed(password.normalize('NFC')));
   let nobodys: Promise<string> | undefined;
 
   const compare = async (stored: string | undefined, password: string): Promise<string | null> => {
-    const fits = await slowHash.compare(
-      keyed(password),
-      stored ?? (await (nobodys ??= hash(randomBytes(32).toString('base64')))),
-    );
-    return fits && stored !== undefined ? stored : null;
+    const against = stored ?? (await (nobodys ??= hash(randomBytes(32).toString('base64'))));
+    const normal = password.normalize('NFC');
+    const fits = await slowHash.compare(keyed(normal), against);
+    // Older hashes are of the password as it was given. How often is compared depends on what was shown alone.
+    const fitsAsGiven = normal !== password && (await slowHash.compare(keyed(password), against));
+    return (fits || fitsAsGiven) && stored !== undefined ? stored : null;
   };
 
   return {

@@ -6,6 +6,9 @@ export interface PemBlock {
   readonly bytes: Buffer;
 }
 
+/** Some editors write it at the start of a file, and files are joined. */
+const byteOrderMark = '\uFEFF';
+
 /** The longest DER that is looked at; a certificate or a request of a person or device has one or two kilobytes. */
 const mostBytes = 16_384;
 
@@ -17,7 +20,8 @@ export const refused = (path: string, rule: string, message: string): RegistryEr
  * The blocks of a text, in their order; text around them is left out, as tools print some. Fails with `invalid-input` if a block is
  * broken or too long, or if there is a private key in it: those have no business here.
  */
-export const readPem = (text: string, path: string): readonly PemBlock[] => {
+export const readPem = (given: string, path: string): readonly PemBlock[] => {
+  const text = given.replaceAll(byteOrderMark, '');
   if (/BEGIN[^\n]*PRIVATE KEY/i.test(text))
     throw refused(path, 'privateKey', 'a private key must not be sent; nothing was kept of it');
   const blocks: PemBlock[] = [];
@@ -38,7 +42,7 @@ export const readPem = (text: string, path: string): readonly PemBlock[] => {
 
 /** The bytes of base64 text, in which white space counts for nothing. Fails with `invalid-input`. */
 export const readBase64 = (text: string, path: string): Buffer => {
-  const compact = text.replace(/[ \t\r\n\f\v]+/g, '');
+  const compact = text.replaceAll(byteOrderMark, '').replace(/[ \t\r\n\f\v]+/g, '');
   if (compact === '' || compact.length % 4 === 1 || !/^[A-Za-z0-9+/]+={0,2}$/.test(compact))
     throw refused(path, 'base64', 'must be base64');
   const bytes = Buffer.from(compact, 'base64');

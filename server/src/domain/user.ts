@@ -25,9 +25,8 @@ export const looksLikeUuid = (name: string): boolean => uuidForm.test(name);
 /** The form of a name in which two of them cannot be the same. */
 export const loginNameOf = (username: string): string => username.toLowerCase();
 
-/** Does somebody who gave this name mean this principal? Case counts, except in addresses (access token reference, section 5). */
-export const isNamed = (principal: PrincipalDocument, given: string): boolean =>
-  principal.username === given || (given.includes('@') && principal.loginName === loginNameOf(given));
+/** Is this the name of this principal? Case does not count, as it does not where a name has to be unique. */
+export const isNamed = (principal: PrincipalDocument, given: string): boolean => principal.loginName === loginNameOf(given);
 
 const problem = (path: string, rule: string, message: string): ErrorDetail => ({ path, rule, message });
 

@@ -17,7 +17,9 @@ export const uriOf = (seed: Uint8Array, issuer: string, label: string): string =
  * The time step that a code is for, if it is that of `now` (milliseconds) or one beside it; null if it is none of these (RFC 6238, section 5.2).
  * A step later than the last accepted one is for the caller to ask: a code counts once.
  */
-export const stepOf = (seed: Uint8Array, code: string, now: number): number | null => {
+export const stepOf = (seed: Uint8Array, shown: string, now: number): number | null => {
+  // Authenticator applications show `123 456`.
+  const code = shown.replaceAll(/\s/g, '');
   if (!/^[0-9]{6}$/.test(code)) return null;
   const totp = new TOTP({ ...form, secret: secretOf(seed) });
   const delta = totp.validate({ token: code, timestamp: now, window: 1 });
