@@ -1,5 +1,6 @@
 import type { CertificateReference } from '@rollcall/client/contract';
 import { openAccessTokens } from './access-tokens.ts';
+import { isAdministrator } from './domain/user.ts';
 import { openAdministrators } from './administrators.ts';
 import { openAuthorities } from './authorities.ts';
 import { openPins } from './certificates/pins.ts';
@@ -161,6 +162,7 @@ export const openAccess = async (options: {
   const logins = openLogins({
     byLoginName: users.byLoginName,
     hashOf: async (uuid) => (await credentials.fresh(passwordId(uuid)))?.hash,
+    isAdministrator: async (principal) => isAdministrator(principal, await authorities.rolesOf(principal)),
     passwords,
     lockout,
     canEnrol: config.mfa,

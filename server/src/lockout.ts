@@ -2,15 +2,22 @@ import { RegistryError } from '@rollcall/client/contract';
 import ipaddr from 'ipaddr.js';
 import { LRUCache } from 'lru-cache';
 
+/** What a lockout has to know of the user whose name is given. */
+export interface LockoutUser {
+  readonly secondFactor?: boolean;
+  readonly isAdministrator?: boolean;
+}
+
 /** Counts failed attempts to log in, so that guessing takes too long. */
 export interface Lockout {
   /**
    * Fails with `banned`, which says for how many seconds, while too many attempts have failed.
    *
    * Failures with other names from the same address do not count for a name that has logged in from there before, nor for a user
-   * who has still to show a second factor (`secondFactor`).
+   * who has still to show a second factor. Of an administrator to whom one of the two applies, ten times as many failures with
+   * the own name are taken: others who share the address, and guess, do not lock out the administration.
    */
-  check(name: string, address: string, secondFactor?: boolean): void;
+  check(name: string, address: string, user?: LockoutUser): void;
   fail(name: string, address: string): void;
   /** Forgets what this name failed with from this address, and remembers that it logs in from there. */
   succeed(name: string, address: string): void;
@@ -21,6 +28,7 @@ const windowMs = 10 * 60_000;
 const mostOfName = 10;
 /** Failures from one address, whatever the name. */
 const mostOfAddress = 200;
+const administratorsFactor = 10;
 const mostBuckets = 100_000;
 /** Names with an address from which they have logged in. */
 const maxKnown = 100_000;
@@ -51,13 +59,14 @@ export const openLockout = (now: () => number): Lockout => {
   };
 
   return {
-    check(name, address, secondFactor = false) {
+    check(name, address, { secondFactor = false, isAdministrator = false } = {}) {
       const own = JSON.stringify([name, networkOf(address)]);
       const isSpared = secondFactor || known.has(own);
       for (const [key, most] of names(name, address)) {
         if (isSpared && key !== own) continue;
+        const limit = isSpared && isAdministrator ? most * administratorsFactor : most;
         const bucket = live(key);
-        if (bucket === undefined || bucket.failures < most) continue;
+        if (bucket === undefined || bucket.failures < limit) continue;
         const seconds = String(Math.ceil((bucket.until - now()) / 1000));
         throw new RegistryError('banned', undefined, { details: [{ path: '', rule: 'retryAfter', message: seconds }] });
       }

@@ -57,6 +57,7 @@ export const openLogins = (options: {
   readonly byLoginName: (loginName: string) => Promise<PrincipalDocument | null>;
   /** The stored hash of somebody's password. */
   readonly hashOf: (uuid: string) => Promise<string | undefined>;
+  readonly isAdministrator: (principal: PrincipalDocument) => Promise<boolean>;
   readonly passwords: Passwords;
   readonly lockout: Lockout;
   /** Can users enrol a second factor, and be held to it? */
@@ -85,7 +86,10 @@ export const openLogins = (options: {
     line(JSON.stringify([loginNameOf(username), address]), async () => {
       const name = loginNameOf(username);
       const principal = await find(username, beside);
-      lockout.check(name, address, principal !== null && isEnrolled(principal));
+      lockout.check(name, address, {
+        secondFactor: principal !== null && isEnrolled(principal),
+        isAdministrator: principal !== null && (await options.isAdministrator(principal)),
+      });
       const hash = await passwords.verify(principal?._id ?? null, password);
       if (principal === null || hash === null) {
         lockout.fail(name, address);

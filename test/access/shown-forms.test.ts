@@ -80,10 +80,18 @@ describe('proofs in other forms', () => {
     for (let failures = 0; failures < 200; failures += 1) lockout.fail(`other${failures}`, address);
     expect(() => lockout.check('stranger', address)).to.throw();
     expect(() => lockout.check('admin', address)).not.to.throw();
-    expect(() => lockout.check('enrolled', address, true)).not.to.throw();
+    expect(() => lockout.check('enrolled', address, { secondFactor: true })).not.to.throw();
     // Failures of the name itself count as ever.
     for (let failures = 0; failures < 10; failures += 1) lockout.fail('admin', address);
     expect(() => lockout.check('admin', address)).to.throw();
     expect(() => lockout.check('admin', '192.0.2.2')).not.to.throw();
+    // Administrators get more tries, but not without end.
+    const isAdministrator = true;
+    expect(() => lockout.check('admin', address, { isAdministrator })).not.to.throw();
+    for (let failures = 0; failures < 10; failures += 1) lockout.fail('boss', address);
+    expect(() => lockout.check('boss', address, { isAdministrator })).to.throw();
+    expect(() => lockout.check('boss', address, { isAdministrator, secondFactor: true })).not.to.throw();
+    for (let failures = 0; failures < 90; failures += 1) lockout.fail('admin', address);
+    expect(() => lockout.check('admin', address, { isAdministrator })).to.throw();
   });
 });

@@ -59,6 +59,7 @@ export const openClocked = async (bench: Bench, more: Partial<PrincipalDocument>
     now,
   });
   const logins = openLogins({
+    isAdministrator: () => Promise.resolve(false),
     byLoginName: (loginName) => store.collection('principals').findOne({ loginName }),
     hashOf: async (uuid) => (await credentials.fresh(passwordId(uuid)))?.hash,
     passwords,
