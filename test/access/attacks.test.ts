@@ -451,20 +451,17 @@ onBothStores('attacks (issue: access control, section 3)', (registries) => {
       expect((await call('clientRegistry:register', { username: base, password: 'secret1' }, null)).outcome).to.equal('conflict');
     });
 
-    it('a refresh token shown many times at once gives one pair at most, and then its login is dead', async () => {
+    it('a refresh token shown many times at once gives one pair, however often (W6)', async () => {
       const username = name('refresh');
       await user(username);
       const { body } = await call('auth:token', { username, password: 'secret1' }, null);
       const { token, refreshToken } = body;
       const answers = await Promise.all(Array.from({ length: 12 }, () => call('auth:refresh', { token, refreshToken }, null)));
-      const pairs = answers.filter(({ outcome }) => outcome === 'ok').map(({ body: pair }) => pair);
-      expect(pairs.length).to.be.at.most(1);
-      const tokens = [token, ...pairs.map((pair) => pair['token'])];
-      for (const one of tokens) expect((await call('session:get', {}, String(one))).outcome).to.equal('unauthenticated');
-      for (const pair of pairs) {
-        const again = { token: pair['token'], refreshToken: pair['refreshToken'] };
-        expect((await call('auth:refresh', again, null)).outcome).to.equal('unauthenticated');
-      }
+      expect(new Set(answers.map(({ outcome }) => outcome))).to.deep.equal(new Set(['ok']));
+      const pairs = new Set(answers.map(({ body: pair }) => `${String(pair['token'])} ${String(pair['refreshToken'])}`));
+      expect(pairs.size).to.equal(1);
+      const [access = ''] = [...pairs].join('').split(' ');
+      expect((await call('session:get', {}, access)).outcome).to.equal('ok');
     });
 
     it('a login that ends while it is refreshed leaves nothing behind', async () => {
