@@ -23,6 +23,7 @@ export const inParallel = async <T, R>(
     }
   };
   await Promise.all(Array.from({ length: Math.min(limit, items.length) }, worker));
-  if (failures.size > 0) throw failures.get(Math.min(...failures.keys()));
+  const [earliest] = [...failures.keys()].toSorted((one, other) => one - other);
+  if (earliest !== undefined) throw failures.get(earliest);
   return results;
 };
