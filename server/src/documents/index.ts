@@ -1,4 +1,4 @@
-export { DocumentError, UnsupportedOperator } from './errors.ts';
+export { codes, DocumentError, UnsupportedOperator } from './errors.ts';
 export { encodeKey } from './key.ts';
 export { compileFilter, type Match } from './match.ts';
 export { type BsonType, isNumber, nameOf, typeOf, types } from './types.ts';

@@ -1,4 +1,5 @@
 import type { Document } from 'mongodb';
+import { bounded, spend } from './effort.ts';
 import { codes, DocumentError, UnsupportedOperator } from './errors.ts';
 import { compare, equal, isTrue, ofSize, ofType, refuseRegex, remainder, type Test, within } from './operators.ts';
 import { direct, notFound, parsePath, type Part, search } from './path.ts';
@@ -22,8 +23,8 @@ export interface Match {
  */
 export function compileFilter(filter: Document): Match {
   const node = parseFilter(filter, 0);
-  const match = (document: Fields) => node.matches(document);
-  return Object.assign(match, { position: (document: Fields) => positionIn(node, document) });
+  const match = (document: Fields) => bounded(() => node.matches(document));
+  return Object.assign(match, { position: (document: Fields) => bounded(() => positionIn(node, document)) });
 }
 
 /** Compiles a filter for the elements of an array, as `$pull` has it: `{ $gt: 5 }`, or a filter on documents. */
@@ -191,7 +192,12 @@ function parseElemMatch(argument: unknown, depth: number): Condition {
       ? elementTest(parseConditions(argument, depth + 1))
       : documentTest(argument, depth);
   const inner = (value: unknown) =>
-    Array.isArray(value) ? value.findIndex((element: unknown) => test(element ?? null)) : notFound;
+    Array.isArray(value)
+      ? value.findIndex((element: unknown) => {
+          spend();
+          return test(element ?? null);
+        })
+      : notFound;
   return { kind: 'value', test: (value) => inner(value) >= 0, leaf: false, inner };
 }
 
@@ -216,7 +222,11 @@ function elementTest(condition: Condition): Test {
     }
     case 'and': {
       const tests = condition.of.map(elementTest);
-      return (value) => tests.every((test) => test(value));
+      return (value) =>
+        tests.every((test) => {
+          spend();
+          return test(value);
+        });
     }
     case 'never':
       return () => false;
@@ -254,7 +264,10 @@ function allOf(nodes: readonly Node[]): Node {
   if (nodes.length === 1) return nodes[0] as Node;
   return {
     matches: (document) => {
-      for (const node of nodes) if (!node.matches(document)) return false;
+      for (const node of nodes) {
+        spend();
+        if (!node.matches(document)) return false;
+      }
       return true;
     },
     position: (document) => single(nodes.map((node) => node.position(document))),
@@ -274,7 +287,10 @@ function anyOf(nodes: readonly Node[]): Node {
   if (nodes.length === 1) return nodes[0] as Node;
   return {
     matches: (document) => {
-      for (const node of nodes) if (node.matches(document)) return true;
+      for (const node of nodes) {
+        spend();
+        if (node.matches(document)) return true;
+      }
       return false;
     },
     position: (document) =>
@@ -285,7 +301,10 @@ function anyOf(nodes: readonly Node[]): Node {
 function noneOf(nodes: readonly Node[]): Node {
   return {
     matches: (document) => {
-      for (const node of nodes) if (node.matches(document)) return false;
+      for (const node of nodes) {
+        spend();
+        if (node.matches(document)) return false;
+      }
       return true;
     },
     position: () => direct,

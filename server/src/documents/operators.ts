@@ -1,5 +1,6 @@
 import type { Decimal128 } from 'mongodb';
 import { parseDecimal } from './decimal.ts';
+import { spend } from './effort.ts';
 import { codes, DocumentError, UnsupportedOperator } from './errors.ts';
 import { keyText } from './key.ts';
 import { isNumber, nameOf, typeOf, types, type BsonType } from './types.ts';
@@ -65,7 +66,11 @@ export function within(values: readonly unknown[]): Test {
 }
 
 function amongFew(values: readonly unknown[]): Test {
-  return (value) => values.some((wanted) => equalValues(value, wanted));
+  return (value) =>
+    values.some((wanted) => {
+      spend();
+      return equalValues(value, wanted);
+    });
 }
 
 function amongKeys(values: readonly unknown[]): Test {

@@ -1,3 +1,4 @@
+import { spend } from './effort.ts';
 import { codes, DocumentError } from './errors.ts';
 import { type Fields, isDocument, own } from './types.ts';
 
@@ -69,6 +70,7 @@ function inArray(array: readonly unknown[], path: readonly Part[], at: number, l
   if (at === path.length) return atLeaf(array, leaf, test);
   const { index } = path[at] as Part;
   for (let place = 0; place < array.length; place += 1) {
+    spend();
     const element = elementOf(array, place);
     const nested = isDocument(element);
     if (nested && inDocument(element, path, at, leaf, test) !== notFound) return place;
@@ -80,6 +82,7 @@ function inArray(array: readonly unknown[], path: readonly Part[], at: number, l
 }
 
 function tested(value: unknown, test: Test): number {
+  spend();
   return test(value) ? direct : notFound;
 }
 
@@ -91,7 +94,10 @@ function inside(element: unknown, path: readonly Part[], at: number, leaf: boole
 
 function atLeaf(array: readonly unknown[], leaf: boolean, test: Test): number {
   if (leaf) {
-    for (let place = 0; place < array.length; place += 1) if (test(elementOf(array, place))) return place;
+    for (let place = 0; place < array.length; place += 1) {
+      spend();
+      if (test(elementOf(array, place))) return place;
+    }
   }
   return tested(array, test);
 }

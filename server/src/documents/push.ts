@@ -1,3 +1,4 @@
+import { spend } from './effort.ts';
 import { codes, DocumentError } from './errors.ts';
 import { wholeNumber } from './operators.ts';
 import { type Fields, isDocument, isNumber, nameOf, own, typeOf } from './types.ts';
@@ -78,7 +79,10 @@ function parseSort(argument: unknown): Compare {
     if (path === '' || path.split('.').includes(''))
       throw new DocumentError(codes.badValue, 'The $sort field is a dotted field but has an empty part');
     const names = path.split('.');
-    return directed((a, b) => compareValues(fieldAt(a, names), fieldAt(b, names)), direction);
+    return directed((a, b) => {
+      spend(names.length);
+      return compareValues(fieldAt(a, names), fieldAt(b, names));
+    }, direction);
   });
   if (orders.length === 0)
     throw new DocumentError(codes.badValue, 'The $sort pattern is empty when it should be a set of fields');

@@ -1,4 +1,5 @@
 import type { Document } from 'mongodb';
+import { bounded } from './effort.ts';
 import { codes, DocumentError, UnsupportedOperator } from './errors.ts';
 import { identicalValues } from './identical.ts';
 import { compileFilter, type Match } from './match.ts';
@@ -48,7 +49,7 @@ export function compileUpdate(update: Document, arrayFilters: readonly Document[
   const tree = parseUpdate(update);
   const filters = parseArrayFilters(arrayFilters, tree.identifiers);
   let matched: { filter: Document; match: Match } | undefined;
-  return (document, { now, filter, insert = false }) => {
+  const apply: Update = (document, { now, filter, insert = false }) => {
     const work: Work = { document, filters, now: new Date(now), insert, position: undefined };
     if (tree.positional && filter !== undefined && !insert) {
       if (matched?.filter !== filter) matched = { filter, match: compileFilter(filter) };
@@ -56,6 +57,7 @@ export function compileUpdate(update: Document, arrayFilters: readonly Document[
     }
     return finish(document, run(tree, work), insert);
   };
+  return (document, context) => bounded(() => apply(document, context));
 }
 
 function replacement(next: Document, arrayFilters: readonly Document[]): Update {

@@ -7,6 +7,9 @@ export type Query = Readonly<Record<string, unknown>>;
 const maxDepth = 8;
 const maxConditions = 64;
 const maxValues = 100;
+const maxValuesInAll = 1000;
+/** MongoDB takes array sizes of 32 bits. */
+const maxSize = 2 ** 31 - 1;
 
 const comparisons = new Set(['$eq', '$ne', '$gt', '$gte', '$lt', '$lte']);
 const lists = new Set(['$in', '$nin', '$all']);
@@ -20,14 +23,36 @@ const refuse = (path: string, rule: string, message: string): never => {
   throw new RegistryError('invalid-input', message, { details: [{ path, rule, message }] });
 };
 
+/** A value in the type that the property at a path has: `online` is a boolean, times are dates. */
+const typed = (path: string, given: unknown): unknown => {
+  if (typeof given !== 'string') return given;
+  if (path === 'online') return given === 'true';
+  if (!times.has(path)) return given;
+  const time = new Date(given);
+  return Number.isNaN(time.getTime()) ? given : time;
+};
+
+/** The same for each value of a list. */
+const entriesOf = (path: string, given: unknown): unknown =>
+  Array.isArray(given) ? given.map((entry) => typed(path, entry)) : typed(path, given);
+
 /** Reads a client's query; what it does not understand it refuses by name. Meshblu reference, section 2.8; reliability, section 5. */
 export const readQuery = (raw: Readonly<Record<string, unknown>>): Query => {
   let conditions = 0;
+  let values = 0;
+
+  /** Conditions and branches count alike: each is a test of every document. */
+  const countCondition = (at: string): void => {
+    conditions += 1;
+    if (conditions > maxConditions) refuse(at, 'maxConditions', `more than ${maxConditions} conditions`);
+  };
 
   const value = (given: unknown, at: string, depth: number): unknown => {
     if (depth > maxDepth) return refuse(at, 'maxDepth', `nested deeper than ${maxDepth} levels`);
     if (Array.isArray(given)) {
       if (given.length > maxValues) return refuse(at, 'maxItems', `more than ${maxValues} values`);
+      values += given.length;
+      if (values > maxValuesInAll) return refuse(at, 'maxItems', `more than ${maxValuesInAll} values in all`);
       return given.map((entry, index) => value(entry, `${at}/${index}`, depth + 1));
     }
     if (!isProperties(given)) return given;
@@ -41,16 +66,11 @@ export const readQuery = (raw: Readonly<Record<string, unknown>>): Query => {
 
   const compared = (path: string, operator: string, given: unknown, at: string, depth: number): unknown => {
     if (path === 'meshblu') return refuse(at, 'reserved', 'only what is inside meshblu can be compared');
-    if (path === 'online') return typeof given === 'string' ? given === 'true' : given;
-    if (times.has(path) && typeof given === 'string') {
-      const time = new Date(given);
-      if (!Number.isNaN(time.getTime())) return time;
-    }
     if (operator === '$in' || operator === '$nin') {
       const entries = Array.isArray(given) ? given : refuse(at, 'type', `${operator} takes a list`);
-      return value(entries, at, depth);
+      return entriesOf(path, value(entries, at, depth));
     }
-    return value(given, at, depth);
+    return entriesOf(path, value(given, at, depth));
   };
 
   const operator = (path: string, name: string, given: unknown, at: string, depth: number): unknown => {
@@ -62,13 +82,13 @@ export const readQuery = (raw: Readonly<Record<string, unknown>>): Query => {
       case '$exists':
         return given === 'false' ? false : Boolean(given);
       case '$size':
-        return typeof given === 'number' && Number.isInteger(given) && given >= 0
+        return typeof given === 'number' && Number.isInteger(given) && given >= 0 && given <= maxSize
           ? given
-          : refuse(at, 'type', '$size takes a whole number');
+          : refuse(at, 'type', `$size takes a whole number up to ${maxSize}`);
       case '$not':
-        return isProperties(given) && Object.keys(given).every((key) => key.startsWith('$'))
+        return isProperties(given) && Object.keys(given).length > 0 && Object.keys(given).every((key) => key.startsWith('$'))
           ? condition(path, given, at, depth + 1)
-          : refuse(at, 'type', '$not takes operators');
+          : refuse(at, 'type', '$not takes at least one operator');
       case '$elemMatch': {
         if (!isProperties(given)) return refuse(at, 'type', '$elemMatch takes an object');
         if (path === 'meshblu') return refuse(at, 'reserved', 'only what is inside meshblu can be compared');
@@ -82,8 +102,7 @@ export const readQuery = (raw: Readonly<Record<string, unknown>>): Query => {
 
   const condition = (path: string, given: unknown, at: string, depth: number): unknown => {
     if (depth > maxDepth) return refuse(at, 'maxDepth', `nested deeper than ${maxDepth} levels`);
-    conditions += 1;
-    if (conditions > maxConditions) return refuse(at, 'maxConditions', `more than ${maxConditions} conditions`);
+    countCondition(at);
     if (!isProperties(given) || !Object.keys(given).some((key) => key.startsWith('$'))) {
       return given === '' || given === 'null' ? { $exists: false } : compared(path, '$eq', given, at, depth);
     }
@@ -101,11 +120,12 @@ export const readQuery = (raw: Readonly<Record<string, unknown>>): Query => {
       if (combinations.has(key)) {
         const branches: readonly unknown[] =
           Array.isArray(inner) && inner.length > 0 ? inner : refuse(here, 'type', `${key} takes a list of queries`);
-        const read = branches.map((branch, index) =>
-          isProperties(branch)
+        const read = branches.map((branch, index) => {
+          countCondition(here);
+          return isProperties(branch)
             ? filter(branch, `${here}/${index}`, depth + 1, inside)
-            : refuse(here, 'type', `${key} takes a list of queries`),
-        );
+            : refuse(here, 'type', `${key} takes a list of queries`);
+        });
         out.set(key, read);
       } else if (key.startsWith('$')) {
         refuse(here, 'operator', `${key} is not an operator of queries here`);

@@ -1,4 +1,3 @@
-import { RegistryError } from '@rollcall/client/contract';
 import { applyUpdate } from '../documents/index.ts';
 import { change } from '../domain/device.ts';
 import { outgoing } from '../domain/outgoing.ts';
@@ -10,18 +9,7 @@ export const documents: Implementation['documents'] = {
     const operators = operating(update);
     const at = new Date(now());
     const { document } = await revise((before) =>
-      change(
-        before,
-        (given) => {
-          try {
-            return applyUpdate(given, operators, { now: at });
-          } catch (error) {
-            throw new RegistryError('invalid-input', error instanceof Error ? error.message : undefined, { cause: error });
-          }
-        },
-        subject,
-        at,
-      ),
+      change(before, (given) => applyUpdate(given, operators, { now: at }), subject, at),
     );
     return { output: { document: outgoing(document) } };
   },

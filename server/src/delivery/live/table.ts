@@ -1,5 +1,5 @@
 import { RegistryError } from '@rollcall/client/contract';
-import { compileFilter, DocumentError, UnsupportedOperator } from '../../documents/index.ts';
+import { compileFilter, DocumentError, type Match, UnsupportedOperator } from '../../documents/index.ts';
 import type { Who } from '../../domain/access.ts';
 import { readQuery, readSort } from '../../domain/query.ts';
 import type { DeviceDocument } from '../../store/collections.ts';
@@ -39,10 +39,23 @@ const defaultSort = { 'meshblu.createdAt': -1 } as const;
 const nameOf = (filter: Asked['filter']): string =>
   JSON.stringify(Object.entries(filter).sort(([one], [other]) => (one < other ? -1 : 1)));
 
+/** A document that needs too many elementary tests does not match: a change that others made cannot be refused. */
+const withinEffort = (match: Match): Match => {
+  const bounded = (document: Parameters<Match>[0]): boolean => {
+    try {
+      return match(document);
+    } catch (error) {
+      if (error instanceof DocumentError) return false;
+      throw error;
+    }
+  };
+  return Object.assign(bounded, { position: match.position });
+};
+
 const groupOf = (key: string, filter: Asked['filter']): FilterGroup => {
   const read = readQuery(filter);
   try {
-    return { key, filter: read, matches: compileFilter(read), bySubject: new Map(), users: 0 };
+    return { key, filter: read, matches: withinEffort(compileFilter(read)), bySubject: new Map(), users: 0 };
   } catch (error) {
     if (error instanceof DocumentError || error instanceof UnsupportedOperator)
       throw new RegistryError('invalid-input', error.message, { cause: error });
