@@ -97,4 +97,16 @@ onBothStores('MQTT over TLS (access control reference, vectors 124 to 126)', (re
     expect((await stage.call('users:update', back)).outcome).to.equal('ok');
     await byCertificate.closed();
   });
+
+  it('binding a user to another certificate ends the connections by the old one before the answer (S7)', async () => {
+    const pem = await makeRoot(openssl, 'binding');
+    expect((await stage.call('certificates:add', { pem })).outcome).to.equal('ok');
+    const id = await stage.user('bound', {}, { password: undefined, grantTypes: [{ method: 'certificate', isRequired: false }] });
+    const login = { ...(await issue('binding', 'bound')), clientId: 'bound' };
+    const client = await connectMqtt(broker, login);
+    const bound = await stage.call('users:addCertificate', { id, fingerprint: 'ab'.repeat(32) });
+    expect(bound.outcome).to.equal('ok');
+    await client.closed();
+    expect(await refusalOf(broker, login)).to.equal(5);
+  });
 });

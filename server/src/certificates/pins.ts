@@ -16,8 +16,8 @@ export interface Pins {
   list(uuids: readonly string[]): Promise<ReadonlyMap<string, readonly CertificateReference[]>>;
   /** The list of one of them, if nothing has to be read for it. */
   listed(uuid: string): readonly CertificateReference[] | undefined;
-  /** Again is a success. */
-  add(uuid: string, pin: CertificatePin, request: RequestId | null): Promise<void>;
+  /** Again is a success. Answers what hangs on no certificate that this user is bound to: it ends, as only bound certificates count now. */
+  add(uuid: string, pin: CertificatePin, request: RequestId | null): Promise<readonly Ending[]>;
   /** The newest certificate of this user that was issued here, as PEM. */
   issued(uuid: string): Promise<string | undefined>;
   /** Takes one away; answers what hangs on it, nothing if it was not there. */
@@ -79,13 +79,15 @@ export const openPins = (options: {
 
     async add(uuid, { fingerprint, createdAt, expiresAt, pem }, request) {
       const there = await rows.findOne({ uuid, kind: 'certificate', fingerprint, ...present });
-      if (there !== null) return;
+      const ends = [{ uuid, credential: unpinned(uuid) }];
+      if (there !== null) return ends;
       const _id = ids.uuid('users:addCertificate', request);
       const more = { createdAt, ...(expiresAt !== undefined && { expiresAt }), ...(pem !== undefined && { pem }) };
       await credentials.insert(
         { _id, uuid, kind: 'certificate', alg: 'none', fingerprint, label: '', ...more },
         request ?? undefined,
       );
+      return ends;
     },
 
     async issued(uuid) {

@@ -408,8 +408,8 @@ export const users: Implementation['users'] = {
     const user = await userOf(id, call);
     const fingerprint = fingerprintOf(text);
     await mayGive(call, permissionsOf(await call.authorities.rolesOf(user, true)));
-    await call.pins.add(id, { fingerprint, createdAt: new Date(call.now()) }, call.request);
-    return { output: {} };
+    const ends = await call.pins.add(id, { fingerprint, createdAt: new Date(call.now()) }, call.request);
+    return { output: {}, ends };
   },
 
   async removeCertificate({ id, fingerprint: text }, call) {
