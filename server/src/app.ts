@@ -38,6 +38,7 @@ import { openSweeper } from './sweeper.ts';
 import type { TokenDocument } from './store/collections.ts';
 import { ensureIndexes } from './store/indexes.ts';
 import { openGate } from './store/gate.ts';
+import { probeWrite } from './maintenance/state.ts';
 import { openStore, type OpenStore } from './store/open.ts';
 import { webhookKey } from './webhook-key.ts';
 import type { TokenList } from './token-list.ts';
@@ -231,7 +232,8 @@ const start = async (
     now,
   });
   const { sessions, authorities, logins, users } = access.services;
-  const toRegistryError = failuresTo(log);
+  let writesFail = false;
+  const toRegistryError = failuresTo(log, () => (writesFail = true));
   const report = (error: unknown): void => void toRegistryError(error);
   const available = (): void => {
     gate.check();
@@ -455,7 +457,12 @@ const start = async (
       operations,
       document,
       metrics,
-      ping,
+      async ping() {
+        await ping();
+        // Once a write has failed for want of room, only a write tells that there is room again.
+        if (writesFail) await probeWrite(store);
+        writesFail = false;
+      },
       isServing: () => node.state === 'serving' && feed.open,
     }),
   });

@@ -1,6 +1,5 @@
 import { RegistryError } from '@rollcall/client/contract';
 import { nanoid } from 'nanoid';
-import { codes } from './documents/index.ts';
 import type { Log } from './log.ts';
 import { isOutcomeUnknown } from './store/outcome.ts';
 
@@ -11,35 +10,30 @@ const codeOf = (error: unknown): unknown =>
 /** MongoDB's MaxTimeMSExpired. */
 const maxTimeExpired = 50;
 
-/** The rule that an error of the document language names, by MongoDB's code. */
-const rules: ReadonlyMap<unknown, string> = new Map(Object.entries(codes).map(([rule, code]) => [code, rule]));
+/** MongoDB's OutOfDiskSpace. */
+const outOfDiskSpace = 14_031;
 
-/** A filter or update that the document language refuses, from the evaluator here or from a MongoDB server. */
-const refusedBy = (error: unknown): RegistryError | undefined => {
-  const rule = rules.get(codeOf(error));
-  if (rule === undefined || !(error instanceof Error)) return undefined;
-  if (error.name !== 'DocumentError' && error.name !== 'UnsupportedOperator' && error.name !== 'MongoServerError')
-    return undefined;
-  const path = /path '([^']+)'/.exec(error.message)?.[1];
-  const details = [{ path: path === undefined ? '/' : `/${path}`, rule, message: error.message }];
-  return new RegistryError('invalid-input', error.message, { details, cause: error });
-};
-
-const isDiskFull = (error: unknown): boolean => codeOf(error) === 'ENOSPC' || codeOf(error) === 'SQLITE_FULL';
+/** Whether a write failed for want of room: on the disk of this process, or on that of a MongoDB server. */
+const isDiskFull = (error: unknown): boolean =>
+  codeOf(error) === 'ENOSPC' ||
+  codeOf(error) === outOfDiskSpace ||
+  (error instanceof Error &&
+    (/database or disk is full/.test(error.message) || (error.cause !== undefined && isDiskFull(error.cause))));
 
 /**
  * Any thrown value as an error of the table. What is not one of ours becomes `internal` with an id that is in the log; no stack and
- * no driver's text leaves.
+ * no driver's text leaves. `onFullDisk` is called when a write failed for want of room.
  */
 export const failuresTo =
-  (log: Log) =>
+  (log: Log, onFullDisk: () => void = () => undefined) =>
   (error: unknown): RegistryError => {
     if (error instanceof RegistryError) return error;
     if (codeOf(error) === maxTimeExpired || nameOf(error) === 'TimeLimitError')
       return new RegistryError('timeout', undefined, { cause: error });
-    const refusal = refusedBy(error);
-    if (refusal !== undefined) return refusal;
-    if (isDiskFull(error)) return new RegistryError('unavailable', 'The disk of the store is full', { cause: error });
+    if (isDiskFull(error)) {
+      onFullDisk();
+      return new RegistryError('unavailable', 'The disk of the store is full; nothing was changed', { cause: error });
+    }
     // Nothing is wrong with the call: the store cannot be reached just now, or elects.
     if (isOutcomeUnknown(error)) return new RegistryError('unavailable', undefined, { cause: error });
     const id = nanoid();

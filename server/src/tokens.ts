@@ -4,6 +4,7 @@ import type { DerivedIds } from './derived-ids.ts';
 import type { Documents, RequestId } from './door.ts';
 import { handedOutTo, supersedes } from './handed-out.ts';
 import { compileFilter } from './documents/index.ts';
+import { evaluate } from './domain/evaluate.ts';
 import { isProperties } from './domain/properties.ts';
 import type { Actor, Ending } from './actor.ts';
 import type { SlowHash } from './slow-hash.ts';
@@ -325,8 +326,8 @@ export const openTokens = (options: {
     async revokeMatching(uuid, metadata) {
       const found = await rows.find({ ...matching(uuid, metadata), root: { $ne: true }, ...present }).toArray();
       await remove(found, uuid);
-      const matches = compileFilter(metadata);
-      const inner = await dropInnerTokens(uuid, (_hash, stored) => isProperties(stored) && matches(stored));
+      const matches = evaluate(() => compileFilter(metadata));
+      const inner = await dropInnerTokens(uuid, (_hash, stored) => isProperties(stored) && evaluate(() => matches(stored)));
       return revoked(uuid, found, inner);
     },
 

@@ -4,6 +4,7 @@ import { maxElementaryTests, spend, bounded } from '@rollcall/server/internal/do
 import { applyUpdate, compileFilter } from '@rollcall/server/internal/documents/index';
 import { readQuery } from '@rollcall/server/internal/domain/query';
 import { failuresTo } from '@rollcall/server/internal/failures';
+import { toClientError } from '@rollcall/server/internal/domain/evaluate';
 
 const numbers = (count: number): number[] => Array.from({ length: count }, (_, index) => index);
 const now = new Date(0);
@@ -61,7 +62,7 @@ describe('effort of one evaluation', () => {
 
   it('starts each evaluation with the whole limit (S5)', () => {
     const match = compileFilter({ a: -1 });
-    for (let turn = 0; turn < 5; turn += 1) expect(match({ a: numbers(90_000) })).to.equal(false);
+    for (let turn = 0; turn < 5; turn += 1) expect(match({ a: numbers(45_000) })).to.equal(false);
   });
 });
 
@@ -94,7 +95,7 @@ describe('errors of the document language', () => {
     try {
       run();
     } catch (error) {
-      return failure(error);
+      return toClientError(error) as RegistryError;
     }
     throw new Error('nothing was thrown');
   };
@@ -115,10 +116,13 @@ describe('errors of the document language', () => {
   }
 
   it('maps an evaluation beyond its limit to timeout (S5)', () => {
-    expect(caught(() => compileFilter({ a: -1 })({ a: numbers(200_001) })).code).to.equal('timeout');
+    expect(caught(() => compileFilter({ a: -1 })({ a: numbers(100_001) })).code).to.equal('timeout');
   });
 
   it('maps a full disk to unavailable (W1)', () => {
-    expect(failure(Object.assign(new Error('no space'), { code: 'ENOSPC' })).code).to.equal('unavailable');
+    const sqlite = Object.assign(new Error('database or disk is full'), { code: 'ERR_SQLITE_ERROR', errcode: 13 });
+    const synced = new Error('The disk failed', { cause: Object.assign(new Error('no space'), { code: 'ENOSPC' }) });
+    const server = Object.assign(new Error('no space'), { name: 'MongoServerError', code: 14_031 });
+    for (const error of [sqlite, synced, server]) expect(failure(error).code).to.equal('unavailable');
   });
 });

@@ -196,9 +196,7 @@ export const callHeaders = ({ access, mutates }: Row): readonly Parameter[] => {
           }),
         ]
       : []),
-    ...(mutates && 'target' in access
-      ? [one('If-Match', 'The revision that the document must have.', { type: 'string' })]
-      : []),
+    ...(mutates && 'target' in access ? [one('If-Match', 'The revision that the document must have.', { type: 'string' })] : []),
     ...('whitelist' in access ? [one('X-Meshblu-As', 'The device to act for.', { type: 'string', minLength: 1 })] : []),
   ];
 };

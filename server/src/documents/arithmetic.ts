@@ -78,3 +78,21 @@ export function likeBefore(result: unknown, ...operands: readonly unknown[]): un
   // NaN stays an object of its own: a plain one could not be told from the NaN before, and it counts as a change.
   return typeOf(value) === type && !Number.isNaN(value) ? value : result;
 }
+
+/** Whether a result of whole numbers is another number than the exact one, or one that a double cannot hold: JSON could not carry it. */
+export function losesDigits(operation: Operation, a: unknown, b: unknown, result: unknown): boolean {
+  const [left, right] = [wholeOf(a), wholeOf(b)];
+  if (left === undefined || right === undefined) return typeOf(result) === types.double && !Number.isFinite(doubleOf(result));
+  const exact = operation === 'add' ? left + right : left * right;
+  const given = wholeOf(result);
+  return given !== exact || BigInt(Number(exact)) !== exact;
+}
+
+/** A number of any type but decimal as a whole number; undefined if it is not one. */
+function wholeOf(value: unknown): bigint | undefined {
+  const type = typeOf(value);
+  if (type === types.long) return longOf(value);
+  if (type === types.decimal) return undefined;
+  const number = doubleOf(value);
+  return Number.isInteger(number) ? BigInt(number) : undefined;
+}

@@ -19,10 +19,13 @@ export const codes = {
 export class DocumentError extends Error {
   override readonly name: string = 'DocumentError';
   readonly code: number;
+  /** The dotted path in the document that it is about; undefined if it is about the whole. */
+  readonly path: string | undefined;
 
-  constructor(code: number, message: string) {
+  constructor(code: number, message: string, path?: string) {
     super(message);
     this.code = code;
+    this.path = path;
   }
 }
 

@@ -1,5 +1,15 @@
 import { Int32, Timestamp } from 'mongodb';
-import { calculate, combineBits, isNoChange, isSameNumber, likeBefore, type BitOperation, type Operation } from './arithmetic.ts';
+import {
+  calculate,
+  combineBits,
+  isNoChange,
+  isSameNumber,
+  likeBefore,
+  losesDigits,
+  type BitOperation,
+  type Operation,
+} from './arithmetic.ts';
+import { spend } from './effort.ts';
 import { codes, DocumentError, UnsupportedOperator } from './errors.ts';
 import { identicalValues } from './identical.ts';
 import { compileElementFilter } from './match.ts';
@@ -25,6 +35,8 @@ export interface Modifier {
 export interface Run {
   readonly now: Date;
   readonly insert: boolean;
+  /** Whole numbers that JSON could not carry exactly are refused as results. */
+  readonly exact: boolean;
 }
 
 export const removed = Symbol('removed');
@@ -66,8 +78,8 @@ function typeName(value: unknown): string {
 }
 
 function arithmetic(name: string, operation: Operation, operand: unknown, path: string): Modifier {
-  if (!isNumber(operand)) throw new DocumentError(codes.typeMismatch, `Cannot ${name} with non-numeric argument: ${path}`);
-  return creating((current) => {
+  if (!isNumber(operand)) throw new DocumentError(codes.typeMismatch, `Cannot ${name} with non-numeric argument: ${path}`, path);
+  return creating((current, { exact }) => {
     if (current === undefined) {
       return operation === 'add' ? operand : likeBefore(calculate(operation, new Int32(0), operand), operand);
     }
@@ -75,11 +87,14 @@ function arithmetic(name: string, operation: Operation, operand: unknown, path: 
       throw new DocumentError(
         codes.typeMismatch,
         `Cannot apply ${name} to a value of non-numeric type: '${path}' is of type ${typeName(current)}`,
+        path,
       );
     }
     const result = calculate(operation, current, operand);
     if (result === undefined)
-      throw new DocumentError(codes.badValue, `Failed to apply ${name}: '${path}' would not fit into 64 bits`);
+      throw new DocumentError(codes.badValue, `Failed to apply ${name}: '${path}' would not fit into 64 bits`, path);
+    if (exact && losesDigits(operation, current, operand, result))
+      throw new DocumentError(codes.badValue, `${name} would give '${path}' a number that JSON cannot carry exactly`, path);
     return isNoChange(current, result) ? current : likeBefore(result, current, operand);
   });
 }
@@ -136,6 +151,7 @@ function each(argument: unknown): readonly unknown[] | undefined {
 
 /** Answers whether a value is new beside those present and those that it was asked for before. */
 function news(present: readonly unknown[]): (value: unknown) => boolean {
+  spend(present.length);
   const keys = new Set(present.map((value) => keyText(stored(value))));
   return (value) => {
     const before = keys.size;
@@ -166,7 +182,10 @@ function shortening(name: string, code: number, shorten: (current: readonly unkn
 
 function culling(name: string, goes: (value: unknown) => boolean): Modifier {
   return shortening(name, codes.badValue, (current) => {
-    const rest = current.filter((value) => !goes(stored(value)));
+    const rest = current.filter((value) => {
+      spend();
+      return !goes(stored(value));
+    });
     return rest.length === current.length ? current : rest;
   });
 }

@@ -73,7 +73,12 @@ function integer(name: string, argument: unknown): number {
 }
 
 function parseSort(argument: unknown): Compare {
-  if (isNumber(argument)) return directed(compareValues, argument);
+  if (isNumber(argument)) {
+    return directed((a, b) => {
+      spend();
+      return compareValues(a, b);
+    }, argument);
+  }
   if (!isDocument(argument)) throw new DocumentError(codes.badValue, 'The $sort is invalid: use 1 or -1 or a document');
   const orders = Object.entries(argument).map(([path, direction]) => {
     if (path === '' || path.split('.').includes(''))

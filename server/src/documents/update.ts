@@ -1,5 +1,5 @@
 import type { Document } from 'mongodb';
-import { bounded } from './effort.ts';
+import { bounded, spend } from './effort.ts';
 import { codes, DocumentError, UnsupportedOperator } from './errors.ts';
 import { identicalValues } from './identical.ts';
 import { compileFilter, type Match } from './match.ts';
@@ -25,10 +25,12 @@ export interface UpdateContext {
   filter?: Document;
   /** The document is an upsert's seed, about to be inserted: `$setOnInsert` applies. Default false. */
   insert?: boolean;
+  /** Refuse an `$inc` or `$mul` of whole numbers whose result JSON could not carry exactly. Default false, as MongoDB has it. */
+  exact?: boolean;
 }
 
 /** A compiled update. Returns the next document, or the given one itself if MongoDB would count it as not modified. */
-export type Update = (document: Document, context: Pick<UpdateContext, 'now' | 'filter' | 'insert'>) => Document;
+export type Update = (document: Document, context: Pick<UpdateContext, 'now' | 'filter' | 'insert' | 'exact'>) => Document;
 
 /**
  * The document after an update with operators, or after a replacement (which keeps the `_id`). Never changes its arguments;
@@ -49,8 +51,8 @@ export function compileUpdate(update: Document, arrayFilters: readonly Document[
   const tree = parseUpdate(update);
   const filters = parseArrayFilters(arrayFilters, tree.identifiers);
   let matched: { filter: Document; match: Match } | undefined;
-  const apply: Update = (document, { now, filter, insert = false }) => {
-    const work: Work = { document, filters, now: new Date(now), insert, position: undefined };
+  const apply: Update = (document, { now, filter, insert = false, exact = false }) => {
+    const work: Work = { document, filters, now: new Date(now), insert, exact, position: undefined };
     if (tree.positional && filter !== undefined && !insert) {
       if (matched?.filter !== filter) matched = { filter, match: compileFilter(filter) };
       work.position = matched.match.position(document);
@@ -107,6 +109,7 @@ function finish(before: Document, after: Document, insert: boolean): Document {
 
 /** The next value of the place a node stands for: the same one if nothing changes, `removed`, or `undefined` if none is made. */
 function applyNode(node: UpdateNode, current: unknown, path: string, work: Work): unknown {
+  spend();
   switch (node.kind) {
     case 'end':
       return applyModifier(node.modifier, current, work);
@@ -177,6 +180,7 @@ function applyAtIndex(next: unknown[], current: unknown, name: string, child: Up
   if (Object.is(after, before) || (after === removed && before === undefined)) return next;
   if (index - next.length > mostPadding)
     throw new UnsupportedOperator(`an index of more than ${mostPadding} beyond the end of an array`);
+  spend(Math.max(0, index - next.length));
   const copy = next !== current ? next : next.slice();
   while (copy.length < index) copy.push(null);
   copy[index] = after === removed ? null : after;
@@ -208,6 +212,7 @@ function notViable(path: string, name: string): DocumentError {
   return new DocumentError(
     codes.pathNotViable,
     `Cannot create field '${name}' of '${path}' in an element that is not a document`,
+    path,
   );
 }
 
@@ -218,6 +223,7 @@ function applyElements(children: ReadonlyMap<string, UpdateNode>, current: unkno
     throw new DocumentError(codes.badValue, `Cannot apply array updates to non-array element '${path}'`);
   let next: unknown[] = current;
   (current as unknown[]).forEach((element, index) => {
+    spend(children.size);
     const place = `${path}.${index}`;
     const before = element ?? null;
     const chosen = [...children].filter(([identifier]) => isChosen(identifier, before, work)).map(([, child]) => child);

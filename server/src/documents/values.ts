@@ -1,3 +1,4 @@
+import { spend } from './effort.ts';
 import {
   Binary,
   BSONRegExp,
@@ -169,6 +170,7 @@ function compareLongAndDouble(long: bigint, double: number): number {
 function compareDocuments(a: Fields, b: Fields): number {
   const names = Object.keys(a);
   const others = Object.keys(b);
+  spend(1 + (names.length >> 2));
   const shorter = Math.min(names.length, others.length);
   for (let at = 0; at < shorter; at += 1) {
     const name = names[at] as string;
@@ -184,6 +186,7 @@ function compareDocuments(a: Fields, b: Fields): number {
 function compareArrays(a: readonly unknown[], b: readonly unknown[]): number {
   const shorter = Math.min(a.length, b.length);
   for (let at = 0; at < shorter; at += 1) {
+    spend();
     const order = compareValues(a[at], b[at]);
     if (order !== 0) return order;
   }

@@ -1,5 +1,6 @@
 import { RegistryError } from '@rollcall/client/contract';
 import { isProperties } from './properties.ts';
+import { isQueryOperator, storedPath } from './property-path.ts';
 
 /** A client's query after it was read: a MongoDB filter of allowed operators on allowed paths. */
 export type Query = Readonly<Record<string, unknown>>;
@@ -14,7 +15,7 @@ const maxSize = 2 ** 31 - 1;
 const comparisons = new Set(['$eq', '$ne', '$gt', '$gte', '$lt', '$lte']);
 const lists = new Set(['$in', '$nin', '$all']);
 const combinations = new Set(['$and', '$or', '$nor']);
-const times = new Set(['meshblu.createdAt', 'meshblu.updatedAt']);
+const deviceTimes: ReadonlySet<string> = new Set(['meshblu.createdAt', 'meshblu.updatedAt']);
 
 /** What a query may not test: it would be an oracle for secrets (Meshblu reference, section 2.8), or is ours. */
 const hidden = /^(token|_id|socketid|_rollcall|meshblu\.tokens)(\.|$)/;
@@ -23,23 +24,38 @@ const refuse = (path: string, rule: string, message: string): never => {
   throw new RegistryError('invalid-input', message, { details: [{ path, rule, message }] });
 };
 
+/** Since when a device is online or offline is stored in milliseconds. */
+const sinceAt = 'meshblu.online.since';
+
+/** What clients see inside `meshblu` and the registry stores elsewhere. */
+const elsewhere: ReadonlyMap<string, string> = new Map([
+  ['meshblu.rev', '_rollcall.shown'],
+  [sinceAt, '_rollcall.presence.since'],
+  ['meshblu.online.reason', '_rollcall.presence.reason'],
+]);
+
 /** A value in the type that the property at a path has: `online` is a boolean, times are dates. */
-const typed = (path: string, given: unknown): unknown => {
+const typed = (path: string, given: unknown, times: ReadonlySet<string>): unknown => {
   if (typeof given !== 'string') return given;
   if (path === 'online') return given === 'true';
-  if (!times.has(path)) return given;
+  if (path !== sinceAt && !times.has(path)) return given;
   const time = new Date(given);
-  return Number.isNaN(time.getTime()) ? given : time;
+  if (Number.isNaN(time.getTime())) return given;
+  return path === sinceAt ? time.getTime() : time;
 };
 
-/** The same for each value of a list. */
-const entriesOf = (path: string, given: unknown): unknown =>
-  Array.isArray(given) ? given.map((entry) => typed(path, entry)) : typed(path, given);
-
-/** Reads a client's query; what it does not understand it refuses by name. Meshblu reference, section 2.8; reliability, section 5. */
-export const readQuery = (raw: Readonly<Record<string, unknown>>): Query => {
+/**
+ * Reads a client's query; what it does not understand it refuses by name. `times`: paths whose values are dates, written as ISO 8601.
+ *
+ * Meshblu reference, section 2.8; reliability, section 5.
+ */
+export const readQuery = (raw: Readonly<Record<string, unknown>>, times = deviceTimes): Query => {
   let conditions = 0;
   let values = 0;
+
+  /** Each value of a list, or the one value, in the type of its property. */
+  const entriesOf = (path: string, given: unknown): unknown =>
+    Array.isArray(given) ? given.map((entry) => typed(path, entry, times)) : typed(path, given, times);
 
   /** Conditions and branches count alike: each is a test of every document. */
   const countCondition = (at: string): void => {
@@ -127,13 +143,15 @@ export const readQuery = (raw: Readonly<Record<string, unknown>>): Query => {
             : refuse(here, 'type', `${key} takes a list of queries`);
         });
         out.set(key, read);
-      } else if (key.startsWith('$')) {
+      } else if (isQueryOperator(key)) {
         refuse(here, 'operator', `${key} is not an operator of queries here`);
       } else {
         const path = inside + key;
         if (hidden.test(path) || key === '' || key.includes('\0'))
           refuse(here, 'reserved', 'this property cannot be searched for');
-        out.set(path === 'meshblu.rev' ? '_rollcall.shown' : key, condition(path, inner, here, depth));
+        if (/^meshblu\.online(\.|$)/.test(path) && !elsewhere.has(path))
+          refuse(here, 'reserved', 'this property cannot be searched for');
+        out.set(elsewhere.get(path) ?? storedPath(key), condition(path, inner, here, depth));
       }
     }
     return Object.fromEntries(out);
@@ -145,7 +163,7 @@ export const readQuery = (raw: Readonly<Record<string, unknown>>): Query => {
 const maxSorted = 8;
 
 /** A part of a path that documents cannot have, or that may mean a place in a list. */
-const unsortable = /(^|\.)(\d+|\$[^.]*|)(\.|$)/;
+const unsortable = /(^|\.)(\d+|)(\.|$)/;
 
 /** Reads a client's order: paths with 1 or -1. What a query may not test may not be sorted by either. */
 export const readSort = (raw: Readonly<Record<string, 1 | -1>>): Readonly<Record<string, 1 | -1>> => {
@@ -153,9 +171,9 @@ export const readSort = (raw: Readonly<Record<string, 1 | -1>>): Readonly<Record
   if (entries.length > maxSorted) refuse('/sort', 'maxProperties', `more than ${maxSorted} paths`);
   return Object.fromEntries(
     entries.map(([path, direction]) => {
-      if (hidden.test(path) || path === 'meshblu' || path.includes('\0') || unsortable.test(path))
+      if (hidden.test(path) || path === 'meshblu' || path.includes('\0') || unsortable.test(path) || isQueryOperator(path))
         refuse(`/sort/${path}`, 'reserved', 'results cannot be sorted by this property');
-      return [path === 'meshblu.rev' ? '_rollcall.shown' : path, direction];
+      return [elsewhere.get(path) ?? storedPath(path), direction];
     }),
   );
 };

@@ -1,5 +1,6 @@
 import { RegistryError } from '@rollcall/client/contract';
 import { isProperties } from './properties.ts';
+import { storedPath } from './property-path.ts';
 import { storedValue } from './stored-value.ts';
 
 type UpdateDocument = Record<string, Record<string, unknown>>;
@@ -22,21 +23,19 @@ const refuse = (path: string, rule: string, message: string): never => {
   throw new RegistryError('invalid-input', message, { details: [{ path, rule, message }] });
 };
 
-/** Refuses a path that a client may not change. */
-const checkPath = (path: string): void => {
+/** The stored path that a client's path means. Fails with `invalid-input` for one that a client may not change. */
+const changedPath = (path: string): string => {
   const segments = path.split('.');
   const at = `/${path}`;
   if (segments[0] === '_rollcall' || segments[0] === '_id' || segments[0] === 'socketid' || serversOwn.test(path)) {
     refuse(at, 'reserved', 'only the server writes this property');
   }
   if (segments.length > maxPathSegments) refuse(at, 'maxDepth', `nested deeper than ${maxPathSegments} levels`);
-  for (const [index, segment] of segments.entries()) {
+  for (const segment of segments) {
     if (segment === '' || segment.includes('\0') || segment === '__proto__')
       refuse(at, 'forbiddenKey', 'this key cannot be stored');
-    if (segment.startsWith('$') && (index === 0 || !/^\$(\[[a-z][A-Za-z0-9]*\]|\[\])?$/.test(segment))) {
-      refuse(at, 'forbiddenKey', 'a key of a path may not begin with $');
-    }
   }
+  return storedPath(path, true);
 };
 
 const firstSegment = (path: string): string => path.split('.', 1)[0] ?? '';
@@ -46,8 +45,7 @@ export const setting = (changes: Readonly<Record<string, unknown>>): UpdateDocum
   const $set: Record<string, unknown> = {};
   for (const [path, value] of Object.entries(changes)) {
     if (firstSegment(path) === 'uuid' || firstSegment(path) === 'token') continue;
-    checkPath(path);
-    $set[path] = storedValue(value, `/${path}`);
+    $set[changedPath(path)] = storedValue(value, `/${path}`);
   }
   return { $set };
 };
@@ -67,7 +65,23 @@ const translated = (given: string, value: unknown, path: string): unknown => {
   ) {
     return refuse(path, 'type', "Update query may contain null value for a key that starts with '$'.");
   }
+  if (given === '$pull' && branchesIn(value) > maxPullBranches)
+    return refuse(path, 'maxConditions', `more than ${maxPullBranches} branches`);
   return instructive.has(given) ? instruction(value, path, 1) : storedValue(value, path);
+};
+
+/** How many branches the filter of a `$pull` may have in all. */
+const maxPullBranches = 64;
+
+const isCombination = (key: string): boolean => key === '$and' || key === '$or' || key === '$nor';
+
+/** The branches of a filter inside an update, those of branches included. */
+const branchesIn = (filter: unknown): number => {
+  if (!isProperties(filter)) return 0;
+  return Object.entries(filter).reduce((sum, [key, inner]) => {
+    if (!isCombination(key) || !Array.isArray(inner)) return sum + branchesIn(inner);
+    return inner.reduce<number>((all, branch) => all + branchesIn(branch), sum + inner.length);
+  }, 0);
 };
 
 /** The operators inside `$push`, `$addToSet` and `$pull`; the matcher and the evaluator refuse those that they do not know. */
@@ -102,8 +116,7 @@ export const operating = (update: Readonly<Record<string, unknown>>): UpdateDocu
       const first = firstSegment(path);
       if (first === 'token' || first === 'uuid')
         return refuse(`/update/${name}/${path}`, 'reserved', `Update query may not modify the ${first} key.`);
-      checkPath(path);
-      target[path] = translated(name, value, `/update/${name}/${path}`);
+      target[changedPath(path)] = translated(name, value, `/update/${name}/${path}`);
     }
   }
   return out;

@@ -55,6 +55,12 @@ export const storeTime = (store: Pick<Store, 'collection'>, clock: Clock): Promi
     return row?.at ?? new Date(clock.now());
   });
 
+/** Writes the row of the store's clock once: fails while the store takes no writes. */
+export const probeWrite = async (store: Pick<Store, 'collection'>): Promise<void> => {
+  const rows = store.collection('maintenance') as unknown as Collection<ClockDocument>;
+  await rows.updateOne({ _id: 'clock' }, { $currentDate: { at: true } }, { upsert: true });
+};
+
 /** Opens it. */
 export const openState = (store: Pick<Store, 'collection'>, clock: Clock): State => {
   const rows = store.collection('maintenance');

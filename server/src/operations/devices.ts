@@ -8,6 +8,7 @@ import { readQuery } from '../domain/query.ts';
 import { permissionsOf } from '../domain/user.ts';
 import { setting } from '../domain/update-language.ts';
 import { applyUpdate } from '../documents/index.ts';
+import { evaluate, toClientError } from '../domain/evaluate.ts';
 import type { Actor } from '../actor.ts';
 import type { Implementation, Services } from '../implement.ts';
 import type { DeviceDocument } from '../store/collections.ts';
@@ -71,8 +72,12 @@ const search = async (call: Asking, query: Readonly<Record<string, unknown>>): P
     .sort({ 'meshblu.createdAt': -1, uuid: 1 })
     .limit(maxFound);
   const found: Outgoing[] = [];
-  for await (const document of cursor)
-    if (sees(who, 'discover.view', document) || roles.sees(document)) found.push(outgoing(document));
+  try {
+    for await (const document of cursor)
+      if (sees(who, 'discover.view', document) || roles.sees(document)) found.push(outgoing(document));
+  } catch (error) {
+    throw toClientError(error);
+  }
   return found;
 };
 
@@ -130,7 +135,9 @@ export const devices: Rows = {
   async update(changes, { target, subject, revise, now }) {
     const update = setting(changes);
     const at = new Date(now());
-    await revise((before) => change(before, (document) => applyUpdate(document, update, { now: at }), subject, at));
+    await revise((before) =>
+      change(before, (document) => evaluate(() => applyUpdate(document, update, { now: at, exact: true })), subject, at),
+    );
     return { output: { uuid: target, status: 200 } };
   },
 

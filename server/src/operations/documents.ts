@@ -1,5 +1,6 @@
 import { applyUpdate } from '../documents/index.ts';
 import { change } from '../domain/device.ts';
+import { evaluate } from '../domain/evaluate.ts';
 import { outgoing } from '../domain/outgoing.ts';
 import { operating } from '../domain/update-language.ts';
 import type { Implementation } from '../implement.ts';
@@ -9,7 +10,7 @@ export const documents: Implementation['documents'] = {
     const operators = operating(update);
     const at = new Date(now());
     const { document } = await revise((before) =>
-      change(before, (given) => applyUpdate(given, operators, { now: at }), subject, at),
+      change(before, (given) => evaluate(() => applyUpdate(given, operators, { now: at, exact: true })), subject, at),
     );
     return { output: { document: outgoing(document) } };
   },

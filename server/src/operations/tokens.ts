@@ -1,6 +1,8 @@
 import { RegistryError } from '@rollcall/client/contract';
 import { isProperties } from '../domain/properties.ts';
 import { readQuery } from '../domain/query.ts';
+import { outgoingValue } from '../domain/outgoing.ts';
+import { isQueryOperator } from '../domain/property-path.ts';
 import { storedValue } from '../domain/stored-value.ts';
 import type { Implementation } from '../implement.ts';
 import type { Revoked } from '../tokens.ts';
@@ -13,6 +15,7 @@ type Rows = Pick<
 >;
 
 const maxMetadataBytes = 4096;
+const tokenTimes: ReadonlySet<string> = new Set(['createdAt']);
 
 const metadataOf = (given: Readonly<Record<string, unknown>>): Record<string, unknown> => {
   const { uuid: _uuid, token: _token, createdAt: _createdAt, ...metadata } = given;
@@ -26,13 +29,13 @@ const metadataOf = (given: Readonly<Record<string, unknown>>): Record<string, un
 /** A query over metadata: conditions on keys, no combinations of them. */
 const metadataQuery = ({ uuid: _uuid, token: _token, ...query }: Readonly<Record<string, unknown>>): Record<string, unknown> => {
   for (const key of Object.keys(query)) {
-    if (key.startsWith('$')) {
+    if (isQueryOperator(key)) {
       throw new RegistryError('invalid-input', undefined, {
         details: [{ path: `/${key}`, rule: 'operator', message: `${key} is not an operator of queries here` }],
       });
     }
   }
-  return readQuery(query);
+  return readQuery(query, tokenTimes);
 };
 
 /** The outcome of a revocation; one that found nothing is looked at once more. */
@@ -48,7 +51,14 @@ export const tokens: Rows = {
     const metadata = metadataOf(input);
     await assertMayGrantCredential(await permitted(), call);
     const { token, createdAt } = await tokens.issue(target, metadata, request);
-    return { output: { ...metadata, uuid: target, token, createdAt: createdAt.toISOString() } };
+    return {
+      output: {
+        ...(outgoingValue(metadata) as Record<string, unknown>),
+        uuid: target,
+        token,
+        createdAt: createdAt.toISOString(),
+      },
+    };
   },
 
   async revokeToken({ token }, { target, permitted, tokens }) {

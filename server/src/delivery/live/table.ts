@@ -1,5 +1,5 @@
-import { RegistryError } from '@rollcall/client/contract';
-import { compileFilter, DocumentError, type Match, UnsupportedOperator } from '../../documents/index.ts';
+import { compileFilter, DocumentError, type Match } from '../../documents/index.ts';
+import { evaluate } from '../../domain/evaluate.ts';
 import type { Who } from '../../domain/access.ts';
 import { readQuery, readSort } from '../../domain/query.ts';
 import type { DeviceDocument } from '../../store/collections.ts';
@@ -54,13 +54,8 @@ const withinEffort = (match: Match): Match => {
 
 const groupOf = (key: string, filter: Asked['filter']): FilterGroup => {
   const read = readQuery(filter);
-  try {
-    return { key, filter: read, matches: withinEffort(compileFilter(read)), bySubject: new Map(), users: 0 };
-  } catch (error) {
-    if (error instanceof DocumentError || error instanceof UnsupportedOperator)
-      throw new RegistryError('invalid-input', error.message, { cause: error });
-    throw error;
-  }
+  const matches = withinEffort(evaluate(() => compileFilter(read)));
+  return { key, filter: read, matches, bySubject: new Map(), users: 0 };
 };
 
 /** The names by which a list can mean who asks. */

@@ -62,6 +62,20 @@ const invalidBody: Failing = ({ message }) => (message === 'Invalid Request' ? {
 
 const operators = ({ params, body }: Asked): unknown => ({ uuid: params['uuid'], update: object(body) });
 
+/** A text of the query string that is a number or a boolean finds that value, too: the query string has texts alone. */
+const anyType = (text: unknown): unknown => {
+  if (typeof text !== 'string') return text;
+  if (text === 'true' || text === 'false') return { $in: [text, text === 'true'] };
+  const number = Number(text);
+  return text !== '' && Number.isFinite(number) && String(number) === text ? { $in: [text, number] } : text;
+};
+
+/** The conditions of a search in the query string, beside what body and path say. */
+const conditions = ({ query, ...asked }: Asked): unknown => {
+  const typed = Object.entries(query).map(([name, text]) => [name, name === 'online' || name === 'uuid' ? text : anyType(text)]);
+  return mergedInput({ ...asked, query: Object.fromEntries(typed) as Asked['query'] });
+};
+
 /** `?cascade=true` says that what hangs on a group goes with it. */
 const removed = (asked: Asked): unknown => {
   const { cascade, ...rest } = mergedInput(asked);
@@ -137,7 +151,7 @@ export const routes: Readonly<Record<string, MeshbluRoute>> = {
   'GET /v2/devices/:uuid': { success: found(only('device')), projected: true, failure: notFound },
   'GET /devices/:uuid': { success: found(listed), failure: notFound },
   'POST /search/devices': { success: found(only('devices')), projected: true },
-  'GET /v2/devices': { success: found(only('devices')), projected: true },
+  'GET /v2/devices': { input: conditions, success: found(only('devices')), projected: true },
   'POST /devices': { input: ({ body }) => object(body), success: created() },
   'PATCH /v2/devices/:uuid': { input: changes, success: empty, failure: invalidBody },
   'PUT /devices/:uuid': { input: changes, success: empty, failure: invalidBody },
@@ -153,7 +167,9 @@ export const routes: Readonly<Record<string, MeshbluRoute>> = {
   'GET /devices/:uuid/publickey': { success: found(picked('publicKey')) },
   'POST /devices/:uuid/token': { success: found(picked('uuid', 'token')) },
   'POST /devices/:uuid/tokens': { input: ({ params, body }) => ({ ...object(body), ...params }), success: created() },
-  'DELETE /devices/:uuid/tokens': { conditions: true, success: empty },
+  'GET /devices': { input: conditions },
+  'GET /mydevices': { input: conditions },
+  'DELETE /devices/:uuid/tokens': { conditions: true, input: conditions, success: empty },
   'DELETE /devices/:uuid/tokens/:token': { success: empty },
   'POST /search/tokens': { success: found(only('tokens')), projected: true },
   'POST /messages': { input: ({ body }) => object(body), success: empty },

@@ -20,7 +20,7 @@ export interface Finding {
 const messages = {
   maxDepth: `Nested deeper than ${maxDepth} levels`,
   forbiddenKey: 'This key is not allowed',
-  number: 'Not a finite number, or an integer that a double cannot hold exactly',
+  number: 'Not a finite number, or a whole number that a double cannot give back exactly',
   surrogate: 'Contains half of a surrogate pair',
   duplicateKey: 'An object has the same key twice',
 } as const;
@@ -37,7 +37,17 @@ const isForbidden = (text: string, start: number, end: number, escaped: boolean)
 
 const isBadNumber = (literal: string): boolean => {
   const value = Number(literal);
-  return Math.abs(value) === Infinity || (Number.isInteger(value) && !Number.isSafeInteger(value));
+  if (Math.abs(value) === Infinity) return true;
+  return Number.isInteger(value) && !Number.isSafeInteger(value) && decimal(literal) !== decimal(String(value));
+};
+
+/** A decimal literal in one form for each value: its digits without zeros at either end, and the power of ten. */
+const decimal = (literal: string): string => {
+  const [, whole = '', fraction = '', power = '0'] = /^-?(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/.exec(literal) ?? [];
+  const digits = (whole + fraction).replace(/^0+/, '');
+  let end = digits.length;
+  while (digits[end - 1] === '0') end -= 1;
+  return `${digits.slice(0, end)}e${Number(power) - fraction.length + digits.length - end}`;
 };
 
 /** Room for the characters of an ordinary packet. Reading an array of numbers is several times faster than reading a string that is part of another. */
