@@ -1,3 +1,4 @@
+import { RegistryError } from '@rollcall/client/contract';
 import type { Clock } from './clock.ts';
 import type { Change } from './delivery/feed.ts';
 import { isDuplicateKey } from './store/duplicate-key.ts';
@@ -20,6 +21,7 @@ export interface StoredSubscriptions {
   from(subscriberUuid: string): Promise<readonly Subscription[]>;
   /** Those of a subscriber, from the store. */
   by(subscriberUuid: string): Promise<readonly Subscription[]>;
+  /** Stores one, if it is not there. Fails with `conflict` if the subscriber has `maxSubscriptions` others. */
   create(subscription: Subscription): Promise<void>;
   /** Removes those that match; `type` and `emitterUuid` narrow it. */
   remove(narrowed: {
@@ -32,6 +34,9 @@ export interface StoredSubscriptions {
   /** Forgets what is in memory. */
   resync(): void;
 }
+
+/** Stored subscriptions of one subscriber. */
+export const maxSubscriptions = 10_000;
 
 /** Of how many devices they are kept in memory, as emitters and as subscribers. */
 const maxDevices = 50_000;
@@ -121,6 +126,11 @@ export const openStoredSubscriptions = (store: Store, clock: Clock): StoredSubsc
     },
     async create(subscription) {
       const { subscriberUuid, emitterUuid, type } = subscription;
+      const others = { subscriberUuid, deleted: { $ne: true } } as Filter<SubscriptionDocument>;
+      if ((await rows.countDocuments(others, { limit: maxSubscriptions })) >= maxSubscriptions) {
+        if ((await rows.findOne({ _id: idOf(subscription) })) !== null) return;
+        throw new RegistryError('conflict', `A device has at most ${maxSubscriptions} stored subscriptions: remove others first`);
+      }
       try {
         await rows.insertOne({ _id: idOf(subscription), subscriberUuid, emitterUuid, type });
       } catch (error) {

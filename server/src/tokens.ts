@@ -23,6 +23,9 @@ export const tokenHash = (token: string, uuid: string, pepper: string): string =
 /** The `_id` of the one row that holds a device's root token (decisions, section 5). */
 export const rootId = (uuid: string): string => `root:${uuid}`;
 
+/** Session tokens of one device that clients can have made. Those of webhook requests end with the request and do not count. */
+export const maxSessionTokens = 1_000;
+
 /** A token's plain text and when it was made. */
 export interface Issued {
   readonly token: string;
@@ -50,6 +53,8 @@ export interface Tokens {
   live(actors: readonly Actor[]): Promise<ReadonlySet<Actor>>;
   /** Writes the root token of a device that is about to be inserted. */
   issueRoot(uuid: string, request: RequestId | null): Promise<Issued>;
+  /** Makes sure that a device may have one more session token, or has that of this request. Fails with `conflict` at `maxSessionTokens`. */
+  assertRoom(uuid: string, request: RequestId | null): Promise<void>;
   /** Makes a session token with these metadata. */
   issue(uuid: string, metadata: Readonly<Record<string, unknown>>, request: RequestId | null): Promise<Issued>;
   /** Replaces the root token; answers the new one and the credentials that ended. */
@@ -305,6 +310,13 @@ export const openTokens = (options: {
         request,
       );
       return { token, createdAt };
+    },
+
+    async assertRoom(uuid, request) {
+      const issued = await rows.countDocuments({ uuid, root: { $ne: true }, ...present }, { limit: maxSessionTokens });
+      if (issued < maxSessionTokens) return;
+      if (request !== null && (await rows.findOne({ _id: ids.uuid('generateAndStoreToken', request) })) !== null) return;
+      throw new RegistryError('conflict', `A device has at most ${maxSessionTokens} session tokens: revoke others first`);
     },
 
     async issue(uuid, metadata, request) {

@@ -1,50 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
-import { connectAs, register, type MeshbluSocket } from '../support/meshblu.ts';
+import { adminPassword } from '../mqtt/support/ground.ts';
+import { connectAs, register, type Made } from '../support/meshblu.ts';
 import { onBothStores } from '../support/registries.ts';
-
-/** Rows of docs/work-bounds.md with a number, and what sends something of that size: answers undefined, or how it was refused. */
-type Send = (size: number, client: MeshbluSocket) => Promise<string | undefined>;
-
-const refusal = (answer: unknown): string | undefined => {
-  const { error, code } = (answer ?? {}) as { error?: unknown; code?: string };
-  if (code !== undefined || error === undefined) return code;
-  // Meshblu's own calls are answered with the phrase of the status.
-  return error === 'Unprocessable Entity' ? 'invalid-input' : JSON.stringify(error);
-};
-const nested = (levels: number): unknown => (levels === 0 ? 1 : { a: nested(levels - 1) });
-const padded = (input: Readonly<Record<string, unknown>>, bytes: number, extra = 0): unknown => ({
-  ...input,
-  text: 'x'.repeat(bytes - JSON.stringify({ ...input, text: '' }).length - extra),
-});
-const ask = async (client: MeshbluSocket, event: string, input: unknown): Promise<string | undefined> =>
-  refusal(await client.ask(event, input, {}));
-
-const sends: Readonly<Record<string, Send>> = {
-  'bytes of a message to devices': (size, client) => ask(client, 'message', padded({ devices: [client.uuid] }, size)),
-  'bytes of any other call': async (size, client) => {
-    const code = await ask(client, 'live:open', padded({}, size, size > 131_072 ? 0 : '42999["live:open",,{}]'.length));
-    // What is read is refused by the operation, for it takes no such field.
-    return code === 'too-large' ? code : undefined;
-  },
-  'levels of an argument': (size, client) => ask(client, 'message', { devices: [client.uuid], payload: nested(size - 1) }),
-  'addressees of a message': (size, client) =>
-    ask(client, 'message', {
-      devices: Array.from({ length: size }, (_, n) => `00000000-0000-4000-8000-${String(n).padStart(12, '0')}`),
-    }),
-  "characters of a message's topic": (size, client) =>
-    ask(client, 'message', { devices: [client.uuid], topic: 'x'.repeat(size) }),
-  'levels of a stored value': (size, client) => ask(client, 'update', { uuid: client.uuid, value: nested(size) }),
-  'values in a list of a query': (size, client) =>
-    ask(client, 'devices', { n: { $in: Array.from({ length: size }, (_, n) => n) } }),
-  'conditions of a query': (size, client) =>
-    ask(client, 'devices', Object.fromEntries(Array.from({ length: size }, (_, n) => [`p${n}`, n]))),
-  'live queries of a connection': async (size, client) => {
-    const codes = new Set<string | undefined>();
-    for (let n = 0; n < size; n += 1) codes.add(await ask(client, 'live:open', { filter: { n } }));
-    return [...codes].find((code) => code !== undefined);
-  },
-};
+import { oneMore, tries } from './support/bound-tries.ts';
+import { callers, type Place, type Transport } from './support/callers.ts';
 
 const rows = readFileSync(new URL('../../../docs/work-bounds.md', import.meta.url), 'utf8')
   .split('\n')
@@ -52,29 +12,96 @@ const rows = readFileSync(new URL('../../../docs/work-bounds.md', import.meta.ur
   .filter(([, , bound = '']) => /^\d+$/.test(bound))
   .map(([, what = '', bound = '', , beyond = '']) => ({ what, bound: Number(bound), beyond: beyond.replaceAll('`', '') }));
 
-onBothStores('the bounds of work', (registries) => {
-  let url = '';
-  before(async () => ({ url } = await registries.start()));
+/** Longest time that another client may wait for an answer, in milliseconds: generous, as the machine may be busy. */
+const maxWaitMs = 2_000;
 
-  it('are tried one by one, as the document names them (S5)', () => {
-    expect(rows.map(({ what }) => what)).to.have.members(Object.keys(sends));
+/** Fails if another client is not answered soon while something is sent. */
+const whileServed = async <T>(place: Place, other: Made, send: () => Promise<T>): Promise<T> => {
+  const client = await connectAs(place.url, other);
+  try {
+    const begun = performance.now();
+    const waited = (async () => {
+      expect(await client.ask('status', {})).to.have.property('meshblu', 'online');
+      return performance.now() - begun;
+    })();
+    const [sent, ms] = await Promise.all([send(), waited]);
+    expect(ms, 'milliseconds until another client was answered').to.be.below(maxWaitMs);
+    return sent;
+  } finally {
+    client.close();
+  }
+};
+
+onBothStores('the bounds of work', (registries) => {
+  const options = { legacy: true, mqttPort: 0, adminPassword };
+  let place: Place;
+  let full: Made;
+  let other: Made;
+  const boundOf = (name: string): number => rows.find(({ what }) => what === name)?.bound ?? 0;
+
+  before(async () => {
+    const first = await registries.start(options);
+    full = await register(first.url);
+    other = await register(first.url);
+    await first.close();
+    const { uuid } = full;
+    await registries.inspect(async (store) => {
+      const tokens = Array.from({ length: boundOf('session tokens of a device') - 1 }, (_, n) => ({
+        _id: `full-${n}`,
+        uuid,
+        hashedToken: `${n}`,
+        metadata: {},
+      }));
+      await store.collection('tokens').insertMany(tokens);
+      const subscriptions = Array.from({ length: boundOf('stored subscriptions of a device') - 1 }, (_, n) => ({
+        _id: `full-${n}`,
+        subscriberUuid: uuid,
+        emitterUuid: `emitter-${n}`,
+        type: 'message.sent',
+      }));
+      await store.collection('subscriptions').insertMany(subscriptions);
+    });
+    const registry = await registries.again(options);
+    place = { url: registry.url, broker: registry.mqtt[0] ?? '' };
   });
 
+  it('are tried one by one, as the document names them (S5)', () => {
+    expect(rows.map(({ what }) => what)).to.have.members([...Object.keys(tries), ...Object.keys(oneMore)]);
+  });
+
+  const sendOver = async (
+    transport: Transport,
+    device: Made,
+    send: (client: Awaited<ReturnType<(typeof callers)['HTTP']>>) => Promise<string | undefined>,
+  ) => {
+    const client = await callers[transport](place, device);
+    try {
+      return await whileServed(place, other, () => send(client));
+    } finally {
+      client.close();
+    }
+  };
+
   for (const { what, bound, beyond } of rows) {
-    it(`take ${bound} ${what} and not one more, and others are served meanwhile (S1, S4, S5)`, async () => {
-      const send = sends[what] as Send;
-      const other = await connectAs(url, await register(url));
-      for (const [size, expected] of [
-        [bound, undefined],
-        [bound + 1, beyond],
-      ] as const) {
-        const client = await connectAs(url, await register(url));
-        const [found, status] = await Promise.all([send(size, client), other.ask('status', {})]);
-        client.close();
-        expect(found, `${size}`).to.equal(expected);
-        expect(status).to.have.property('meshblu', 'online');
-      }
-      other.close();
+    const { over, send, slack = 0 } = tries[what] ?? { over: [], send: () => Promise.resolve(undefined) };
+    for (const transport of over) {
+      it(`take ${bound} ${what} over ${transport}, not more, and others are served meanwhile (S1, S4, S5)`, async () => {
+        for (const [size, expected] of [
+          [bound - slack, undefined],
+          [bound + Math.max(1, slack), beyond],
+        ] as const) {
+          const found = await sendOver(transport, await register(place.url), (client) => send(size, client));
+          expect(found, `${size}`).to.equal(expected);
+        }
+      });
+    }
+    const more = oneMore[what];
+    if (more === undefined) continue;
+    it(`take ${bound} ${what}, and refuse one more over ${more.over.join(', ')} (S4)`, async () => {
+      const [first = 'HTTP'] = more.over;
+      expect(await sendOver(first, full, (client) => more.send(bound, client))).to.equal(undefined);
+      for (const transport of more.over)
+        expect(await sendOver(transport, full, (client) => more.send(bound + 1, client)), transport).to.equal(beyond);
     });
   }
 });

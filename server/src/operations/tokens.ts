@@ -50,6 +50,7 @@ export const tokens: Rows = {
     const { target, permitted, tokens, request } = call;
     const metadata = metadataOf(input);
     await assertMayGrantCredential(await permitted(), call);
+    await tokens.assertRoom(target, request);
     const { token, createdAt } = await tokens.issue(target, metadata, request);
     return {
       output: {

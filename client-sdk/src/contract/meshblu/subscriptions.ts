@@ -44,7 +44,7 @@ export const unsubscribe = operation({
 
 const pair = { subscriberUuid: Uuid, emitterUuid: Uuid, type: Type.String({ maxLength: 64 }) };
 
-/** Subscribe a device to another one for good: works for devices that are not connected. The emitter's lists are asked at delivery. Meshblu reference, section 2.18. */
+/** Subscribe a device to another one for good: works for devices that are not connected. The emitter's lists are asked at delivery. A device has at most 10000: beyond that the call fails with `conflict`. Meshblu reference, section 2.18. */
 export const createSubscription = operation({
   http: ['POST /v2/devices/:subscriberUuid/subscriptions/:emitterUuid/:type'],
   summary: 'Subscribe a device to another one for good.',
@@ -52,7 +52,7 @@ export const createSubscription = operation({
   mutates: true,
   input: Type.Object(pair),
   output: StoredSubscription,
-  errors: [],
+  errors: ['conflict'],
 });
 
 /** End a stored subscription; one that is not there is a success. Meshblu reference, section 2.18. */

@@ -5,8 +5,8 @@ import { open, operation } from '../operation.ts';
 /**
  * Make a session token for a device. The only time the token is shown.
  *
- * Further keys (`tag` by custom) are stored as the token's metadata and given back. Older tokens stay valid. Meshblu reference,
- * section 2.13.
+ * Further keys (`tag` by custom) are stored as the token's metadata and given back. Older tokens stay valid. A device has at
+ * most 1000: beyond that the call fails with `conflict`. Meshblu reference, section 2.13.
  */
 export const generateAndStoreToken = operation({
   http: ['POST /devices/:uuid/tokens'],
@@ -18,7 +18,7 @@ export const generateAndStoreToken = operation({
   credential: 'grants',
   input: open({ uuid: Uuid }),
   output: open({ uuid: Uuid, token: Token, createdAt: Time }),
-  errors: ['too-large'],
+  errors: ['too-large', 'conflict'],
 });
 
 /** End one session token. A token that does not exist is a success; a root token can only be reset. Meshblu reference, section 2.13. */

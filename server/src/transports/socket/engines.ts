@@ -104,20 +104,21 @@ export const openEngines = (options: EngineOptions): Engines => {
     const io = new Server({ serveClient: false, connectTimeout: options.connectTimeoutMs ?? 10_000, parser });
     return { engine, backlog, io: io.bind(engine) };
   };
+  const maxFrameBytes = maxFrameBytesOf(options.messageBytes ?? 65_536);
   const main = open(
     new EngineServer({
       transports: ['websocket'],
       allowUpgrades: false,
       ...heartbeat,
-      maxHttpBufferSize: maxFrameBytesOf(options.messageBytes ?? 65_536),
+      maxHttpBufferSize: maxFrameBytes,
       perMessageDeflate: false,
     }),
-    guardedParser({ connects: true, maxAnswerLength: limits.answerBytes, boundsInputs: true, onRejected }),
+    guardedParser({ connects: true, maxAnswerLength: limits.answerBytes, maxFrameBytes, onRejected }),
   );
   const legacy = options.legacy
     ? open(
         openLegacyEngine(heartbeat, options.admitFirehose ?? (() => Promise.resolve(false))),
-        guardedParser({ connects: false, maxAnswerLength: limits.answerBytes, boundsInputs: false, finish: toAscii, onRejected }),
+        guardedParser({ connects: false, maxAnswerLength: limits.answerBytes, maxFrameBytes, finish: toAscii, onRejected }),
       )
     : null;
 

@@ -123,12 +123,12 @@ const split = (data: string): { readonly start: number; readonly id: number | un
   return { start, id: at > start ? Number(data.slice(start, at)) : undefined, text: data.slice(at) };
 };
 
-/** Reads a packet that only a message to devices may be long enough to need. */
-const readLong = (data: string): Packet => {
+/** Reads a packet that only a message to devices may be long enough to need, and even that only up to `maxFrameBytes`. */
+const readLong = (data: string, bytes: number, maxFrameBytes: number): Packet => {
   const { id, text } = split(data);
   if (data.charCodeAt(0) - json.zero !== packetTypes.event) return refuse('too large');
   const name = firstText(text);
-  if (name !== undefined && messageOperations.has(name)) return event(id, text);
+  if (bytes <= maxFrameBytes && name !== undefined && messageOperations.has(name)) return event(id, text);
   if (id === undefined || name === undefined || reserved.has(name)) return refuse('too large');
   return { type: packetTypes.event, nsp: '/', id, data: [name, new Rejected([], 'too-large')] };
 };
@@ -138,10 +138,11 @@ const readLong = (data: string): Packet => {
  *
  * A refused event that waits for an acknowledgement comes back as `[event, Rejected]`, to be answered. Anything else refused throws:
  * broken rules in an event without acknowledgement, more arguments than `maxArguments`, namespaces other than `/`, what is no packet at all.
- * `boundsInputs`: what is no message to devices is refused beyond `maxInputBytes`.
+ * What is no message to devices is refused beyond `maxInputBytes`, and a message beyond `maxFrameBytes`, before either is parsed.
  */
-export const readPacket = (data: string, boundsInputs = false): Packet => {
-  if (boundsInputs && data.length * 3 > maxInputBytes && Buffer.byteLength(data) > maxInputBytes) return readLong(data);
+export const readPacket = (data: string, maxFrameBytes = maxInputBytes): Packet => {
+  const bytes = data.length * 3 > maxInputBytes ? Buffer.byteLength(data) : 0;
+  if (bytes > maxInputBytes) return readLong(data, bytes, maxFrameBytes);
   if (data.charCodeAt(0) - json.zero === packetTypes.binaryEvent) return binaryEvent(data.slice(1));
   const { start, id, text } = split(data);
   switch (data.charCodeAt(0) - json.zero) {

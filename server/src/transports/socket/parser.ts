@@ -8,8 +8,8 @@ export interface ParserOptions {
   readonly connects: boolean;
   /** Longest acknowledgement that is sent, in characters; in the place of a longer one `too-large` goes out. */
   readonly maxAnswerLength: number;
-  /** Are packets other than messages to devices refused beyond `maxInputBytes`? */
-  readonly boundsInputs: boolean;
+  /** Longest packet with a message to devices that is parsed, in bytes. All others are bounded by `maxInputBytes`. */
+  readonly maxFrameBytes: number;
   /** Last change of a text before it goes out. */
   readonly finish?: (text: string) => string;
   /** Called once for each packet refused, answered or not. */
@@ -36,7 +36,7 @@ export interface SocketParser {
 }
 
 /** A Socket.IO parser with the guard of `readPacket` in front, for text only. A second CONNECT on the same transport is refused as well. */
-export const guardedParser = ({ connects, maxAnswerLength, boundsInputs, finish, onRejected }: ParserOptions): SocketParser => {
+export const guardedParser = ({ connects, maxAnswerLength, maxFrameBytes, finish, onRejected }: ParserOptions): SocketParser => {
   const tooLarge = JSON.stringify([new RegistryError('too-large').toFailure()]);
 
   class Encoder implements PacketEncoder {
@@ -79,7 +79,7 @@ export const guardedParser = ({ connects, maxAnswerLength, boundsInputs, finish,
           return undefined;
         }
         if (typeof data !== 'string' || this.#attachments > 0) throw new TypeError('Refused packet: binary');
-        const packet = readPacket(data, boundsInputs);
+        const packet = readPacket(data, maxFrameBytes);
         if (packet.type === packetTypes.connect) this.#connect();
         this.#attachments = packet.attachments ?? 0;
         if (Array.isArray(packet.data) && packet.data[1] instanceof Rejected) onRejected();
