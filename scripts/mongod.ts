@@ -56,12 +56,14 @@ async function fill(): Promise<void> {
   }
 }
 
-if (!(await exists(target))) await fill();
 try {
+  if (!(await exists(target))) await fill();
   const { stdout } = await run(target, ['--version']);
   console.log(`${target}: ${stdout.split('\n')[0] ?? ''}`);
 } catch (error) {
   const text = error instanceof Error ? error.message : String(error);
-  console.error(/libcurl/.test(text) ? `${target} needs libcurl4: apt-get install libcurl4` : `${target} does not run: ${text}`);
+  console.error(
+    /libcurl/.test(text) ? `${target} needs libcurl4: apt-get install libcurl4` : `${target} is not there: ${text.trim()}`,
+  );
   process.exitCode = 1;
 }

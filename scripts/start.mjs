@@ -11,6 +11,11 @@ import { fileURLToPath } from 'node:url';
 const root = fileURLToPath(new URL('..', import.meta.url));
 const compiler = join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin', 'tsc');
 
+console.error(
+  existsSync(join(root, 'server', 'dist', 'main.js'))
+    ? 'Looking whether anything has to be built …'
+    : 'Building client and server; the first time this takes up to a minute …',
+);
 try {
   execFileSync(process.execPath, [compiler, '-b', join(root, 'client-sdk'), join(root, 'server')], { stdio: 'inherit' });
 } catch {
@@ -18,6 +23,7 @@ try {
 }
 const file = join(root, '.env');
 if (existsSync(file)) process.loadEnvFile(file);
+console.error('Starting the registry …');
 await import('../server/dist/main.js');
 
 const shell = process.ppid;

@@ -9,6 +9,7 @@ import { createRegistry } from '@rollcall/server';
 import { expect } from 'chai';
 import { mosquittoMissing } from './mqtt/support/mosquitto.ts';
 import { root } from './support/imports.ts';
+import { toolsOrSkip } from './support/tools.ts';
 
 const run = promisify(execFile);
 
@@ -72,6 +73,7 @@ describe('the documents', () => {
 describe("the README's first administrator", () => {
   it('logs in and makes a viewer and an operator as it is printed', async function () {
     this.timeout(30_000);
+    toolsOrSkip(this, 'bash', 'curl');
     const folder = mkdtempSync(join(tmpdir(), 'rollcall-readme-'));
     const { url, close } = await createRegistry({ dataDir: join(folder, 'data'), port: 0, logLevel: 'error' });
     try {
@@ -92,6 +94,7 @@ describe("the README's first administrator", () => {
 describe("the README's device that asks for itself", () => {
   it('gets a certificate as it is printed', async function () {
     this.timeout(30_000);
+    toolsOrSkip(this, 'bash', 'curl', 'openssl');
     const folder = mkdtempSync(join(tmpdir(), 'rollcall-readme-'));
     const { url, close } = await createRegistry({ dataDir: join(folder, 'data'), port: 0, logLevel: 'error' });
     try {
@@ -112,6 +115,7 @@ describe("the README's device that asks for itself", () => {
 describe("the README's group", () => {
   it('is made and shared, and has a token and client records, as it is printed', async function () {
     this.timeout(30_000);
+    toolsOrSkip(this, 'bash', 'curl', 'openssl');
     const folder = mkdtempSync(join(tmpdir(), 'rollcall-readme-'));
     const { url, close } = await createRegistry({ dataDir: join(folder, 'data'), port: 0, logLevel: 'error' });
     try {
@@ -169,6 +173,7 @@ describe("the README's MQTT clients", () => {
 describe("the README's first steps", () => {
   it('work as they are printed', async function () {
     this.timeout(30_000);
+    toolsOrSkip(this, 'bash', 'curl');
     const { url, close } = await createRegistry({ dataDir: ':memory:', port: 0, logLevel: 'error' });
     try {
       const [making = '', using = ''] = examplesIn(read('README.md'), 'First steps');

@@ -18,8 +18,8 @@ overBothSurfaces('certificates (access control reference, 8, vectors 40, 41, 117
     return body['certificates'] as CertificateInfo[];
   };
   let openssl: Openssl;
-  before(async () => {
-    openssl = await openOpenssl();
+  before(async function () {
+    openssl = await openOpenssl(this);
   });
   after(() => openssl.remove());
 
@@ -189,8 +189,8 @@ overBothSurfaces('certificates (access control reference, 8, vectors 40, 41, 117
 onBothStores('certificates over HTTP, to the letter (access control reference, 3.1, 3.6 and 4)', (registries) => {
   let openssl: Openssl;
   let ask: Awaited<ReturnType<typeof askHttp>>;
-  before(async () => {
-    openssl = await openOpenssl();
+  before(async function () {
+    openssl = await openOpenssl(this);
     ask = await askHttp(registries);
   });
   after(() => openssl.remove());

@@ -296,8 +296,8 @@ overBothSurfaces('requests for certificates (access control reference, 8, vector
   const { register, stateOf, confirm, listed, open } = asking(ground);
   let openssl: Openssl;
   let roleId = '';
-  before(async () => {
-    openssl = await openOpenssl();
+  before(async function () {
+    openssl = await openOpenssl(this);
     await open(3_600_000);
     roleId = String((await call('roles:create', { name: 'plant' })).body['id']);
   });

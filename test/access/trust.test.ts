@@ -27,8 +27,8 @@ const issueBy = async (openssl: Openssl, root: string, name: string, extensions 
 
 onBothEngines('the trust store', (bench) => {
   let openssl: Openssl;
-  before(async () => {
-    openssl = await openOpenssl();
+  before(async function () {
+    openssl = await openOpenssl(this);
   });
   after(() => openssl.remove());
 
@@ -195,8 +195,8 @@ onBothEngines('the trust store', (bench) => {
 });
 
 onMongo('the trust stores of two nodes', (bench) => {
-  it('are one, with one authority, and tell of changes by whichever node', async () => {
-    const openssl = await openOpenssl();
+  it('are one, with one authority, and tell of changes by whichever node', async function () {
+    const openssl = await openOpenssl(this);
     const [one, other] = [await trustOn(bench()), await trustOn(bench())];
     const [mine, others] = await Promise.all([one.authorities(), other.authorities()]);
     expect(mine).to.deep.equal(others);

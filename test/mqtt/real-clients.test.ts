@@ -31,7 +31,7 @@ onBothStores('mosquitto_pub and mosquitto_sub', (registries) => {
       this.test!.title = `skipped: ${missing}`;
       this.skip();
     }
-    openssl = await openOpenssl();
+    openssl = await openOpenssl(this);
     const registry = await registries.start({ mqttPort: 0, mqttDeniedPublish: 'close', mqttsPort: 0, adminPassword });
     url = registry.url;
     broker = registry.mqtt[0] ?? '';

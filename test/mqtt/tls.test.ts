@@ -9,8 +9,8 @@ onBothStores('MQTT over TLS (access control reference, vectors 124 to 126)', (re
   let ca = '';
   let stage: Stage;
   let openssl: Openssl;
-  before(async () => {
-    openssl = await openOpenssl();
+  before(async function () {
+    openssl = await openOpenssl(this);
     const registry = await registries.start({ mqttsPort: 0, adminPassword });
     broker = registry.mqtt[0] ?? '';
     stage = await openStage(registry.url);

@@ -1,3 +1,7 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createRegistry } from '@rollcall/server';
 import { expect } from 'chai';
 import { command, startCommand } from './support/cli.ts';
 import type { Session } from './support/session.ts';
@@ -125,5 +129,38 @@ describe('rollcall', function () {
     expect(JSON.parse(stdout)).to.include({ uuid: 'lamp', tag: 'phone', token: 'fresh' });
     expect(the.stub.calls[0]).to.deep.include({ event: 'generateAndStoreToken', input: { uuid: 'lamp', tag: 'phone' } });
     expect(await command(['token'], { ROLLCALL_URL: the.stub.url })).to.include({ code: 1 });
+  });
+
+  describe('says an expected failure in one sentence, without a stack trace (V6)', () => {
+    const isSentence = ({ code, stderr }: { readonly code: number | null; readonly stderr: string }): void => {
+      expect(code).to.equal(1);
+      expect(stderr).not.to.match(/^\s+at /m);
+      expect(stderr.trim().split('\n'), stderr).to.have.length(1);
+    };
+
+    it('audit verify beside a running registry', async () => {
+      const dataDir = mkdtempSync(join(tmpdir(), 'rollcall-cli-'));
+      const registry = await createRegistry({ dataDir, port: 0, logLevel: 'error' });
+      try {
+        const ended = await command(['audit', 'verify'], { ROLLCALL_DATA_DIR: dataDir });
+        isSentence(ended);
+        expect(ended.stderr).to.match(/use|running|another process/i);
+      } finally {
+        await registry.close();
+        rmSync(dataDir, { recursive: true, force: true });
+      }
+    });
+
+    it('audit verify of a folder without a registry, and with a setting that cannot be read', async () => {
+      const dataDir = mkdtempSync(join(tmpdir(), 'rollcall-cli-'));
+      isSentence(await command(['audit', 'verify'], { ROLLCALL_DATA_DIR: dataDir }));
+      isSentence(await command(['audit', 'verify'], { ROLLCALL_DATA_DIR: dataDir, ROLLCALL_PORT: 'x' }));
+      rmSync(dataDir, { recursive: true, force: true });
+    });
+
+    it('a call to a port where nothing listens', async function () {
+      this.timeout(40_000);
+      isSentence(await command(['call', 'whoami', '--url', 'http://127.0.0.1:1', '--uuid', 'lamp', '--token', 'secret']));
+    });
   });
 });

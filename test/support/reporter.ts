@@ -33,6 +33,23 @@ const differenceIn = (error: unknown): string => {
 const causesOf = (error: unknown): string =>
   error instanceof Error && error.cause !== undefined ? `\ncaused by ${textOf(error.cause)}` : '';
 
+/** What tests may lack, by the words of their reasons, and the command that brings it. */
+const remedies: readonly (readonly [words: RegExp, command: string])[] = [
+  [/libcurl/i, 'libcurl4 (apt-get install libcurl4)'],
+  [/mongo/i, 'a mongod (npm run mongod, or MONGODB_TEST_URI)'],
+  [/chromium/i, 'Chromium (apt-get install chromium, or CHROMIUM_PATH)'],
+  [/oathtool/i, 'oathtool (apt-get install oathtool)'],
+  [/mosquitto/i, 'Mosquitto (apt-get install mosquitto mosquitto-clients)'],
+  [/nginx/i, 'nginx (apt-get install nginx-light)'],
+  [/openssl/i, 'openssl (apt-get install openssl)'],
+  [/\bcurl/i, 'curl (apt-get install curl)'],
+  [/\bbash/i, 'bash (apt-get install bash)'],
+];
+
+/** What would bring the tests that were skipped for these reasons. */
+const commandsFor = (reasons: readonly string[]): string =>
+  [...new Set(reasons.flatMap((reason) => remedies.find(([words]) => words.test(reason))?.[1] ?? []))].join('; ');
+
 const indented = (text: string, by: number): string => text.replace(/^(?=.)/gm, ' '.repeat(by));
 
 /**
@@ -102,6 +119,8 @@ export default class Reporter {
       const difference = differenceIn(error);
       if (difference !== '') console.log(indented(difference.replace(/^ {6}/gm, '').trim(), 3));
     }
+    const wanted = commandsFor([...this.#skipped.keys()]);
+    if (wanted !== '') console.log(`\nskipped for want of: ${wanted}`);
     console.log(`\nran for ${((performance.now() - this.#begun) / 1000).toFixed(1)} s`);
     console.log(`${this.#passed} passed, ${this.#failures.length} failed, ${skipped} skipped`);
     end(this.#failures.length);

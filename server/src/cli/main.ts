@@ -10,14 +10,23 @@ import { addToken } from './token.ts';
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string };
 
+/** Says what went wrong, in one sentence; the stack only where debugging is asked for. */
+const fail = (error: unknown): void => {
+  process.exitCode = 1;
+  if (error instanceof RegistryError) {
+    console.error(`${error.code}: ${error.message}`);
+    for (const { path, rule, message } of error.details ?? []) console.error(`  ${path || '/'} ${rule}: ${message}`);
+    return;
+  }
+  const isDebugging = /^(debug|trace)$/.test(process.env['ROLLCALL_LOG_LEVEL'] ?? '');
+  console.error(error instanceof Error ? (isDebugging ? error.stack : error.message) : String(error));
+};
+
 const program = new Command('rollcall').description('A realtime device registry.').version(version);
 for (const add of [addServe, addCall, addListen, addToken, addAudit]) add(program);
 
 try {
   await program.parseAsync();
 } catch (error) {
-  if (!(error instanceof RegistryError)) throw error;
-  console.error(`${error.code}: ${error.message}`);
-  for (const { path, rule, message } of error.details ?? []) console.error(`  ${path || '/'} ${rule}: ${message}`);
-  process.exitCode = 1;
+  fail(error);
 }

@@ -3,6 +3,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { toolsOrSkip } from '../../support/tools.ts';
 
 const run = promisify(execFile);
 
@@ -17,8 +18,9 @@ export interface Openssl {
   remove(): Promise<void>;
 }
 
-/** A folder for them. */
-export const openOpenssl = async (): Promise<Openssl> => {
+/** A folder for them. Skips the test or suite of `context` where there is no `openssl`. */
+export const openOpenssl = async (context: Mocha.Context): Promise<Openssl> => {
+  toolsOrSkip(context, 'openssl');
   const folder = await mkdtemp(join(tmpdir(), 'rollcall-openssl-'));
   const path = (name: string): string => join(folder, name);
   return {

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
-const main = fileURLToPath(new URL('../../../../server/dist/cli/main.js', import.meta.url));
+const main = fileURLToPath(new URL('../../../../server/bin/rollcall.mjs', import.meta.url));
 
 /** A command under way, and what it has printed so far. */
 export interface Running {
