@@ -7,6 +7,7 @@ import { openAttempt } from './door/attempt.ts';
 import type { Node } from './node.ts';
 import { openQueue } from './queue.ts';
 import type { Collections, Guarded } from './store/collections.ts';
+import { keyReused } from './request-window.ts';
 import { isDuplicateKey } from './store/duplicate-key.ts';
 import { isOutcomeUnknown } from './store/outcome.ts';
 import type { Store } from './store/port.ts';
@@ -17,6 +18,10 @@ export interface RequestId {
   readonly instance: string;
   readonly counter: number;
   readonly again: number;
+  /** Hash of what it asks for, if its transport gives one: the same number with another hash is a conflict. */
+  readonly fingerprint?: string;
+  /** Is it named by a key of its own rather than counted? Then what a document has forgotten counts as new. */
+  readonly isKeyed?: true;
 }
 
 /** What a step makes of a document. The door adds revision and request window; the other hidden fields are as the step gives them, or as they were if it gives none. */
@@ -152,8 +157,9 @@ export const openDoor = <N extends GuardedName>(options: DoorOptions<N>): Docume
             continue;
           }
           const verdict = attempt.judge(own, lost);
+          if (verdict === 'other') throw keyReused();
           if (verdict === 'repeated' && present(own)) return own;
-          throw new RegistryError(verdict === 'new' ? 'conflict' : 'outcome-unknown');
+          throw new RegistryError(verdict === 'unknown' ? 'outcome-unknown' : 'conflict');
         }
       }
     });
@@ -175,6 +181,7 @@ export const openDoor = <N extends GuardedName>(options: DoorOptions<N>): Docume
         if (document !== null) {
           const verdict = attempt.judge(document, astray !== null);
           if (verdict === 'repeated') return { answer: { document, outcome: astray === null ? 'repeated' : 'changed' } };
+          if (verdict === 'other') return { refuse: keyReused() };
           if (verdict === 'unknown') return { refuse: new RegistryError('outcome-unknown') };
         }
         try {

@@ -1,20 +1,23 @@
 import { createHmac } from 'node:crypto';
+import { inputHash } from './request-window.ts';
 import type { RequestId } from './door.ts';
 
 /** To which request (a keyed hash, so that it cannot be read back) and to which of its sendings a secret was handed out. */
 export interface HandedOut {
   readonly request: string;
   readonly sending: number;
+  /** Short keyed hash of what the request asks for, if that is known. */
+  readonly input?: string;
 }
 
 /** The mark of a secret that is handed out to this request; undefined if the request has no number. `key`: 32 secret bytes. */
 export const handedOutTo = (key: Buffer, request: RequestId | null): HandedOut | undefined => {
   if (request === null) return undefined;
-  const { actor, instance, counter, again } = request;
+  const { actor, instance, counter, again, fingerprint } = request;
   const named = createHmac('sha256', key)
     .update(JSON.stringify([actor, instance, counter]))
     .digest('base64url');
-  return { request: named, sending: again };
+  return { request: named, sending: again, ...(fingerprint !== undefined && { input: inputHash(key, fingerprint) }) };
 };
 
 /**

@@ -26,7 +26,7 @@ export interface Call {
   readonly address?: string;
   readonly input: unknown;
   /** `<client instance>:<counter>` and the number of the sending, if the caller gave them. */
-  readonly request?: Pick<RequestId, 'instance' | 'counter' | 'again'>;
+  readonly request?: Omit<RequestId, 'actor'>;
   /** The visible revision that the caller expects, or whether it is one of them. */
   readonly expectedRev?: number | ((rev: number) => boolean);
   /** The connection that the call came by, if it is one that events can be sent to. */

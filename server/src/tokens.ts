@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { RegistryError, type TokenInfo } from '@rollcall/client/contract';
 import type { DerivedIds } from './derived-ids.ts';
 import type { Documents, RequestId } from './door.ts';
+import { keyReused } from './request-window.ts';
 import { handedOutTo, supersedes } from './handed-out.ts';
 import { compileFilter } from './documents/index.ts';
 import { evaluate } from './domain/evaluate.ts';
@@ -148,6 +149,10 @@ export const openTokens = (options: {
     } catch (error) {
       const mark = handedOutTo(options.key, request);
       if (!isDuplicateKey(error) || mark === undefined) throw error;
+      if (mark.input !== undefined) {
+        const earlier = (await rows.findOne({ _id: row._id }))?._rollcall?.secretFor;
+        if (earlier?.request === mark.request && (earlier.input ?? mark.input) !== mark.input) throw keyReused();
+      }
       const { matchedCount } = await rows.replaceOne(
         {
           _id: row._id,

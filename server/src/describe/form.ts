@@ -190,9 +190,10 @@ export const callHeaders = ({ access, mutates }: Row): readonly Parameter[] => {
   return [
     ...(mutates
       ? [
-          one('Idempotency-Key', 'Number of the request: it takes effect once, however often it is sent.', {
+          one('Idempotency-Key', 'Key of the request: it takes effect once, however often it is sent.', {
             type: 'string',
-            pattern: '^[A-Za-z0-9_-]{16,64}:[0-9]{1,15}$',
+            minLength: 1,
+            maxLength: 255,
           }),
         ]
       : []),

@@ -1,5 +1,6 @@
 import { createHash, createHmac } from 'node:crypto';
 import type { AuditDocument, AuditHead } from '../store/collections.ts';
+import { canonicalJson } from './canonical-json.ts';
 import { isProperties } from './properties.ts';
 
 /** What happened, before it has its place in a chain. */
@@ -67,24 +68,12 @@ export const detailsOf = (input: unknown): Record<string, unknown> => {
   return { ...(given.length > 0 && { given }), ...Object.fromEntries(toldFields(input, deepest)) };
 };
 
-/** A value as text in which the order of fields counts for nothing. */
-const canonical = (value: unknown): string => {
-  if (value instanceof Date) return JSON.stringify(value.toISOString());
-  if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`;
-  if (!isProperties(value)) return JSON.stringify(value) ?? 'null';
-  const fields = Object.keys(value).filter((name) => value[name] !== undefined);
-  return `{${fields
-    .sort()
-    .map((name) => `${JSON.stringify(name)}:${canonical(value[name])}`)
-    .join(',')}}`;
-};
-
 /** The `_id` of an entry: in the order of the numbers as text too. */
 export const auditId = (chain: string, number: number): string => `${chain}:${String(number).padStart(10, '0')}`;
 
 /** SHA-256 of everything that an entry says, the hash of the one before included. */
 const hashOf = ({ hash: _hash, seal: _seal, ...content }: AuditDocument): string =>
-  createHash('sha256').update(canonical(content)).digest('base64');
+  createHash('sha256').update(canonicalJson(content)).digest('base64');
 
 /** What only this registry can make of a hash: whoever can write into the store alone cannot. */
 const sealOf = (key: Buffer, chain: string, number: number, hash: string): string =>

@@ -1,6 +1,6 @@
 import type { Feed } from '../delivery/feed.ts';
 import type { RequestId, Revision } from '../door.ts';
-import { judge, remember, windowKey, type Verdict } from '../request-window.ts';
+import { inputHash, judge, remember, windowKey, type Verdict } from '../request-window.ts';
 import type { Guarded, Hidden } from '../store/collections.ts';
 
 /** One request on its way through the door: what a document remembers of it, and what the document becomes by it. */
@@ -17,15 +17,17 @@ const hiddenOf = (document: Guarded | null): Hidden => document?._rollcall ?? { 
 
 /** `secret` keys the names in the window. */
 export const openAttempt = <D extends Guarded>(secret: Buffer, feed: Pick<Feed, 'time'>, request: RequestId): Attempt<D> => {
-  const key = windowKey(secret, request.actor, request.instance);
+  const { actor, instance, counter, fingerprint, isKeyed = false } = request;
+  const key = windowKey(secret, actor, instance);
+  const input = fingerprint === undefined ? undefined : inputHash(secret, fingerprint);
+  const again = isKeyed ? 0 : request.again;
   return {
-    judge: (document, lost) =>
-      judge(hiddenOf(document), key, request.counter, lost ? Math.max(1, request.again) : request.again, feed.time()),
+    judge: (document, lost) => judge(hiddenOf(document), key, counter, lost ? Math.max(1, again) : again, feed.time(), input),
     next(before, { next, shown }) {
       const hidden = hiddenOf(before);
       const rev = hidden.rev + 1;
       const { lost: _, ...kept } = next._rollcall ?? hidden;
-      const memory = remember(hidden, key, request.counter, feed.time());
+      const memory = remember(hidden, key, counter, feed.time(), input);
       const _rollcall = { ...kept, rev, shown: shown ? rev : hidden.shown, ...memory };
       return { ...next, ...(before !== null && { _id: before._id }), _rollcall };
     },

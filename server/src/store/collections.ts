@@ -17,8 +17,8 @@ export interface Hidden {
   lost?: number;
   /** Nodes that hold a socket of this device, since when and why it is on or off line, and in which revision it came or went. */
   presence?: { nodes: string[]; since: number; reason: string; at?: number };
-  /** Where a secret was handed out: by which request (keyed hash) and which of its sendings. */
-  secretFor?: { request: string; sending: number };
+  /** Where a secret was handed out: by which request and for which input (keyed hashes), and by which of its sendings. */
+  secretFor?: { request: string; sending: number; input?: string };
   /** The node that wrote this revision: it makes the requests that the change asks for. */
   node?: string;
   /** The device has a principal: what it may do does not rest on whitelists alone. */
@@ -43,6 +43,8 @@ export interface WindowEntry {
   top: number;
   bits: string;
   usedAt: number;
+  /** Short keyed hash of what the request of the highest counter asked for, if that is known. */
+  input?: string;
 }
 
 /** A document that is written through the door. */

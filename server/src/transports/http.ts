@@ -19,7 +19,7 @@ import { dialectOf, queryCheckOf } from './dialects/index.ts';
 import { ours } from './dialects/ours.ts';
 import { serveDocs } from './docs-page.ts';
 import { protectiveHeaders } from './protective-headers.ts';
-import { readRequestId } from './socket/call-options.ts';
+import { requestOfKey } from './idempotency-key.ts';
 import type { MqttUpgrades } from './mqtt/listeners.ts';
 import type { Engines } from './socket/engines.ts';
 import { preconditionOf } from './entity-tags.ts';
@@ -203,7 +203,7 @@ export const openHttp = async (kit: HttpKit): Promise<Http> => {
     return typeof body !== 'string' || body === '' ? undefined : late.read(body, headers['content-type']);
   };
 
-  const callOf = (request: FastifyRequest, actor: Actor | null, input: unknown): Call => {
+  const callOf = (request: FastifyRequest, route: string, actor: Actor | null, input: unknown): Call => {
     const key = header(request, 'idempotency-key');
     const isRead = request.method === 'GET' || request.method === 'HEAD';
     const rev = isRead ? undefined : preconditionOf(header(request, 'if-match'), header(request, 'if-none-match'));
@@ -213,8 +213,7 @@ export const openHttp = async (kit: HttpKit): Promise<Http> => {
       from: actor?.uuid ?? request.ip,
       address: request.ip,
       input,
-      // A repeat over HTTP does not say which one it is; a later one counts higher.
-      ...(key !== undefined && { request: { ...readRequestId(key, '/idempotency-key'), again: Date.now() } }),
+      ...(key !== undefined && { request: requestOfKey(key, [route, as ?? null, input]) }),
       ...(rev !== undefined && { expectedRev: rev }),
       ...(as !== undefined && { as }),
     };
@@ -248,7 +247,7 @@ export const openHttp = async (kit: HttpKit): Promise<Http> => {
             ...(actor !== null && { caller: actor.uuid }),
           };
           checkNames(asked.query);
-          const call = callOf(request, actor, dialect.inputOf(route, asked, operation.row));
+          const call = callOf(request, route, actor, dialect.inputOf(route, asked, operation.row));
           const handled = await kit.dispatch(operation, call);
           if (handled.ends !== undefined) await kit.carryOutEndings(handled);
           return dialect.succeed(route, handled.output, asked);

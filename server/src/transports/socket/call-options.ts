@@ -8,10 +8,11 @@ const refuse = (path: string, rule: string, message: string): never => {
 
 const isCount = (value: unknown): value is number => typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
 
-const requestIdPattern = /^([A-Za-z0-9_-]{16,64}):(\d{1,15})$/;
+/** Form of a request id: `<client instance>:<counter>`. */
+export const requestIdPattern = /^([A-Za-z0-9_-]{16,64}):(\d{1,15})$/;
 
 /** Reads `<client instance>:<counter>`. */
-export const readRequestId = (text: unknown, path: string): { instance: string; counter: number } => {
+const readRequestId = (text: unknown, path: string): { instance: string; counter: number } => {
   const [, instance, counter] = (typeof text === 'string' && requestIdPattern.exec(text)) || [];
   if (instance === undefined || counter === undefined)
     return refuse(path, 'pattern', 'a request id is <client instance>:<counter>');
