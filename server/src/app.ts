@@ -15,6 +15,7 @@ import { dueBy, lanesBy } from './delivery/pushes.ts';
 import { derivedIds } from './derived-ids.ts';
 import { openCache } from './documents-cache.ts';
 import { openDoor } from './door.ts';
+import { lowerUuid } from './door/canonical-uuid.ts';
 import { failuresTo } from './failures.ts';
 import { endForGood } from './ending.ts';
 import type { FirstPassword } from './first-start.ts';
@@ -356,7 +357,7 @@ const start = async (
     eventBytes: Math.max(backlogLimits.eventBytes, 8 * config.messageBytes),
     async admitFirehose(request, uuid) {
       const actor = await authenticate(firehoseCredentials(request));
-      return actor?.uuid === uuid;
+      return actor !== null && (actor.uuid === uuid || actor.uuid === lowerUuid(uuid));
     },
   });
   const register = operations.get('register');

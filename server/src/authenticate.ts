@@ -3,6 +3,7 @@ import type { Actor } from './actor.ts';
 import type { Authorities } from './authorities.ts';
 import { looksLikeUuid, standingOf } from './domain/user.ts';
 import type { Documents } from './door.ts';
+import { lowerUuid } from './door/canonical-uuid.ts';
 import type { Logins } from './logins.ts';
 import { passwordId } from './passwords.ts';
 import type { Sessions } from './sessions.ts';
@@ -57,7 +58,14 @@ export interface Proofs {
 export const authenticateWith = ({ devices, tokens, sessions, authorities, logins, byLoginName }: Proofs): Authenticate => {
   const byAccessToken = async (token: string, uuid: string | undefined): Promise<Actor | null> => {
     const actor = await sessions.verify(token);
-    return uuid === undefined || actor?.uuid === uuid ? actor : null;
+    return uuid === undefined || actor?.uuid === uuid || actor?.uuid === lowerUuid(uuid) ? actor : null;
+  };
+
+  /** The device that is meant: case does not matter, but an exact uuid of an old database comes first. */
+  const deviceOf = async (uuid: string): Promise<DeviceDocument | null> => {
+    const exact = (await devices.find(uuid)) ?? (await devices.fresh(uuid));
+    const lower = exact === null ? lowerUuid(uuid) : undefined;
+    return lower === undefined ? exact : deviceOf(lower);
   };
 
   const byDevice = async (device: DeviceDocument, token: string): Promise<Actor | null> => {
@@ -85,7 +93,7 @@ export const authenticateWith = ({ devices, tokens, sessions, authorities, login
     const named = basic && !looksLikeUuid(uuid) ? await byLoginName(uuid) : null;
     if (looksLikeJwt(token)) return byAccessToken(token, named?._id ?? uuid);
     if (named !== null) return byName(uuid, token, attempt);
-    const device = (await devices.find(uuid)) ?? (await devices.fresh(uuid));
+    const device = await deviceOf(uuid);
     if (device !== null) return byDevice(device, token);
     return basic && !looksLikeUuid(uuid) ? byName(uuid, token, attempt) : null;
   };

@@ -10,6 +10,7 @@ import { resourceOf } from './domain/permissions.ts';
 import { isProperties } from './domain/properties.ts';
 import type { Sent } from './domain/message.ts';
 import type { RequestId, Revised, Revision } from './door.ts';
+import { canonicalUuid, withCanonicalUuids } from './door/canonical-uuid.ts';
 import type { Actor } from './actor.ts';
 import type { Handled, Services } from './implement.ts';
 import type { Limits } from './limits.ts';
@@ -187,11 +188,12 @@ export const openPipeline = ({ services, authenticate, limits, auditing, send, a
     const { row, access } = operation;
     const shown = call.input;
     const admitted = call.actor?.scope === undefined ? call.actor : await held(call.actor, row);
-    const { actor, input } = showsCredentials(operation, shown)
+    const { actor, input: asked } = showsCredentials(operation, shown)
       ? await actingWith(admitted, shown)
       : { actor: admitted, input: shown };
     if (actor !== null) await checkFactors(actor, row);
-    const { as } = call;
+    const as = call.as === undefined ? undefined : await canonicalUuid(devices, call.as);
+    const input = isProperties(asked) ? await withCanonicalUuids(devices, operation.declared, asked) : asked;
     const given = isProperties(input) ? input : {};
     const isPath = !('permission' in access) || resourceOf(access.permission, given) !== undefined;
     const problems = operation.problems(input);

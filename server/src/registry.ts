@@ -13,6 +13,8 @@ export interface Operation {
   readonly name: string;
   readonly row: Row;
   readonly access: Gate;
+  /** The fields that its input declares. */
+  readonly declared: Readonly<Record<string, unknown>>;
   readonly handle: (
     input: unknown,
     call: Services & { readonly actor: Actor | null; readonly connection: Connection | null },
@@ -26,12 +28,22 @@ type AnyHandler = Operation['handle'];
 const isRow = (value: unknown): value is Row =>
   typeof value === 'object' && value !== null && 'kind' in value && value.kind === 'operation';
 
+interface Fields {
+  readonly properties?: Readonly<Record<string, unknown>>;
+  readonly allOf?: readonly Fields[];
+}
+
+/** The fields that an input declares; those of an open one stand in one of its parts. */
+const declaredIn = ({ properties = {}, allOf = [] }: Fields): Readonly<Record<string, unknown>> =>
+  allOf.reduce((found, part) => ({ ...found, ...declaredIn(part) }), properties);
+
 const operationOf = (name: string, row: Row, handle: AnyHandler): Operation => {
   const checker = Compile(row.input);
   return {
     name,
     row,
     access: gateOf(row),
+    declared: declaredIn(row.input),
     handle,
     problems: (input) =>
       checker.Check(input)

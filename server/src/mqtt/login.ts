@@ -7,6 +7,7 @@ import type { Authenticate } from '../authenticate.ts';
 import type { Authorities } from '../authorities.ts';
 import { loginNameOf, looksLikeUuid } from '../domain/user.ts';
 import type { Documents } from '../door.ts';
+import { canonicalUuid } from '../door/canonical-uuid.ts';
 import type { MqttPrincipal, MqttPrincipals } from '../mqtt-principals.ts';
 import type { DeviceDocument } from '../store/collections.ts';
 import type { Holder } from './rights.ts';
@@ -128,7 +129,7 @@ export const openLogin = (kit: LoginKit) => {
     const actor = await authenticate({ uuid, token, address });
     if (actor === null) throw new LoginRefused(4);
     if (actor.principal !== true) return plain(actor);
-    return { uuid, kind: 'user', actor, prefix: await prefixOf(uuid), owner: uuid };
+    return { uuid: actor.uuid, kind: 'user', actor, prefix: await prefixOf(actor.uuid), owner: actor.uuid };
   };
 
   /**
@@ -202,7 +203,8 @@ export const openLogin = (kit: LoginKit) => {
     if (username === undefined) return null;
     const bare = (uuid: string): Actor => ({ uuid, credentialId: '', hash: '' });
     const byUuid = async (): Promise<MqttIdentity | null> => {
-      const device = (await devices.find(username)) ?? (looksLikeUuid(username) ? await devices.fresh(username) : null);
+      const meant = await canonicalUuid(devices, username);
+      const device = (await devices.find(meant)) ?? (looksLikeUuid(meant) ? await devices.fresh(meant) : null);
       if (device === null) return null;
       const { uuid } = device;
       if (device._rollcall?.principal !== true) return plain(bare(uuid));

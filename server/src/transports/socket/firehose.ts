@@ -3,6 +3,7 @@ import type { Socket } from 'socket.io';
 import type { Attempt, Authenticate } from '../../authenticate.ts';
 import type { Connection, Connections, Outlet } from '../../connections.ts';
 import type { Listening } from '../../delivery/listening.ts';
+import { lowerUuid } from '../../door/canonical-uuid.ts';
 
 /** The credentials of a firehose's handshake: headers, else the query (Meshblu reference, section 1.11). */
 export const firehoseCredentials = ({ headers, url = '' }: IncomingMessage): Attempt => {
@@ -28,14 +29,15 @@ export interface FirehoseKit {
  */
 export const serveFirehose = async (
   socket: Socket,
-  uuid: string,
+  named: string,
   { authenticate, connections, listening, drop }: FirehoseKit,
 ): Promise<void> => {
   const actor = await authenticate(firehoseCredentials(socket.request));
-  if (actor === null || actor.uuid !== uuid) {
+  if (actor === null || (actor.uuid !== named && actor.uuid !== lowerUuid(named))) {
     drop(socket);
     return;
   }
+  const { uuid } = actor;
   const releases: (() => void)[] = [];
   const outlet: Outlet = {
     send: (_to, _event, data) => void socket.emit('message', data),
