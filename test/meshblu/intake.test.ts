@@ -130,6 +130,20 @@ onBothStores('What Socket.IO clients send', (registries) => {
     });
   }
 
+  for (const version of ['4.8', '1.7.4'] as const) {
+    it(`what ${version} sends before its identity is answered is carried out as that device, also if it closes at once (D2)`, async () => {
+      const { uuid, token } = await register(url);
+      const opened = client(version, url);
+      await next(opened, 'identify');
+      opened.emit('identity', { uuid, token });
+      opened.emit('update', { uuid, color: 'blue' });
+      opened.close();
+      const watcher = await connectAs(url, { uuid, token });
+      await until(async () => (await watcher.ask('whoami', {}))['color'] === 'blue', 20_000);
+      watcher.close();
+    });
+  }
+
   it('an event without a name and a binary argument are answered, and the connection goes on (W8)', async () => {
     const raw = await connectAs(url, await register(url));
     const answers: string[] = [];

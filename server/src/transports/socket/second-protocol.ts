@@ -48,8 +48,7 @@ export const serveSecondProtocol = (socket: Socket, kit: SocketKit): void => {
     return [null];
   };
 
-  const failed = (error: unknown): readonly unknown[] => {
-    const { status, message, code } = kit.toRegistryError(error);
+  const failed = ({ status, message, code }: RegistryError): readonly unknown[] => {
     if (code === 'rate') return [{ message: 'Rate Limit Exceeded', status }];
     if (code === 'forbidden') return [{ message: 'Device does not have sufficient permissions for update', status: 422 }];
     return [{ message, status }];
@@ -76,9 +75,11 @@ export const serveSecondProtocol = (socket: Socket, kit: SocketKit): void => {
         const result = await carryOut(event, args[0]);
         acknowledge?.(result);
       } catch (error) {
-        acknowledge?.(failed(error));
+        const failure = kit.toRegistryError(error);
+        acknowledge?.(failed(failure));
         if (acknowledge === undefined) kit.refused('unacknowledged-call');
-        if (kit.toRegistryError(error).code === 'rate') refuse('call-rate');
+        if (failure.code === 'rate') refuse('call-rate');
+        else if (acknowledge === undefined && failure.retry) refuse('lost-call');
       }
     });
   });

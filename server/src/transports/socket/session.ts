@@ -45,6 +45,8 @@ export class Session {
   readonly #partings: (() => void)[] = [];
   readonly #caller: Caller;
   #ended = false;
+  /** The server has closed the socket: nothing is carried out for it any more. */
+  #isCut = false;
   /** What the socket is told when the call that is under way has been answered. */
   #farewell: (() => void) | undefined;
   #answering = false;
@@ -123,6 +125,8 @@ export class Session {
       if (answer === undefined) this.#kit.refused('unacknowledged-call');
       if (failure.code === 'rate') this.#overLimit(actor);
       else if (answer === undefined && !isRead && failure.code === 'invalid-input') this.#refuse('call-form', 'invalid-input');
+      // The call could have been carried out: the client is to know that it was not.
+      else if (answer === undefined && failure.retry) this.#refuse('lost-call', failure.code);
     } finally {
       this.#answering = false;
       this.#farewell?.();
@@ -135,8 +139,9 @@ export class Session {
       this.#forget();
       for (const release of this.#partings.splice(0)) release();
     };
-    if (reason.startsWith('server ')) this.#intake.clear();
-    if (reason.startsWith('server ') || this.#intake.idle) leave();
+    this.#isCut = reason.startsWith('server ');
+    if (this.#isCut) this.#intake.clear();
+    if (this.#isCut || this.#intake.idle) leave();
     else this.#intake.whenIdle(leave);
   }
 
@@ -196,7 +201,8 @@ export class Session {
     try {
       this.#kit.available();
       const { arrivals, returns, autoRegister } = this.#kit;
-      const made = uuid === undefined && token === undefined ? await autoRegister(shown, this.socket.id) : undefined;
+      const isNew = uuid === undefined && token === undefined && this.socket.connected;
+      const made = isNew ? await autoRegister(shown, this.socket.id) : undefined;
       const credentials = made ?? { uuid, token };
       const resumes = this.#ours && shown['resume'] === true && typeof shown['cursor'] === 'string';
       const actor = await (resumes ? returns : arrivals).enter(() => this.#become(credentials, resumes), this.#ours);
@@ -209,7 +215,7 @@ export class Session {
       if (this.#ours && !resumes) this.socket.emit('ready', ready, { cursor: this.#kit.cursor() });
       else this.socket.emit('ready', ready);
       answer(ready);
-      if (shown['auto_set_online'] !== false) {
+      if (shown['auto_set_online'] !== false && this.socket.connected) {
         const { conn } = this.socket;
         this.#offline = this.#kit.presence.hold(actor.uuid, () => provenAt.get(conn) ?? 0);
       }
@@ -232,7 +238,7 @@ export class Session {
       const before = connections.endings;
       const actor = await authenticate({ ...credentials, enrolling: true });
       if (connections.endings !== before) continue;
-      if (actor === null || !this.socket.connected) return null;
+      if (actor === null || this.#isCut) return null;
       this.#forget();
       this.#actor = actor;
       this.#connection = {
@@ -244,8 +250,10 @@ export class Session {
         pending: () => this.#kit.pending(this.socket),
         onLeave: (release) => this.#releases.push(release),
       };
-      if (resumes) this.#kit.resume.expect(this.#connection);
-      else if (this.#ours) this.#kit.resume.begins(this.#connection);
+      // A client that has closed its socket gets nothing any more; what it sent before is carried out.
+      const { resume } = this.#kit;
+      if (resumes && this.socket.connected) resume.expect(this.#connection);
+      else if (this.#ours && this.socket.connected) resume.begins(this.#connection);
       this.#leave = connections.add(this.#connection);
       return actor;
     }
