@@ -4,6 +4,8 @@ export interface Actor {
   readonly credentialId: string;
   /** The hash of the secret that was shown: a root token's row keeps its id when its secret is replaced. */
   readonly hash: string;
+  /** The fingerprints of the certificate that was shown: SHA-1 and SHA-256. */
+  readonly fingerprints?: readonly string[];
   /** How he proved himself, if not by a Meshblu token. */
   readonly method?: 'access' | 'password' | 'secret' | 'certificate';
   /** Has he roles beside whitelists? */

@@ -16,6 +16,7 @@ import type { Listening } from './delivery/listening.ts';
 import type { DerivedIds } from './derived-ids.ts';
 import type { Documents } from './door.ts';
 import type { Handled } from './implement.ts';
+import { createCertificateExpiry } from './mqtt/certificate-expiry.ts';
 import { createDeniedPublishes } from './mqtt/denied-publishes.ts';
 import { openIngest } from './mqtt/ingest.ts';
 import { openJobs } from './mqtt/jobs.ts';
@@ -135,11 +136,13 @@ export const openMqtt = async (foundation: MqttFoundation): Promise<Mqtt> => {
   });
   const retained = openRetained(store, usage);
   const publications = openPublications({ store, sessions, queue, retained, node: node.id, others: () => !node.isOnly(), now });
-  const { login, identify, recognise } = openLogin(foundation);
+  const { login, identify, recognise, certifier } = openLogin(foundation);
   const permission = openTopicPermission(foundation);
 
   const broker: Broker = await openBroker({
     login,
+    certifier,
+    onExpired: createCertificateExpiry(clock),
     identify,
     permission,
     bounds: levelBounds,
@@ -202,7 +205,15 @@ export const openMqtt = async (foundation: MqttFoundation): Promise<Mqtt> => {
     report,
   });
   const stopKeeping = carriage.keepBy((sent) => mailbox.keep(sent));
-  const stopCarrying = node.carry({ change: (change) => broker.change(change) });
+  const stopCarrying = node.carry({
+    change(change) {
+      const { collection, document } = change;
+      if (collection === 'certificates') return broker.endUncertified();
+      if (collection !== 'credentials' || document === null || document['kind'] !== 'certificate') return broker.change(change);
+      return broker.endUncertified(String(document['uuid']));
+    },
+    resync: () => broker.endUncertified(),
+  });
 
   return {
     broker,
@@ -222,10 +233,7 @@ export const openMqtt = async (foundation: MqttFoundation): Promise<Mqtt> => {
         const shown = await serverCertificate(config, trust, now);
         const identity = async () => ({ ...(await shown()), ca: await trust.authorities() });
         const listener = await listenTls(broker, config.host, config.mqttsPort, await identity());
-        const renew = async (): Promise<void> => {
-          listener.renew(await identity());
-          broker.endUntrusted(await trust.verifier());
-        };
+        const renew = async (): Promise<void> => listener.renew(await identity());
         const stop = trust.onChanged(() => void renew().catch(report));
         const stopDaily = every(clock, renewMs, () => renew().catch(report));
         closers.push(async () => {

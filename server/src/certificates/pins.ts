@@ -16,8 +16,8 @@ export interface Pins {
   list(uuids: readonly string[]): Promise<ReadonlyMap<string, readonly CertificateReference[]>>;
   /** The list of one of them, if nothing has to be read for it. */
   listed(uuid: string): readonly CertificateReference[] | undefined;
-  /** Again is a success. Answers what hangs on no certificate that this user is bound to: it ends, as only bound certificates count now. */
-  add(uuid: string, pin: CertificatePin, request: RequestId | null): Promise<readonly Ending[]>;
+  /** Again is a success. */
+  add(uuid: string, pin: CertificatePin, request: RequestId | null): Promise<void>;
   /** The newest certificate of this user that was issued here, as PEM. */
   issued(uuid: string): Promise<string | undefined>;
   /** Takes one away; answers what hangs on it, nothing if it was not there. */
@@ -79,15 +79,13 @@ export const openPins = (options: {
 
     async add(uuid, { fingerprint, createdAt, expiresAt, pem }, request) {
       const there = await rows.findOne({ uuid, kind: 'certificate', fingerprint, ...present });
-      const ends = [{ uuid, credential: unpinned(uuid) }];
-      if (there !== null) return ends;
+      if (there !== null) return;
       const _id = ids.uuid('users:addCertificate', request);
       const more = { createdAt, ...(expiresAt !== undefined && { expiresAt }), ...(pem !== undefined && { pem }) };
       await credentials.insert(
         { _id, uuid, kind: 'certificate', alg: 'none', fingerprint, label: '', ...more },
         request ?? undefined,
       );
-      return ends;
     },
 
     async issued(uuid) {
@@ -114,7 +112,9 @@ export const openPins = (options: {
       const pin = pins.find(({ fingerprint }) => fingerprint === fingerprints.sha256 || fingerprint === fingerprints.sha1);
       if (pins.length > 0 && pin === undefined) return null;
       const hash = pin?.fingerprint ?? fingerprints.sha256;
-      return { uuid, credentialId: pin?._id ?? unpinned(uuid), hash, method: 'certificate', ...standingOf(principal) };
+      const credentialId = pin?._id ?? unpinned(uuid);
+      const both = [fingerprints.sha1, fingerprints.sha256];
+      return { uuid, credentialId, hash, fingerprints: both, method: 'certificate', ...standingOf(principal) };
     },
 
     async live(actors) {
@@ -122,9 +122,10 @@ export const openPins = (options: {
       const pins = await pinsOf(uuids);
       const people = new Map(await Promise.all(uuids.map(async (uuid) => [uuid, await principalOf(uuid)] as const)));
       return new Set(
-        actors.filter(({ uuid, hash }) => {
-          const his = pins.filter((pin) => pin.uuid === uuid);
-          return mayEnter(people.get(uuid) ?? null) && (his.length === 0 || his.some(({ fingerprint }) => fingerprint === hash));
+        actors.filter(({ uuid, hash, fingerprints = [hash] }) => {
+          const bound = pins.filter((pin) => pin.uuid === uuid);
+          const isBound = bound.some(({ fingerprint }) => fingerprint !== undefined && fingerprints.includes(fingerprint));
+          return mayEnter(people.get(uuid) ?? null) && (bound.length === 0 || isBound);
         }),
       );
     },

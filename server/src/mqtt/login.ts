@@ -22,11 +22,11 @@ export interface MqttAttempt {
   readonly certificate: ShownCertificate | null;
 }
 
-/** A client certificate (DER) with what was sent beside it, and whether TLS has verified it against the trusted authorities. */
-export interface ShownCertificate {
-  readonly chain: readonly Uint8Array[];
-  readonly verified: boolean;
-}
+/** A client certificate (DER), and after it what was sent beside it. TLS has proved that the client has its key. */
+export type ShownCertificate = readonly Uint8Array[];
+
+/** Is the certificate that this identity showed still one to log in by? True if it showed none. */
+export type Certified = (identity: MqttIdentity) => Promise<boolean>;
 
 /** Who an MQTT client is. */
 export interface MqttIdentity extends Holder {
@@ -37,8 +37,8 @@ export interface MqttIdentity extends Holder {
   readonly group?: string;
   /** Who answers for what it leaves behind: the user of a client record, the group of a token, else itself. */
   readonly owner: string;
-  /** The certificates by which it logged in. */
-  readonly chain?: readonly Uint8Array[];
+  /** The client certificate (DER) that it showed, with what was sent beside it. `beside`: it showed a password too. */
+  readonly certificate?: { readonly chain: readonly Uint8Array[]; readonly beside?: 'password' };
 }
 
 /** Who a client is that another broker has let in by these names; null if nobody is, or may not be here any more. */
@@ -136,10 +136,10 @@ export const openLogin = (kit: LoginKit) => {
    * The user whose certificate this is, and the name in it; null if an authority that nobody trusts issued it, or he may not log in by it. `beside`:
    * he has to show his password too.
    */
-  const certified = async ({ chain, verified }: ShownCertificate, beside?: 'password') => {
+  const certified = async (chain: ShownCertificate, beside?: 'password', verifier = trust.verifier()) => {
     const [certificate] = chain;
-    // An authority may have been added a moment ago, which TLS does not know yet.
-    if (certificate === undefined || !(verified || (await trust.verifier())(chain))) return null;
+    // TLS may have looked at another trust store, a moment ago.
+    if (certificate === undefined || !(await verifier)(chain)) return null;
     const identified = trust.identify(certificate);
     const actor = await pins.admit(identified, beside);
     return actor === null ? null : { username: identified.username, actor };
@@ -153,7 +153,14 @@ export const openLogin = (kit: LoginKit) => {
     await noteLogin('login:certificate', found?.actor ?? null, { address });
     if (found === null) throw new LoginRefused(5);
     const { actor } = found;
-    return { uuid: actor.uuid, kind: 'user', actor, prefix: await prefixOf(actor.uuid), owner: actor.uuid, chain: shown.chain };
+    return {
+      uuid: actor.uuid,
+      kind: 'user',
+      actor,
+      prefix: await prefixOf(actor.uuid),
+      owner: actor.uuid,
+      certificate: { chain: shown },
+    };
   };
 
   /** Is it a certificate with which this user may log in, together with his password? One that names nobody is not. */
@@ -181,9 +188,12 @@ export const openLogin = (kit: LoginKit) => {
     // An older database may have devices with other ids.
     if (named === null && (await devices.find(username)) !== null) return byToken(username, password, address);
     const shown = { uuid: username, token: password, basic: true, unattended: true, address };
-    const beside = certificate !== null && (await isHis(certificate, username)) ? ({ beside: 'certificate' } as const) : {};
-    const actor = await authenticate({ ...shown, ...beside });
-    if (actor !== null && named !== null) return identityOf(actor, named);
+    const chain = certificate !== null && (await isHis(certificate, username)) ? certificate : undefined;
+    const actor = await authenticate({ ...shown, ...(chain !== undefined && { beside: 'certificate' }) });
+    if (actor !== null && named !== null) {
+      const identity = await identityOf(actor, named);
+      return chain === undefined ? identity : { ...identity, certificate: { chain, beside: 'password' } };
+    }
     if (named === null) await clientRegistry.recordAttempt({ username, password, source: 'mqtt' });
     throw new LoginRefused(4);
   };
@@ -218,5 +228,16 @@ export const openLogin = (kit: LoginKit) => {
     return principal.state === 'active' ? identityOf({ ...bare(principal.uuid), ...principal.standing }, principal) : null;
   };
 
-  return { login, identify, recognise };
+  /** Reads the trust store once, for as many identities as are looked at again. */
+  const certifier = (): Certified => {
+    const verifier = trust.verifier();
+    verifier.catch(() => undefined);
+    return async ({ actor, certificate }) => {
+      if (certificate === undefined) return true;
+      const found = await certified(certificate.chain, certificate.beside, verifier);
+      return found?.actor.uuid === actor.uuid;
+    };
+  };
+
+  return { login, identify, recognise, certifier };
 };

@@ -25,6 +25,7 @@ export const certificates: Implementation['certificates'] = {
 
   async remove({ id }, { trust }) {
     await trust.remove(id);
-    return { output: {}, about: [id] };
+    // Connections that hang on it end when the change is carried out: the answer waits for that.
+    return { output: {}, about: [id], ends: [] };
   },
 };

@@ -8,7 +8,7 @@ import type { Connection, Connections } from '../../connections.ts';
 import type { Change } from '../../delivery/feed.ts';
 import type { Ingest } from '../../mqtt/ingest.ts';
 import { openLevelBudget, type LevelBounds } from '../../mqtt/level-budget.ts';
-import { LoginRefused, type MqttIdentity, type MqttLogin } from '../../mqtt/login.ts';
+import { LoginRefused, type Certified, type MqttIdentity, type MqttLogin } from '../../mqtt/login.ts';
 import type { Answer, Jobs } from '../../mqtt/jobs.ts';
 import type { TopicPermission } from '../../mqtt/permission.ts';
 import type { Publications } from '../../mqtt/publications.ts';
@@ -20,6 +20,7 @@ import { publicationOf, stored, type Publication } from '../../mqtt/stored-publi
 import { levelsOf, type QoS } from '../../mqtt/subscription-index.ts';
 import { settle, soon, type Soon } from '../../soon.ts';
 import { clientOf, isLetIn, isOpen, letIn, pause, waitAtMost } from './aedes.ts';
+import { createCertificateLooks } from './certificate-looks.ts';
 import { gather, sendGathered } from './gather.ts';
 import { openLink, type Link } from './link.ts';
 import { shownBy } from './peer.ts';
@@ -32,6 +33,10 @@ import { answerEachFilter } from './suback.ts';
 /** What the broker works with. */
 export interface BrokerKit {
   readonly login: MqttLogin;
+  /** Looks at the certificates of identities again, by the trust store as it is now. */
+  readonly certifier: () => Certified;
+  /** Calls `look` when one of these certificates has expired; the function returned takes that back. */
+  readonly onExpired: (chain: readonly Uint8Array[], look: () => void) => () => void;
   /** Who a client would be whose session is this principal's; null if that may not be here. */
   readonly identify: (uuid: string) => Promise<MqttIdentity | null>;
   readonly permission: TopicPermission;
@@ -77,8 +82,8 @@ export interface Broker {
   taken(clientId: string, link: string | undefined): void;
   /** Sends a message to the client of a kept session, if that is here and has not had it. */
   offer(clientId: string, id: string, publication: Publication): void;
-  /** Ends the connections that hang on a certificate which this does not accept. */
-  endUntrusted(accepts: (chain: readonly Uint8Array[]) => boolean): void;
+  /** Ends the connections of this user, or of all, that showed a certificate by which they could not log in any more. */
+  endUncertified(uuid?: string): Promise<void>;
   /** Publishes the wills of clients whose node died with them: one of these, or without nodes any that is not alive. */
   makeUp(nodes?: readonly string[]): Promise<void>;
   /** Live connections. */
@@ -223,8 +228,10 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
     };
     let identity: MqttIdentity;
     let before: number;
+    let looksBefore: number;
     do {
       before = connections.endings;
+      looksBefore = certificates.looks;
       identity = await kit.login(attempt);
     } while (connections.endings !== before);
     const { uuid } = identity.actor;
@@ -257,6 +264,11 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
     byConnection.set(link.connection, link);
     byClientId.set(client.id, link);
     standing.join(link);
+    if (identity.certificate !== undefined) {
+      const { chain } = identity.certificate;
+      link.connection.onLeave(kit.onExpired(chain, () => void certificates.look([link]).catch(kit.report)));
+      if (certificates.looks !== looksBefore) await certificates.look([link]);
+    }
     if (connections.endings !== before && !(await kit.live([identity.actor])).has(identity.actor)) {
       await link.connection.end();
       throw new LoginRefused(4);
@@ -281,6 +293,7 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
       if (byClientId.get(link.client.id) === link) byClientId.delete(link.client.id);
     },
   });
+  const certificates = createCertificateLooks(kit.certifier);
   const leaving = new Set<Promise<unknown>>();
 
   broker.on('clientDisconnect', (client: Client) => {
@@ -489,12 +502,8 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
       const here = byClientId.get(clientId);
       if (here !== undefined && link !== undefined && here.id !== link) here.client.close();
     },
-    endUntrusted(accepts) {
-      for (const link of links.values()) {
-        const { chain } = link.identity;
-        if (chain !== undefined && !accepts(chain)) void link.connection.end();
-      }
-    },
+    endUncertified: (uuid) =>
+      certificates.look([...links.values()].filter(({ identity }) => uuid === undefined || identity.actor.uuid === uuid)),
     makeUp,
     get size() {
       return links.size;

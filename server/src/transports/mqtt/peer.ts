@@ -7,7 +7,7 @@ const maxChain = 16;
 
 /**
  * The certificate that the other end of a TLS connection has shown, and what it sent with it; null if it showed none. TLS has proved that it has
- * the key; `verified` says whether a trusted authority issued it.
+ * the key.
  */
 export const shownBy = (stream: Duplex): ShownCertificate | null => {
   if (!(stream instanceof TLSSocket)) return null;
@@ -18,5 +18,5 @@ export const shownBy = (stream: Duplex): ShownCertificate | null => {
     // The chain of a self-signed one ends with itself.
     next = next.issuerCertificate === next ? undefined : next.issuerCertificate;
   }
-  return chain.length === 0 ? null : { chain, verified: stream.authorized };
+  return chain.length === 0 ? null : chain;
 };
