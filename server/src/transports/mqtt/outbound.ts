@@ -86,6 +86,9 @@ export const openOutbound = (kit: {
     forgetPacket(client, link.passed, brokerId);
     // What only waits for company is not what the client has not read.
     if (backlogOf(client) > maxBacklogBytes) sendGathered(client);
+    // What has waited for the client has its QoS and its identifier already.
+    if (packet.qos > 0 && packet.messageId === undefined)
+      packet.qos = Math.min(packet.qos, link.filters.wanted(topic) ?? packet.qos) as QoS;
     const isFull = backlogOf(client) > maxBacklogBytes || unreadBy(client) > maxBacklog;
     if (isFull || (packet.qos > 0 && link.outgoing.isFull)) {
       // What is kept comes again when the client does.
@@ -99,11 +102,7 @@ export const openOutbound = (kit: {
       return null;
     }
     if (!allowed) return withhold(link, brokerId);
-    // What has waited for the client has its QoS and its identifier already.
-    if (packet.qos > 0 && packet.messageId === undefined) {
-      packet.qos = Math.min(packet.qos, link.filters.wanted(topic) ?? packet.qos) as QoS;
-      if (packet.qos > 0) packet.messageId = link.outgoing.nextMessageId();
-    }
+    if (packet.qos > 0 && packet.messageId === undefined) packet.messageId = link.outgoing.nextMessageId();
     gather(client);
     return packet;
   };
