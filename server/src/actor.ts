@@ -16,6 +16,8 @@ export interface Actor {
   readonly unattended?: true;
   /** The group whose uuid in a list stands for him too. */
   readonly tenant?: string;
+  /** He came by the credentials of a webhook request: how many further requests what he does may cause. */
+  readonly requestsLeft?: number;
 }
 
 /**

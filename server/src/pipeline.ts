@@ -7,6 +7,7 @@ import { decide, type Gate, type Subject } from './domain/access.ts';
 import { keepsAccess, withApprovedHooks } from './domain/credential-hooks.ts';
 import { mayNameGroup } from './domain/group-rights.ts';
 import { resourceOf } from './domain/permissions.ts';
+import { lessOf, readRequestsLeft } from './domain/requests-left.ts';
 import { isProperties } from './domain/properties.ts';
 import type { Sent } from './domain/message.ts';
 import type { RequestId, Revised, Revision } from './door.ts';
@@ -36,6 +37,8 @@ export interface Call {
   readonly caller?: Caller;
   /** The device that the caller acts for. */
   readonly as?: string;
+  /** How many webhook requests it may cause, as the caller says it of a call that comes of one: decimal digits. */
+  readonly requestsLeft?: string;
 }
 
 /** What the pipeline works with. */
@@ -56,6 +59,8 @@ type Properties = Readonly<Record<string, unknown>>;
 interface ChangeRights {
   readonly mayIssue: boolean;
   readonly mayChangeAccess: boolean;
+  /** How many webhook requests the change may cause; undefined if it comes of none. */
+  readonly requestsLeft: number | undefined;
 }
 
 /** A device without roles that acts for itself: it is the subject as it is. */
@@ -137,7 +142,7 @@ export const openPipeline = ({ services, authenticate, limits, auditing, send, a
       subject: Subject,
       access: Gate,
       input: Properties,
-      { mayIssue, mayChangeAccess }: ChangeRights,
+      { mayIssue, mayChangeAccess, requestsLeft }: ChangeRights,
       compute: (before: DeviceDocument) => Revision<DeviceDocument> | null,
     ) =>
     (before: DeviceDocument | null) => {
@@ -149,7 +154,8 @@ export const openPipeline = ({ services, authenticate, limits, auditing, send, a
       const group = revision.next._rollcall?.group;
       if (group !== undefined && group !== before._rollcall?.group && !mayNameGroup(subject, before.uuid, group))
         throw new RegistryError('forbidden');
-      const hidden = { ...(revision.next._rollcall ?? before._rollcall ?? { rev: 0, shown: 0 }), node: services.node };
+      const { requestsLeft: _before, ...kept } = revision.next._rollcall ?? before._rollcall ?? { rev: 0, shown: 0 };
+      const hidden = { ...kept, node: services.node, ...(requestsLeft !== undefined && { requestsLeft }) };
       return { ...revision, next: { ...revision.next, _rollcall: hidden } };
     };
 
@@ -174,7 +180,7 @@ export const openPipeline = ({ services, authenticate, limits, auditing, send, a
   };
 
   /** What the caller of a change may change beside what its access says. */
-  const changeRightsOf = async (actor: Actor, subject: string, target: string): Promise<ChangeRights> => {
+  const changeRightsOf = async (actor: Actor, subject: string, target: string): Promise<Omit<ChangeRights, 'requestsLeft'>> => {
     const call = { ...granting, actor, subject };
     const device = (await devices.find(target)) ?? (await devices.fresh(target));
     const mayIssue = device?._rollcall?.principal !== true || (await mayGrantCredential(device, call));
@@ -224,11 +230,12 @@ export const openPipeline = ({ services, authenticate, limits, auditing, send, a
     const permitted = (): Promise<DeviceDocument> => permit(actor, as, access, target, given, true);
     if (!row.mutates) return handled({ subject, target, permitted, document: await permit(actor, as, access, target, given) });
     const acting = await subjectOf(actor, as, true);
+    const requestsLeft = lessOf(readRequestsLeft(call.requestsLeft), actor.requestsLeft);
     const revise = async (compute: Parameters<typeof decideWith>[4]) =>
       devices.revise(
         target,
         request,
-        decideWith(acting, access, given, await changeRightsOf(actor, subject, target), compute),
+        decideWith(acting, access, given, { ...(await changeRightsOf(actor, subject, target)), requestsLeft }, compute),
         call.expectedRev === undefined ? {} : { expectedRev: call.expectedRev },
       );
     return handled({ subject, target, permitted, revise });
@@ -263,7 +270,9 @@ export const openPipeline = ({ services, authenticate, limits, auditing, send, a
 
   return async (operation, call) => {
     const handled = await (isAudited(operation.row) ? carryOutAudited : carryOut)(operation, call);
-    for (const sent of handled.sends ?? []) await send(sent, (call.request?.again ?? 0) > 0);
+    const requestsLeft = lessOf(readRequestsLeft(call.requestsLeft), call.actor?.requestsLeft);
+    const chain = requestsLeft === undefined ? {} : { requestsLeft };
+    for (const sent of handled.sends ?? []) await send({ ...sent, ...chain }, (call.request?.again ?? 0) > 0);
     handled.accepted?.();
     return handled;
   };

@@ -105,10 +105,10 @@ export const openRealtime = (
     clock,
     allowPrivate: config.privateWebhooks,
     privateKey,
-    async issue(uuid, hook) {
+    async issue({ uuid, hook, requestsLeft }) {
       const device = await devices.fresh(uuid);
       if (device === null || !(await mayForwardCredential(device, hook, { authorities, canEnrol: config.mfa }))) return null;
-      const { token } = await tokens.issue(uuid, { tag: 'webhook' }, null);
+      const { token } = await tokens.issue(uuid, { tag: 'webhook', requestsLeft }, null);
       return { token, revoke: () => tokens.revoke(uuid, token) };
     },
     record: webhookFailures(store),
@@ -120,8 +120,8 @@ export const openRealtime = (
     void carriage.send(readMessage(input, from, ids.uuid(purpose, null)), false).catch(report);
   };
   const spreads = createSpreads({ maxDeliveries: config.messageDeliveries, log, now: clock.monotonic });
-  const forwarding = openForwarding(webhooks, (from, to, body, origin) => {
-    const sent = { ...readMessage({ ...body, devices: to }, from, ids.uuid('forward', null)), origin };
+  const forwarding = openForwarding(webhooks, (from, to, body, { origin, requestsLeft }) => {
+    const sent = { ...readMessage({ ...body, devices: to }, from, ids.uuid('forward', null)), origin, requestsLeft };
     carriage.send(sent, false).catch((error: unknown) => {
       spreads.failed(origin);
       report(error);

@@ -6,6 +6,7 @@ import { keyReused } from './request-window.ts';
 import { handedOutTo, supersedes } from './handed-out.ts';
 import { compileFilter } from './documents/index.ts';
 import { evaluate } from './domain/evaluate.ts';
+import { readRequestsLeft } from './domain/requests-left.ts';
 import { isProperties } from './domain/properties.ts';
 import type { Actor, Ending } from './actor.ts';
 import type { SlowHash } from './slow-hash.ts';
@@ -276,7 +277,10 @@ export const openTokens = (options: {
       const row = await options.findToken(uuid, hashed);
       const newest = row === null ? undefined : options.newestToken(row._id);
       if (newest !== undefined && (newest._rollcall?.gone !== undefined || newest.hashedToken !== hashed)) return null;
-      if (row !== null && row.root !== true) return isLive(row) ? actor(String(row._id)) : null;
+      if (row !== null && row.root !== true) {
+        const requestsLeft = row.metadata['tag'] === 'webhook' ? readRequestsLeft(row.metadata['requestsLeft']) : undefined;
+        return isLive(row) ? { ...actor(String(row._id)), ...(requestsLeft !== undefined && { requestsLeft }) } : null;
+      }
       const root = rootId(uuid);
       if (row !== null && row._id === root) return isLive(row) ? actor(root) : null;
       if (hasInnerToken(device, hashed)) return actor(innerId(uuid, hashed));

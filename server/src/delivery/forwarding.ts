@@ -38,10 +38,15 @@ interface Onward {
   readonly to: readonly string[];
 }
 
-/** `pass`: sends a message on from a device to others; `origin` names the message that it comes from. */
+/** `pass`: sends a message on from a device to others; `chain` says which message it comes from, and what is left of its webhook requests. */
 export const openForwarding = (
   webhooks: Pick<Webhooks, 'add'>,
-  pass: (from: string, to: readonly string[], body: Readonly<Record<string, unknown>>, origin: string) => void,
+  pass: (
+    from: string,
+    to: readonly string[],
+    body: Readonly<Record<string, unknown>>,
+    chain: Required<Pick<Sent, 'origin' | 'requestsLeft'>>,
+  ) => void,
 ): Forwarding => {
   const request = (
     hooks: readonly Hook[],
@@ -53,9 +58,11 @@ export const openForwarding = (
     forwardedRoutes: readonly Route[],
   ): void => {
     for (const hook of hooks) {
-      if (!spread.spend()) return;
+      const requestsLeft = spread.spend() ? spread.takeRequest() : undefined;
+      if (requestsLeft === undefined) return;
       webhooks.add({
         uuid,
+        requestsLeft,
         hook,
         body: JSON.stringify(raw),
         headers: {
@@ -107,7 +114,13 @@ export const openForwarding = (
         ready.push({ from: one.from, to: await permitted(one, spread, find) });
       }
       for (const { from, to } of ready) {
-        if (to.length > 0) pass(from.uuid, to, { ...sent.raw, forwardedFor: [...passed, from.uuid] }, spread.pass());
+        if (to.length > 0)
+          pass(
+            from.uuid,
+            to,
+            { ...sent.raw, forwardedFor: [...passed, from.uuid] },
+            { origin: spread.pass(), requestsLeft: spread.requestsLeft },
+          );
       }
     },
     oldConfig(document, body, spread) {

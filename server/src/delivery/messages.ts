@@ -191,7 +191,7 @@ export const openDeliveries = (options: {
 
   return {
     async message(sent, extras, origin, given = {}) {
-      const spread = spreads.begin(sent.id, origin ? sent.origin : undefined);
+      const spread = spreads.begin(sent.id, origin ? sent.origin : undefined, sent.requestsLeft);
       try {
         await deliver(sent, extras, origin, given, spread);
       } finally {
@@ -206,7 +206,7 @@ export const openDeliveries = (options: {
     async changed(document, kind, body, extras, origin, given = {}) {
       available();
       const view = { ...present, ...given };
-      const spread = spreads.begin(document.uuid);
+      const spread = spreads.begin(document.uuid, undefined, document._rollcall?.requestsLeft);
       if (kind === 'configure') {
         const tell = once('config', body, extras, view);
         tell(connections.of(document.uuid));

@@ -13,6 +13,8 @@ const maxUnderWay = 10_000;
 /** What one message or change may still become, and where it has been: shared by all messages that forwarding makes of it. */
 interface Budget {
   left: number;
+  /** Webhook requests that it may still cause, here or by what their receivers post back. */
+  requestsLeft: number;
   isCutOff: boolean;
   readonly visited: Set<string>;
   /** Forwarded messages that are still to be delivered. */
@@ -27,6 +29,14 @@ interface Budget {
 export interface Spread {
   /** Takes one delivery; false if there is none left. */
   spend(): boolean;
+  /**
+   * Takes one webhook request; answers how many more what its receiver posts back may cause, undefined if there is none left.
+   *
+   * Each request gets half of what is left, so all of a chain together are bounded without any memory of them, on however many nodes.
+   */
+  takeRequest(): number | undefined;
+  /** How many webhook requests what a device hands on may cause. */
+  readonly requestsLeft: number;
   /** Is this the first visit to this device in this role? Remembered for this message alone. */
   enter(role: string, uuid: string): boolean;
   has(role: string, uuid: string): boolean;
@@ -43,8 +53,11 @@ export interface Spread {
 
 /** The bounds of all messages on one node. */
 export interface Spreads {
-  /** For a message that came in, or a change. `origin`: the name that a forwarded one carries. */
-  begin(id: string, origin?: string): Spread;
+  /**
+   * For a message that came in, or a change. `origin`: the name that a forwarded one carries. `requestsLeft`: what the webhook request left
+   * to it that it came from.
+   */
+  begin(id: string, origin?: string, requestsLeft?: number): Spread;
   /** A forwarded message will not be delivered. */
   failed(origin: string): void;
   /** Messages and changes that had more deliveries to make than they may. */
@@ -87,16 +100,16 @@ export const createSpreads = (options: {
     log.warn({ message: origin, maxDeliveries, cutOff }, 'a message makes more deliveries than it may: the others are left out');
   };
 
-  const budgetOf = (origin: string | undefined): Budget => {
+  const budgetOf = (origin: string | undefined, requestsLeft: number): Budget => {
     const known = origin === undefined ? undefined : underWay.get(origin);
     if (known !== undefined) return known;
     const left = origin === undefined ? maxDeliveries : 0;
-    return { left, isCutOff: false, visited: new Set(), underWay: 0 };
+    return { left, requestsLeft: Math.min(left, requestsLeft), isCutOff: false, visited: new Set(), underWay: 0 };
   };
 
   return {
-    begin(id, origin) {
-      const budget = budgetOf(origin);
+    begin(id, origin, requestsLeft = maxDeliveries) {
+      const budget = budgetOf(origin, requestsLeft);
       const name = origin ?? id;
       let visited: Set<string> | undefined;
       const keyOf = (role: string, uuid: string): string => `${role} ${uuid}`;
@@ -106,6 +119,18 @@ export const createSpreads = (options: {
           if (budget.left > 0) return (budget.left -= 1) >= 0;
           cut(budget, name);
           return false;
+        },
+        takeRequest() {
+          if (budget.requestsLeft <= 0) {
+            cut(budget, name);
+            return undefined;
+          }
+          const passed = Math.floor((budget.requestsLeft - 1) / 2);
+          budget.requestsLeft -= 1 + passed;
+          return passed;
+        },
+        get requestsLeft() {
+          return budget.requestsLeft;
         },
         enter: (role, uuid) => enter((visited ??= new Set()), keyOf(role, uuid)),
         has: (role, uuid) => visited?.has(keyOf(role, uuid)) === true,

@@ -1,9 +1,11 @@
 import { createSign } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import type { LookupFunction } from 'node:net';
 import type { Clock } from '../clock.ts';
 import type { Hook } from '../domain/hooks.ts';
+import { requestsLeftHeader } from '../domain/requests-left.ts';
 import { checkHost, publicLookup, type Resolve } from './public-address.ts';
 
 /** One request to make for a device. */
@@ -14,6 +16,8 @@ export interface Job {
   /** JSON text. */
   readonly body: string;
   readonly headers: Readonly<Record<string, string>>;
+  /** How many further requests what its receiver posts back may cause. */
+  readonly requestsLeft: number;
 }
 
 /** A try that failed, for the owner of the hook to read. */
@@ -98,7 +102,7 @@ export const openWebhooks = (options: {
   readonly allowPrivate: boolean;
   readonly privateKey: () => Promise<string>;
   /** A token of the device for one request of this hook, and what ends it; null if it may not carry one. */
-  readonly issue: (uuid: string, hook: Hook) => Promise<{ readonly token: string; revoke(): Promise<unknown> } | null>;
+  readonly issue: (job: Job) => Promise<{ readonly token: string; revoke(): Promise<unknown> } | null>;
   readonly record: (failure: HookFailure) => Promise<void>;
   readonly report: (error: unknown) => void;
   readonly resolve?: Resolve;
@@ -109,6 +113,8 @@ export const openWebhooks = (options: {
   const ofDevice = new Map<string, number>();
   const cancels = new Set<() => void>();
   const stop = new AbortController();
+  // Each request listens to it.
+  setMaxListeners(2 * atOnce, stop.signal);
   let running = 0;
   let idle = (): void => undefined;
 
@@ -130,20 +136,22 @@ export const openWebhooks = (options: {
     }).catch(report);
   };
 
-  const carryOut = async ({ uuid, hook, headers, body, ...rest }: Job): Promise<void> => {
+  const carryOut = async (job: Job): Promise<void> => {
+    const { uuid, hook, headers, body } = job;
     const date = new Date(clock.now()).toUTCString();
-    const credentials = hook.withCredentials ? await issue(uuid, hook) : undefined;
+    const credentials = hook.withCredentials ? await issue(job) : undefined;
     if (credentials === null) throw new CredentialsRefusedError();
     try {
       const bearer = credentials && { authorization: `Bearer ${Buffer.from(`${uuid}:${credentials.token}`).toString('base64')}` };
       const signed = hook.signed ? signature(await options.privateKey(), date, uuid) : undefined;
       await send(
-        { uuid, hook, headers, body, ...rest },
+        job,
         {
           ...hook.headers,
           ...(hook.method !== 'GET' && { 'content-type': 'application/json', 'content-length': String(Buffer.byteLength(body)) }),
           date,
           ...headers,
+          [requestsLeftHeader]: String(job.requestsLeft),
           'x-meshblu-uuid': uuid,
           ...bearer,
           ...(signed !== undefined && (bearer ? { signature: signed } : { authorization: `Signature ${signed}` })),

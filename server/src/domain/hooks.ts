@@ -24,7 +24,7 @@ export interface Forwarders {
 const maxEntries = 20;
 const methods = ['POST', 'PUT', 'PATCH', 'GET', 'DELETE'] as const;
 const ownHeaders =
-  /^(host|content-length|content-type|connection|transfer-encoding|authorization-signature|x-meshblu-.*|proxy-.*)$/i;
+  /^(host|content-length|content-type|connection|transfer-encoding|authorization-signature|x-meshblu-.*|x-rollcall-.*|proxy-.*)$/i;
 const isHeaderName = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 
 const headersOf = (given: unknown): Readonly<Record<string, string>> => {

@@ -17,6 +17,8 @@ export interface Sent {
   readonly raw: Readonly<Record<string, unknown>>;
   /** The id of the message that this one was forwarded from at first; missing if a client sent it. */
   readonly origin?: string;
+  /** How many webhook requests it may cause, if it comes of one; missing otherwise. */
+  readonly requestsLeft?: number;
 }
 
 /** What subscribers and addressees get: the message with its sender, and all addressees as a list (Meshblu reference, section 2.16). */

@@ -21,6 +21,8 @@ export interface Hidden {
   secretFor?: { request: string; sending: number; input?: string };
   /** The node that wrote this revision: it makes the requests that the change asks for. */
   node?: string;
+  /** How many webhook requests this revision may cause, if it comes of one. */
+  requestsLeft?: number;
   /** The device has a principal: what it may do does not rest on whitelists alone. */
   principal?: true;
   /** Fingerprints of its hooks that may forward its credentials, as whoever set them may issue tokens for it; of principals only. */

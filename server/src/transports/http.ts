@@ -208,6 +208,7 @@ export const openHttp = async (kit: HttpKit): Promise<Http> => {
     const isRead = request.method === 'GET' || request.method === 'HEAD';
     const rev = isRead ? undefined : preconditionOf(header(request, 'if-match'), header(request, 'if-none-match'));
     const as = header(request, 'x-meshblu-as');
+    const requestsLeft = header(request, 'x-rollcall-requests-left');
     return {
       actor,
       from: actor?.uuid ?? request.ip,
@@ -216,6 +217,7 @@ export const openHttp = async (kit: HttpKit): Promise<Http> => {
       ...(key !== undefined && { request: requestOfKey(key, [route, as ?? null, input]) }),
       ...(rev !== undefined && { expectedRev: rev }),
       ...(as !== undefined && { as }),
+      ...(requestsLeft !== undefined && { requestsLeft }),
     };
   };
 
