@@ -45,6 +45,26 @@ const table = (head: readonly string[], body: readonly (readonly string[])[]): s
   return [line(first), line(widths.map((width) => '-'.repeat(width))), ...rest.map(line)].join('\n');
 };
 
+/** The names of all operations by area, for the client: the contract itself is not in its bundle. */
+const clientNames = (): string => {
+  const areas = new Map<string, string[]>();
+  for (const name of operations.keys()) {
+    const [area = '', verb] = name.split(':');
+    const key = verb === undefined ? 'meshblu' : area;
+    areas.set(key, [...(areas.get(key) ?? []), verb ?? area]);
+  }
+  const rows = [...areas].map(([area, verbs]) => `  ${area}: '${verbs.join(' ')}',`);
+  return [
+    `// ${notice}`,
+    '',
+    '/** The operations of the contract by area; those of `meshblu` are events without an area. */',
+    'export const names = {',
+    ...rows,
+    '} as const;',
+    '',
+  ].join('\n');
+};
+
 const code = (text: string): string => (text === '' ? '' : `\`${text}\``);
 
 const settingsTable = (): string =>
@@ -102,6 +122,7 @@ const written: Readonly<Record<string, string>> = {
   '.env.example': environment(),
   'README.md': await readme(),
   'docs/errors.md': errorsPage(),
+  'client-sdk/src/names.ts': clientNames(),
   'docs/openapi.json': json(describeHttp(operations)),
   'docs/asyncapi.json': json(asyncapi(operations)),
 };

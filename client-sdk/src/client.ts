@@ -11,6 +11,10 @@ export interface ClientBase {
   readonly state: State;
   /** Listens to an event of the server, or to `state` and `dropped` of the client itself; the answer stops it. */
   readonly on: <K extends keyof Events>(event: K, listener: (...args: Events[K]) => void) => Stop;
+  /** Like `on`, for the next event only. */
+  readonly once: <K extends keyof Events>(event: K, listener: (...args: Events[K]) => void) => Stop;
+  /** Stops a listener that `on` or `once` was given. */
+  readonly off: <K extends keyof Events>(event: K, listener: (...args: Events[K]) => void) => void;
   /** A new identity for one request, for `CallOptions.reqId`: a call made again with it takes effect once. */
   readonly reqId: () => string;
   /** Makes a call by the name of its event (`'users:create'`), for programs that learn the name at run time. */

@@ -81,7 +81,9 @@ const assemble = (url: string, login: Login, options: ConnectOptions) => {
     get state() {
       return connection.state;
     },
-    on: listeners.on.bind(listeners) as ClientBase['on'],
+    on: ((event: string, listener: never) => listeners.on(event, listener)) as ClientBase['on'],
+    once: listeners.once.bind(listeners) as ClientBase['once'],
+    off: listeners.off.bind(listeners) as ClientBase['off'],
     reqId: () => requests.reqId(),
     call: (event, input, callOptions) => requests.call(event, input, callOptions),
     live: (filter, liveOptions) => lives.open(filter, liveOptions),
@@ -101,6 +103,16 @@ const tooLate = (url: string, last: RegistryError | undefined): RegistryError =>
     ? last
     : new RegistryError('timeout', `No connection to ${new URL(url).host} was made in time`, { cause: last });
 
+/** Fails with `invalid-input` for credentials that would be taken for none, and so register a new device. */
+const checkLogin = ({ uuid, token, ...others }: Login): void => {
+  const isText = [uuid, token].every((one) => one === undefined || (typeof one === 'string' && one !== ''));
+  if (Object.keys(others).length > 0 || !isText || (token === undefined && uuid !== undefined))
+    throw new RegistryError(
+      'invalid-input',
+      `Credentials are uuid and token, or token; not ${Object.keys({ uuid, token, ...others }).join()}`,
+    );
+};
+
 /**
  * Connects to a registry as a device; without credentials it registers a new one.
  *
@@ -110,6 +122,7 @@ const tooLate = (url: string, last: RegistryError | undefined): RegistryError =>
 export const connect = async (url: string, login: Login = {}, options: ConnectOptions = {}): Promise<Client> => {
   if (!URL.canParse(url) || !/^(http|ws)s?:$/.test(new URL(url).protocol))
     throw new RegistryError('invalid-input', 'The address of a registry is an http, https, ws or wss URL');
+  checkLogin(login);
   const limitMs = timeLimit(options.timeoutMs ?? defaultLimitMs);
   return new Promise((resolve, reject) => {
     const stopAbort = onAbort(options.signal, (error) => connection.close(error));

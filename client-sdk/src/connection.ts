@@ -1,8 +1,9 @@
 import type { Socket } from 'socket.io-client';
 import { Manager } from 'socket.io-client';
 import type { Backoff } from './backoff.ts';
-import { pause } from './backoff.ts';
+import { pause, reconnectBackoff } from './backoff.ts';
 import { RegistryError } from './contract/errors.ts';
+import { elapsedMs, now } from './elapsed.ts';
 import type { ClientEvents, Extras, State } from './events.ts';
 import type { Refusal } from './failure.ts';
 import { toError } from './failure.ts';
@@ -72,6 +73,8 @@ export class Connection {
   #socket: Wire | undefined;
   #attempt = 0;
   #readyAt = 0;
+  /** When it was last `ready`, or began. */
+  #lostAt = now();
   #stopTimer: () => void = () => {};
   #lastError: RegistryError | undefined;
 
@@ -211,8 +214,9 @@ export class Connection {
     this.#detach();
     this.#lastError = reason;
     if (this.#state === 'ready' && performance.now() - this.#readyAt > stableMs) this.#attempt = 0;
-    const { backoff } = this.#settings;
-    const delayMs = reason.code === 'rate' ? pause(30, backoff) : pause(this.#attempt++, backoff);
+    if (this.#state === 'ready') this.#lostAt = now();
+    const backoff = reconnectBackoff(this.#settings.backoff, elapsedMs(this.#lostAt));
+    const delayMs = reason.code === 'rate' ? pause(30, this.#settings.backoff) : pause(this.#attempt++, backoff);
     this.#timer(Math.min(afterMs ?? delayMs, longestAskedMs), () => this.#open());
     this.#become(this.#wasReady ? 'reconnecting' : 'connecting', reason);
   }

@@ -1,5 +1,6 @@
 import type * as contract from './contract/index.ts';
 import type { Input, Output, Row } from './contract/index.ts';
+import { names } from './names.ts';
 import type { CallOptions } from './options.ts';
 
 /** One operation as a method: the input may be left out if none of its fields is needed. */
@@ -26,23 +27,28 @@ export type Operations = Methods<Contract['meshblu']> & { readonly [A in Area]: 
 /** Sends a call by the name of its event. */
 export type Send = (event: string, input: unknown, options: CallOptions | undefined) => Promise<unknown>;
 
-const isName = (key: string | symbol): key is string =>
-  typeof key === 'string' && /^[A-Za-z][A-Za-z0-9]*$/.test(key) && key !== 'then' && key !== 'toJSON';
-
 const method = (event: string, send: Send) => (input?: unknown, options?: CallOptions) => send(event, input, options);
 
+const flat: ReadonlySet<string> = new Set(names.meshblu.split(' '));
+const areas: ReadonlyMap<string, ReadonlySet<string>> = new Map(
+  Object.entries(names)
+    .filter(([area]) => area !== 'meshblu')
+    .map(([area, verbs]) => [area, new Set(verbs.split(' '))]),
+);
+
 /**
- * The target with every operation as a method. No name is known here: `x.whoami` sends the event `whoami`, `x.users.create` sends
- * `users:create`. `then`, `toJSON`, symbols and whatever else is no name stay undefined, so that `await`, `JSON.stringify` and a
- * console may look at it.
+ * The target with every operation of the contract as a method: `x.whoami` sends the event `whoami`, `x.users.create` sends
+ * `users:create`. Every other name is undefined, so that a misspelt one is an error where it is called.
  */
 export const withOperations = <T extends object>(target: T, send: Send): T & Operations =>
   new Proxy(target, {
     get: (own, name) => {
-      if (name in own || !isName(name)) return Reflect.get(own, name) as unknown;
-      return new Proxy(method(name, send), {
+      if (name in own || typeof name !== 'string') return Reflect.get(own, name) as unknown;
+      const verbs = areas.get(name);
+      if (verbs === undefined) return flat.has(name) ? method(name, send) : undefined;
+      return new Proxy(flat.has(name) ? method(name, send) : {}, {
         get: (area, verb) =>
-          verb in area || !isName(verb) ? (Reflect.get(area, verb) as unknown) : method(`${name}:${verb}`, send),
+          typeof verb === 'string' && verbs.has(verb) ? method(`${name}:${verb}`, send) : (Reflect.get(area, verb) as unknown),
       });
     },
   }) as T & Operations;

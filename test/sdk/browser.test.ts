@@ -14,9 +14,9 @@ import { until } from '../support/until.ts';
 declare const rollcall: typeof client;
 
 describe('the bundled client', () => {
-  it('is at most 20 kB gzip, and has neither the contract nor its schemas in it', async () => {
+  it('is at most 21 kB gzip, and has neither the contract nor its schemas in it', async () => {
     const { text, files } = await bundle(`export { connect, RegistryError } from '@rollcall/client';`);
-    expect(gzipSync(text, { level: 9 }).length).to.be.below(20_000);
+    expect(gzipSync(text, { level: 9 }).length).to.be.below(21_000);
     const contract = files.filter((file) => /typebox|contract\//.test(file));
     expect(contract.map((file) => file.replace(/.*contract\//, ''))).to.deep.equal(['errors.js']);
   });
