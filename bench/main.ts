@@ -10,6 +10,7 @@ import { p1 } from './measures/p1.ts';
 import { p11 } from './measures/p11.ts';
 import { p12 } from './measures/p12.ts';
 import { p13 } from './measures/p13.ts';
+import { p18 } from './measures/p18.ts';
 import { p2 } from './measures/p2.ts';
 import { p3 } from './measures/p3.ts';
 import { p5 } from './measures/p5.ts';
@@ -37,6 +38,7 @@ const measures: Readonly<Record<string, Measure>> = {
   P11: p11,
   P12: p12,
   P13: p13,
+  P18: p18,
 };
 
 const full: Scale = {
