@@ -15,7 +15,7 @@ const run = promisify(execFile);
 
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
 
-const pages = ['', 'docs', 'docs/decisions', 'client-sdk'].flatMap((folder) =>
+const pages = ['', 'docs', 'docs/decisions', 'docs/reference', 'client-sdk'].flatMap((folder) =>
   readdirSync(join(root, folder))
     .filter((name) => name.endsWith('.md'))
     .map((name) => join(folder, name)),
