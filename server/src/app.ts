@@ -120,7 +120,7 @@ const house = async (config: Config, log: pino.Logger, closers: Closers): Promis
   const { dataDir, archiveBytes: mostBytes } = config;
   const maintenance = await openMaintenance({ store, alone, dataDir, mostBytes, secrets, clock, log });
   closers.push(maintenance.close);
-  const listener = openListener(awayAnswers(maintenance));
+  const listener = openListener(awayAnswers(maintenance), config.keepAliveMs);
   closers.push(listener.close);
   const ground = { config, log, clock, secrets, opened, maintenance, listener, processFigures: openProcessFigures() };
   let taken: Partial<Config> = {};
@@ -353,6 +353,8 @@ const start = async (
   const engines = openEngines({
     origins: config.origins,
     legacy: config.legacy,
+    heartbeat: { pingInterval: config.pingIntervalMs, pingTimeout: config.pingTimeoutMs },
+    legacyHeartbeat: { pingInterval: config.legacyPingIntervalMs, pingTimeout: config.legacyPingTimeoutMs },
     messageBytes: config.messageBytes,
     eventBytes: Math.max(backlogLimits.eventBytes, 8 * config.messageBytes),
     async admitFirehose(request, uuid) {

@@ -158,6 +158,36 @@ export const settings = {
     'Serve Engine.IO 3 clients (socket.io-client 1.x and 2.x, all published Meshblu clients).',
     truth,
   ),
+  pingIntervalMs: setting(
+    'ROLLCALL_PING_INTERVAL_MS',
+    4_000,
+    'How often a Socket.IO connection of the main engine is pinged, in milliseconds.',
+    whole(500, 600_000),
+  ),
+  pingTimeoutMs: setting(
+    'ROLLCALL_PING_TIMEOUT_MS',
+    3_500,
+    'How long the answer to such a ping may take, in milliseconds. Then the connection is closed, and the device goes offline.',
+    whole(500, 600_000),
+  ),
+  legacyPingIntervalMs: setting(
+    'ROLLCALL_LEGACY_PING_INTERVAL_MS',
+    25_000,
+    'How often an Engine.IO 3 client is asked to ping, in milliseconds. Throttled browser tabs need a minute in all.',
+    whole(500, 600_000),
+  ),
+  legacyPingTimeoutMs: setting(
+    'ROLLCALL_LEGACY_PING_TIMEOUT_MS',
+    60_000,
+    'How much later than that the ping may come, in milliseconds.',
+    whole(500, 600_000),
+  ),
+  keepAliveMs: setting(
+    'ROLLCALL_KEEP_ALIVE_MS',
+    65_000,
+    'How long an idle HTTP connection stays open, in milliseconds. Longer than the same time of a proxy, which answers 502 otherwise.',
+    whole(1_000, 3_600_000),
+  ),
   mqttPort: setting('ROLLCALL_MQTT_PORT', noPort, 'Port for MQTT over TCP. Not set: none.', port),
   mqttsPort: setting('ROLLCALL_MQTTS_PORT', noPort, 'Port for MQTT over TLS. Not set: none.', port),
   mqttsCertFile: setting(

@@ -86,11 +86,11 @@ const openAway = (answer: AwayAnswer): Front => ({
   upgrade: (_request, socket) => void socket.end(closing('503 Service Unavailable')),
 });
 
-/** Opens it. `answer`: what is known while nobody serves. */
-export const openListener = (answer: AwayAnswer): Listener => {
+/** Opens it. `answer`: what is known while nobody serves. `keepAliveTimeout`: how long an idle connection stays, in milliseconds. */
+export const openListener = (answer: AwayAnswer, keepAliveTimeout: number): Listener => {
   const away = openAway(answer);
   let front = away;
-  const server: Server = createServer({ headersTimeout: headersMs, requestTimeout: 0 }, (request, response) => {
+  const server: Server = createServer({ headersTimeout: headersMs, requestTimeout: 0, keepAliveTimeout }, (request, response) => {
     if (hasBody(request)) hurry(request, response);
     void front.request(request, response);
   });

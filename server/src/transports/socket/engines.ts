@@ -18,6 +18,12 @@ export { handshakePath } from './legacy.ts';
 export type { HandshakePath } from './legacy.ts';
 export { Rejected } from './packet.ts';
 
+/** How often a connection is pinged, and how long the answer may take, in milliseconds. */
+export interface Heartbeat {
+  readonly pingInterval: number;
+  readonly pingTimeout: number;
+}
+
 /** How the two engines are opened. */
 export interface EngineOptions extends Partial<AdmissionLimits>, Partial<BacklogLimits> {
   /** Exact browser origins allowed beside the same origin. A request without an Origin header is no browser's and allowed. */
@@ -28,6 +34,10 @@ export interface EngineOptions extends Partial<AdmissionLimits>, Partial<Backlog
   readonly messageBytes?: number;
   /** Time in which a client has to enter the namespace, in milliseconds. Default 10,000. */
   readonly connectTimeoutMs?: number;
+  /** The heartbeat of the main engine. Default 4 s and 3.5 s: a cut connection is noticed after 7.5 s at most. */
+  readonly heartbeat?: Heartbeat;
+  /** The heartbeat of the legacy engine. Default 25 s and 60 s: throttled browser tabs run timers once a minute. */
+  readonly legacyHeartbeat?: Heartbeat;
   /** Who may listen to a firehose, asked at the handshake. Default: nobody. */
   readonly admitFirehose?: AdmitFirehose;
 }
@@ -62,11 +72,9 @@ export interface Engines {
   close(): Promise<void>;
 }
 
-/**
- * A connection is pinged this often, and closed if nothing comes back in time, in milliseconds: one that was cut is noticed after 7.5 s at most,
- * so that presence is right within 8 s (reliability reference, P7).
- */
-const heartbeat = { pingInterval: 4_000, pingTimeout: 3_500 };
+/** Notices a cut connection after 7.5 s at most, so that presence is right within 8 s (reliability reference, P7). */
+const mainHeartbeat: Heartbeat = { pingInterval: 4_000, pingTimeout: 3_500 };
+const legacyHeartbeat: Heartbeat = { pingInterval: 25_000, pingTimeout: 60_000 };
 
 /** Disconnects a socket and its transport, and waits no longer than 250 ms for the other end to agree. */
 export const drop = (socket: Socket): void => {
@@ -109,7 +117,7 @@ export const openEngines = (options: EngineOptions): Engines => {
     new EngineServer({
       transports: ['websocket'],
       allowUpgrades: false,
-      ...heartbeat,
+      ...(options.heartbeat ?? mainHeartbeat),
       maxHttpBufferSize: maxFrameBytes,
       perMessageDeflate: false,
     }),
@@ -117,7 +125,7 @@ export const openEngines = (options: EngineOptions): Engines => {
   );
   const legacy = options.legacy
     ? open(
-        openLegacyEngine(heartbeat, options.admitFirehose ?? (() => Promise.resolve(false))),
+        openLegacyEngine(options.legacyHeartbeat ?? legacyHeartbeat, options.admitFirehose ?? (() => Promise.resolve(false))),
         guardedParser({ connects: false, maxAnswerLength: limits.answerBytes, maxFrameBytes, finish: toAscii, onRejected }),
       )
     : null;
