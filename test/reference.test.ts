@@ -64,6 +64,19 @@ describe('the reference', () => {
     expect(unknown).to.deep.equal([]);
   });
 
+  it('numbers the vectors of each document without a gap', () => {
+    const numbersOf = (name: string): readonly number[] => {
+      const [, vectors = ''] = read(name).split(/^## \d+ Test vectors$/m);
+      return [...vectors.matchAll(/^\| (\d+) +\|/gm)].map(([, number]) => Number(number));
+    };
+    const counts = Object.values(documents).map((name) => {
+      const numbers = numbersOf(name);
+      expect(numbers, name).to.deep.equal(numbers.map((_, place) => place + 1));
+      return numbers.length;
+    });
+    expect(counts.filter((count) => count > 0)).to.have.length(5);
+  });
+
   after('print the rules that no test cites', () => {
     const cited = new Set(sources.filter(([path]) => path.startsWith('test/')).flatMap(([, text]) => text.match(id) ?? []));
     const uncited = rules.filter((rule) => !cited.has(rule) && !cited.has(rule.slice(0, rule.lastIndexOf('.'))));
