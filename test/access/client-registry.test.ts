@@ -578,7 +578,7 @@ onTwoNodes('the client registry of two nodes', { adminPassword: 'secret-of-admin
 onBothStores('who is nobody and tries MQTT (access control reference, 8, vectors 114 and 115)', (registries) => {
   let ask: Awaited<ReturnType<typeof askHttp>>;
   before(async () => {
-    ask = await askHttp(registries, { mqttPort: 0 });
+    ask = await askHttp(registries, { mqttPort: 0, mqttDeniedPublish: 'close' });
   });
   after(() => closeClients());
   const codeOf = (username: string, password = 'secret1'): Promise<unknown> =>
