@@ -21,7 +21,7 @@ import { endForGood } from './ending.ts';
 import type { FirstPassword } from './first-start.ts';
 import type { Handled, Services } from './implement.ts';
 import { openKeys } from './keys.ts';
-import { closeAll, openLife, ReplacedError, type Closers } from './life.ts';
+import { closeAll, closeOnce, openLife, ReplacedError, type Closers } from './life.ts';
 import { openLimits } from './limits.ts';
 import { openTokenLoader } from './loader.ts';
 import { openMaintenance, type Maintenance } from './maintenance.ts';
@@ -281,6 +281,8 @@ const start = async (
     closers,
   );
   const { audience, listening, spreads, subscriptions, live, resume, carriage, presence, line, waiting } = realtime;
+  // What is opened from here on is closed even if a later part fails to open; what is served ends in the order below.
+  const closePresence = closeOnce(closers, () => presence.close());
   const services: Services = {
     store,
     devices,
@@ -362,6 +364,7 @@ const start = async (
       return actor !== null && (actor.uuid === uuid || actor.uuid === lowerUuid(uuid));
     },
   });
+  const closeEngines = closeOnce(closers, () => engines.close());
   const register = operations.get('register');
   const servers = engines.legacy === null ? [engines.io] : [engines.io, engines.legacy];
   const stopSockets = serveSockets(servers, {
@@ -402,6 +405,7 @@ const start = async (
     drop,
     now,
   });
+  const endSockets = closeOnce(closers, stopSockets);
   const document = describeHttp(operations);
   const mqtt = await openMqtt({
     store,
@@ -433,6 +437,7 @@ const start = async (
     clock,
     log,
   });
+  const closeMqtt = closeOnce(closers, () => mqtt.close());
   const hookLimits = openLimits(config.brokerHooksPerMinute, now);
   const http = await openHttp({
     operations,
@@ -472,11 +477,11 @@ const start = async (
   const away = listener.serve(http.front);
   closers.push(async () => {
     away();
-    stopSockets();
-    await mqtt.close();
-    await engines.close();
+    await endSockets();
+    await closeMqtt();
+    await closeEngines();
     await http.close();
-    await presence.close();
+    await closePresence();
   });
   const mqttUrls = await mqtt.listen();
   return { mqtt: mqttUrls, firstPassword: access.firstPassword };

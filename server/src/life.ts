@@ -29,6 +29,14 @@ export const closeAll = async (closers: Closers, log: Log): Promise<void> => {
   }
 };
 
+/** Has `close` called with the others, unless the function that is given back is called earlier. It is called once. */
+export const closeOnce = (closers: Closers, close: () => unknown): (() => Promise<void>) => {
+  let closing: Promise<void> | undefined;
+  const once = (): Promise<void> => (closing ??= Promise.resolve(close()).then(() => undefined));
+  closers.push(once);
+  return once;
+};
+
 /**
  * Opens an inside and keeps one open. `open` gets a list for its closers, and a function that closes this inside and has another one opened; what that
  * function returns resolves when this one is closed. Fails as the first `open` does; later ones are tried until they succeed.
