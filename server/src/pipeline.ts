@@ -1,4 +1,4 @@
-import { RegistryError } from '@rollcall/client/contract';
+import { RegistryError, type ErrorDetail } from '@rollcall/client/contract';
 import type { Connection } from './connections.ts';
 import type { Caller } from './delivery/waiting.ts';
 import type { Authenticate } from './authenticate.ts';
@@ -54,6 +54,15 @@ export interface Pipeline {
 }
 
 type Properties = Readonly<Record<string, unknown>>;
+
+/** An option that the operation would ignore; null if there is none. A caller who sends it relies on a check that is not made. */
+const misplacedOption = ({ access, mutates, checksRevision = false }: Operation['row'], call: Call): ErrorDetail | null => {
+  if (call.expectedRev !== undefined && mutates && !checksRevision)
+    return { path: '/options/rev', rule: 'unsupported', message: 'This operation checks no revision' };
+  if (call.as !== undefined && 'public' in access)
+    return { path: '/options/as', rule: 'unsupported', message: 'This operation acts for no other device' };
+  return null;
+};
 
 /** May a change make webhooks forward credentials of the device (`mayIssue`), and touch what decides about access? */
 interface ChangeRights {
@@ -202,11 +211,12 @@ export const openPipeline = ({ services, authenticate, limits, auditing, send, a
     const input = isProperties(asked) ? await withCanonicalUuids(devices, operation.declared, asked) : asked;
     const given = isProperties(input) ? input : {};
     const isPath = !('permission' in access) || resourceOf(access.permission, given) !== undefined;
-    const problems = operation.problems(input);
+    const misplaced = misplacedOption(row, call);
+    const problems = misplaced === null ? operation.problems(input) : [misplaced];
     if (problems.length > 0) {
       // Over an area of administration the permission is decided first: a stranger learns nothing of what is asked for.
       if ('permission' in access && (actor === null || isPath)) await permitWithoutTarget(actor, as, access, given);
-      throw new RegistryError('invalid-input', row.refusal?.(problems), { details: problems });
+      throw new RegistryError('invalid-input', misplaced?.message ?? row.refusal?.(problems), { details: problems });
     }
 
     const request = actor !== null && call.request !== undefined ? { ...call.request, actor: actor.uuid } : null;

@@ -87,6 +87,30 @@ onBothStores('HTTP requests are checked before anything is changed', (registries
     }
   });
 
+  it('refuses a condition on every changing route that checks no revision, and X-Meshblu-As on every public one', async () => {
+    const silent = new Set<string>();
+    const refused = async (route: string, headers: Record<string, string>, sentence: string): Promise<void> => {
+      const { status, body } = await ask(methodOf(route), pathOf(route), { headers });
+      expect([400, 422], `${route} ${JSON.stringify(headers)}`).to.include(status);
+      if (!JSON.stringify(body).includes(sentence)) silent.add(route);
+    };
+    const unchecked = routes.filter(({ operation: { row } }) => row.mutates && row.checksRevision !== true);
+    const open = routes.filter(({ operation: { row } }) => 'public' in row.access);
+    expect([unchecked.length > 10, open.length > 5]).to.deep.equal([true, true]);
+    for (const { route } of unchecked)
+      for (const headers of [{ 'if-match': '"1"' }, { 'if-none-match': '*' }] as Record<string, string>[])
+        await refused(route, headers, 'checks no revision');
+    for (const { route } of open) await refused(route, { 'x-meshblu-as': a.uuid }, 'acts for no other device');
+    // Meshblu's answers have no sentence of ours, and the logins have their own: the same requests succeed without the header.
+    expect([...silent].filter((route) => / \/api\/(?!v2\/auth\/)/.test(route))).to.deep.equal([]);
+    const tokens = `/devices/${a.uuid}/tokens`;
+    const own = { authorization: basic(a) };
+    expect((await ask('POST', tokens, { ...own, body: {}, headers: { 'if-match': '*' } })).status).to.equal(422);
+    expect((await ask('POST', tokens, { ...own, body: {} })).status).to.equal(201);
+    expect((await ask('GET', '/status', { ...own, headers: { 'x-meshblu-as': a.uuid } })).status).to.equal(422);
+    expect((await ask('GET', '/status', own)).status).to.equal(200);
+  });
+
   describe('the query', () => {
     const strict = routes.filter(({ operation, route }) => {
       try {

@@ -12,6 +12,7 @@ export const update = operation({
   http: ['PUT /v2/devices/:uuid/find-and-update', 'PUT /v2/devices/:uuid'],
   summary: "Change a device document with MongoDB's update operators.",
   access: { whitelist: 'configure.update', target: 'uuid' },
+  checksRevision: true,
   mutates: true,
   passwordAlone: true,
   input: Type.Object({ uuid: Uuid, update: Type.Record(Type.String(), Type.Unknown()) }),

@@ -83,6 +83,8 @@ export interface Row<
   readonly audit?: boolean;
   /** May a login make it that has still to enrol a second factor? (Access control reference, section 3.3; default false.) */
   readonly enrolling?: boolean;
+  /** Does it compare the revision that the caller expects of the target with the present one? (Default false: such a call is refused.) */
+  readonly checksRevision?: boolean;
   /** Does a success change something? Such calls carry a `reqId` and take effect once. */
   readonly mutates: M;
   readonly input: In;

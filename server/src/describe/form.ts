@@ -184,7 +184,7 @@ export const inBody = (row: Row, route: string): Body | undefined => {
 };
 
 /** The headers that calls of this row may carry (decisions, section 3). */
-export const callHeaders = ({ access, mutates }: Row): readonly Parameter[] => {
+export const callHeaders = ({ access, mutates, checksRevision = false }: Row): readonly Parameter[] => {
   const one = (name: string, description: string, schema: Json): Parameter => ({ name, in: 'header', description, schema });
   if ('public' in access) return [];
   return [
@@ -197,7 +197,7 @@ export const callHeaders = ({ access, mutates }: Row): readonly Parameter[] => {
           }),
         ]
       : []),
-    ...(mutates && 'target' in access ? [one('If-Match', 'The revision that the document must have.', { type: 'string' })] : []),
+    ...(checksRevision ? [one('If-Match', 'The revision that the document must have.', { type: 'string' })] : []),
     ...('whitelist' in access ? [one('X-Meshblu-As', 'The device to act for.', { type: 'string', minLength: 1 })] : []),
   ];
 };
