@@ -159,7 +159,7 @@ export const openDoor = <N extends GuardedName>(options: DoorOptions<N>): Docume
           const verdict = attempt.judge(own, lost);
           if (verdict === 'other') throw keyReused();
           if (verdict === 'repeated' && present(own)) return own;
-          throw new RegistryError(verdict === 'unknown' ? 'outcome-unknown' : 'conflict');
+          throw new RegistryError(verdict === 'new' ? 'conflict' : 'outcome-unknown');
         }
       }
     });
