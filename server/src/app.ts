@@ -46,6 +46,7 @@ import type { TokenList } from './token-list.ts';
 import { openUserLists } from './user-lists.ts';
 import { openTokens } from './tokens.ts';
 import { readJson } from './transports/json-body.ts';
+import { createClientAddress } from './transports/client-address.ts';
 import { openHttp } from './transports/http.ts';
 import { awayAnswers } from './transports/away.ts';
 import { openListener, type Listener } from './transports/listener.ts';
@@ -352,7 +353,9 @@ const start = async (
     return mine;
   };
 
+  const clientAddress = createClientAddress(config.trustedProxies);
   const engines = openEngines({
+    clientAddress,
     origins: config.origins,
     legacy: config.legacy,
     heartbeat: { pingInterval: config.pingIntervalMs, pingTimeout: config.pingTimeoutMs },
@@ -360,7 +363,7 @@ const start = async (
     messageBytes: config.messageBytes,
     eventBytes: Math.max(backlogLimits.eventBytes, 8 * config.messageBytes),
     async admitFirehose(request, uuid) {
-      const actor = await authenticate(firehoseCredentials(request));
+      const actor = await authenticate({ ...firehoseCredentials(request), address: clientAddress(request) });
       return actor !== null && (actor.uuid === uuid || actor.uuid === lowerUuid(uuid));
     },
   });
@@ -368,6 +371,7 @@ const start = async (
   const register = operations.get('register');
   const servers = engines.legacy === null ? [engines.io] : [engines.io, engines.legacy];
   const stopSockets = serveSockets(servers, {
+    clientAddress,
     listening,
     outlet: outletsOf(servers),
     operations,
@@ -408,6 +412,7 @@ const start = async (
   const endSockets = closeOnce(closers, stopSockets);
   const document = describeHttp(operations);
   const mqtt = await openMqtt({
+    clientAddress,
     store,
     feed,
     node,
@@ -440,6 +445,7 @@ const start = async (
   const closeMqtt = closeOnce(closers, () => mqtt.close());
   const hookLimits = openLimits(config.brokerHooksPerMinute, now);
   const http = await openHttp({
+    clientAddress,
     operations,
     engines,
     mqtt: mqtt.upgrades,
@@ -449,6 +455,7 @@ const start = async (
     messageBytes: config.messageBytes,
     redirectsClients: config.mqttClientsUnauthorized === 'redirect',
     brokerHooks: {
+      clientAddress,
       questions: mqtt.outside,
       secret: config.brokerHookSecret,
       addresses: config.brokerHookAddresses,

@@ -245,6 +245,12 @@ export const settings = {
     'Exact browser origins allowed beside the same one, comma separated.',
     origins,
   ),
+  trustedProxies: setting(
+    'ROLLCALL_TRUSTED_PROXIES',
+    [] as readonly string[],
+    "Addresses and networks of proxies, comma separated. Only from these the client's address is taken from X-Forwarded-For or Forwarded.",
+    networks,
+  ),
   logLevel: setting('ROLLCALL_LOG_LEVEL', 'info' as LogLevel, `How much is logged: ${logLevels.join(', ')}.`, logLevel),
   privateWebhooks: setting(
     'ROLLCALL_PRIVATE_WEBHOOKS',

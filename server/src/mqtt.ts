@@ -42,11 +42,13 @@ import { readJson } from './transports/json-body.ts';
 import { maxFrameBytesOf } from './transports/frame-limits.ts';
 import { openBroker, type Broker } from './transports/mqtt/broker.ts';
 import { meshbluWording } from './transports/mqtt/outlet.ts';
+import type { ClientAddress } from './transports/client-address.ts';
 import { listenTcp, listenTls, openUpgrades, type MqttUpgrades } from './transports/mqtt/listeners.ts';
 import { isAllowedOrigin } from './transports/socket/origins.ts';
 
 /** What the broker is built on. */
 export interface MqttFoundation {
+  readonly clientAddress: ClientAddress;
   readonly store: Store;
   readonly feed: Feed;
   readonly node: Node;
@@ -172,8 +174,11 @@ export const openMqtt = async (foundation: MqttFoundation): Promise<Mqtt> => {
     report,
     now,
   });
-  const upgrades = openUpgrades(broker, maxFrameBytesOf(config.messageBytes), (request) =>
-    isAllowedOrigin(request, new Set(config.origins)),
+  const upgrades = openUpgrades(
+    broker,
+    maxFrameBytesOf(config.messageBytes),
+    (request) => isAllowedOrigin(request, new Set(config.origins)),
+    foundation.clientAddress,
   );
   const closers: (() => Promise<void>)[] = [];
 

@@ -1,3 +1,4 @@
+import type { ClientAddress } from './client-address.ts';
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { BlockList, isIP } from 'node:net';
 import { RegistryError } from '@rollcall/client/contract';
@@ -19,6 +20,7 @@ export interface BrokerHooks {
   readonly secret: string | undefined;
   /** Undefined: this machine, or with a secret any. */
   readonly addresses: readonly string[] | undefined;
+  readonly clientAddress: ClientAddress;
   /** Counts one question of this address; fails with `rate`. */
   spend(address: string): void;
   readonly toRegistryError: (error: unknown) => RegistryError;
@@ -222,7 +224,7 @@ export const hookForms: readonly PageForm[] = all.map(({ path, summary, refusal:
 const digest = (text: string): Buffer => createHash('sha256').update(text, 'utf8').digest();
 
 /** Is this request from a broker that may ask? */
-const openGuard = ({ secret, addresses }: Pick<BrokerHooks, 'secret' | 'addresses'>) => {
+const openGuard = ({ secret, addresses, clientAddress }: Pick<BrokerHooks, 'secret' | 'addresses' | 'clientAddress'>) => {
   const allowed = new BlockList();
   for (const network of addresses ?? thisMachine) {
     const [address = '', bits] = network.split('/');
@@ -236,8 +238,8 @@ const openGuard = ({ secret, addresses }: Pick<BrokerHooks, 'secret' | 'addresse
     return isIP(address) !== 0 && allowed.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4');
   };
 
-  return ({ headers, ip }: FastifyRequest): boolean => {
-    if ((known === undefined || addresses !== undefined) && !isNear(ip)) return false;
+  return ({ headers, raw }: FastifyRequest): boolean => {
+    if ((known === undefined || addresses !== undefined) && !isNear(clientAddress(raw))) return false;
     // Whoever comes through a proxy may be anybody, whatever the proxy's own address is.
     if (known === undefined) return headers['x-forwarded-for'] === undefined && headers.forwarded === undefined;
     const own = headers['x-rollcall-hook-secret'];
@@ -260,7 +262,7 @@ export const serveBrokerHooks = (app: FastifyInstance, hooks: BrokerHooks): void
   const { questions, toRegistryError } = hooks;
   const mayAsk = openGuard(hooks);
 
-  const answered = async ({ answer, refusal }: Question, { body, headers, ip }: FastifyRequest): Promise<Answer> => {
+  const answered = async ({ answer, refusal }: Question, { body, headers, raw }: FastifyRequest): Promise<Answer> => {
     let asked: Body;
     try {
       asked = read(typeof body === 'string' ? body : '', headers['content-type']);
@@ -268,7 +270,10 @@ export const serveBrokerHooks = (app: FastifyInstance, hooks: BrokerHooks): void
       return refusal;
     }
     const hook = headers['vernemq-hook'];
-    return answer({ body: asked, hook: typeof hook === 'string' ? hook : '', address: ip }, questions).catch((error: unknown) => {
+    return answer(
+      { body: asked, hook: typeof hook === 'string' ? hook : '', address: hooks.clientAddress(raw) },
+      questions,
+    ).catch((error: unknown) => {
       toRegistryError(error);
       return refusal;
     });
@@ -281,7 +286,7 @@ export const serveBrokerHooks = (app: FastifyInstance, hooks: BrokerHooks): void
   const admit = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> => {
     try {
       if (!mayAsk(request)) throw new RegistryError('forbidden');
-      hooks.spend(request.ip);
+      hooks.spend(hooks.clientAddress(request.raw));
       return undefined;
     } catch (error) {
       const failure = toRegistryError(error);

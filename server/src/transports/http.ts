@@ -4,6 +4,7 @@ import cors from '@fastify/cors';
 import Fastify, { type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Authenticate } from '../authenticate.ts';
 import type { Connections } from '../connections.ts';
+import type { ClientAddress } from './client-address.ts';
 import type { Actor } from '../actor.ts';
 import type { Handled } from '../implement.ts';
 import type { Call } from '../pipeline.ts';
@@ -34,6 +35,7 @@ import { openTurnEnds } from './turn-ends.ts';
 export interface HttpKit {
   readonly operations: ReadonlyMap<string, Operation>;
   readonly engines: Engines;
+  readonly clientAddress: ClientAddress;
   /** MQTT over websocket. */
   readonly mqtt: Pick<MqttUpgrades, 'upgrade'>;
   readonly authenticate: Authenticate;
@@ -211,8 +213,8 @@ export const openHttp = async (kit: HttpKit): Promise<Http> => {
     const requestsLeft = header(request, 'x-rollcall-requests-left');
     return {
       actor,
-      from: actor?.uuid ?? request.ip,
-      address: request.ip,
+      from: actor?.uuid ?? kit.clientAddress(request.raw),
+      address: kit.clientAddress(request.raw),
       input,
       ...(key !== undefined && { request: requestOfKey(key, [route, as ?? null, input]) }),
       ...(rev !== undefined && { expectedRev: rev }),
@@ -239,7 +241,10 @@ export const openHttp = async (kit: HttpKit): Promise<Http> => {
           const { headers } = request;
           dialect.late?.admit?.(headers['content-type'], typeof body === 'string' && body !== '');
           const shown = credentialsOf(headers);
-          const actor = shown === undefined ? null : await kit.authenticate({ ...shown, enrolling: true, address: request.ip });
+          const actor =
+            shown === undefined
+              ? null
+              : await kit.authenticate({ ...shown, enrolling: true, address: kit.clientAddress(request.raw) });
           if (actor === null && !('public' in operation.access)) throw new RegistryError('unauthenticated');
           const asked: Asked = {
             params: request.params as Record<string, unknown>,

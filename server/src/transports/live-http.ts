@@ -1,3 +1,4 @@
+import type { ClientAddress } from './client-address.ts';
 import { randomUUID } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
 import { RegistryError } from '@rollcall/client/contract';
@@ -14,6 +15,7 @@ import { readJson } from './json-body.ts';
 
 /** What live queries over HTTP need of the registry. */
 export interface LiveHttpKit {
+  readonly clientAddress: ClientAddress;
   readonly operations: ReadonlyMap<string, Operation>;
   readonly authenticate: Authenticate;
   readonly connections: Connections;
@@ -121,7 +123,10 @@ export const serveLive = (app: FastifyInstance, kit: LiveHttpKit): void => {
     const shown = credentialsOf(request.headers);
     for (;;) {
       const before = connections.endings;
-      const actor = shown === undefined ? null : await kit.authenticate({ ...shown, enrolling: true });
+      const actor =
+        shown === undefined
+          ? null
+          : await kit.authenticate({ ...shown, enrolling: true, address: kit.clientAddress(request.raw) });
       if (connections.endings !== before) continue;
       if (actor === null) throw new RegistryError('unauthenticated');
       return actor;

@@ -1,3 +1,4 @@
+import type { ClientAddress } from '../client-address.ts';
 import { createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
 import type { IncomingMessage } from 'node:http';
@@ -32,7 +33,7 @@ export const serveMqtt = async (
     socket.on('error', () => socket.destroy());
     socket.once('close', () => sockets.delete(socket));
   });
-  server.on(event, (socket: Socket) => broker.handle(socket, socket.remoteAddress ?? ''));
+  server.on(event, (socket: Socket) => broker.handle(socket, (socket.remoteAddress ?? '').replace(/^::ffff:(?=\d+\.)/i, '')));
   server.on('tlsClientError', () => undefined);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
@@ -98,6 +99,7 @@ export const openUpgrades = (
   broker: Pick<Broker, 'handle' | 'size'>,
   maxPacketBytes: number,
   admits: (request: IncomingMessage) => boolean,
+  clientAddress: ClientAddress,
 ): MqttUpgrades => {
   const server = new WebSocketServer({
     noServer: true,
@@ -119,7 +121,7 @@ export const openUpgrades = (
         // [MQTT-6.0.0-1]
         webSocket.on('message', (_data, isBinary) => !isBinary && webSocket.terminate());
         stream.on('error', () => webSocket.terminate());
-        broker.handle(stream, request.socket.remoteAddress ?? '', request);
+        broker.handle(stream, clientAddress(request), request);
       });
       return true;
     },

@@ -4,6 +4,7 @@ import { Server as EngineServer } from 'engine.io';
 import { Server } from 'socket.io';
 import type { Socket } from 'socket.io';
 import { admissionLimits, openAdmission } from './admission.ts';
+import { createClientAddress, type ClientAddress } from '../client-address.ts';
 import type { AdmissionLimits } from './admission.ts';
 import { backlogLimits, guardBacklog, lookMs } from './backlog.ts';
 import type { Backlog, BacklogLimits } from './backlog.ts';
@@ -38,6 +39,8 @@ export interface EngineOptions extends Partial<AdmissionLimits>, Partial<Backlog
   readonly heartbeat?: Heartbeat;
   /** The heartbeat of the legacy engine. Default 25 s and 60 s: throttled browser tabs run timers once a minute. */
   readonly legacyHeartbeat?: Heartbeat;
+  /** Where a request comes from. Default: from its peer. */
+  readonly clientAddress?: ClientAddress;
   /** Who may listen to a firehose, asked at the handshake. Default: nobody. */
   readonly admitFirehose?: AdmitFirehose;
 }
@@ -139,6 +142,7 @@ export const openEngines = (options: EngineOptions): Engines => {
     legacy: legacy?.engine ?? null,
     origins: options.origins,
     admission,
+    clientAddress: options.clientAddress ?? createClientAddress([]),
     drainMs: limits.drainMs,
   });
 

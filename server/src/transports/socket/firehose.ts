@@ -1,3 +1,4 @@
+import type { ClientAddress } from '../client-address.ts';
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'socket.io';
 import type { Attempt, Authenticate } from '../../authenticate.ts';
@@ -16,6 +17,7 @@ export const firehoseCredentials = ({ headers, url = '' }: IncomingMessage): Att
 
 /** What a firehose needs of the registry. */
 export interface FirehoseKit {
+  readonly clientAddress: ClientAddress;
   readonly authenticate: Authenticate;
   readonly connections: Connections;
   readonly listening: Listening;
@@ -30,9 +32,9 @@ export interface FirehoseKit {
 export const serveFirehose = async (
   socket: Socket,
   named: string,
-  { authenticate, connections, listening, drop }: FirehoseKit,
+  { authenticate, connections, listening, clientAddress, drop }: FirehoseKit,
 ): Promise<void> => {
-  const actor = await authenticate(firehoseCredentials(socket.request));
+  const actor = await authenticate({ ...firehoseCredentials(socket.request), address: clientAddress(socket.request) });
   if (actor === null || (actor.uuid !== named && actor.uuid !== lowerUuid(named))) {
     drop(socket);
     return;

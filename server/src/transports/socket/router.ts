@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { Server as EngineServer } from 'engine.io';
+import type { ClientAddress } from '../client-address.ts';
 import type { Admission } from './admission.ts';
 import { unhurried } from '../listener.ts';
 import { terminate } from './connection.ts';
@@ -16,6 +17,7 @@ export interface RouterOptions {
   readonly legacy: EngineServer | null;
   readonly origins: readonly string[];
   readonly admission: Admission;
+  readonly clientAddress: ClientAddress;
   /** Time to read the answer to a poll, in milliseconds. */
   readonly drainMs: number;
 }
@@ -34,7 +36,7 @@ const ignore = (): void => {};
  * Sends each request to the engine of its `EIO` parameter, or turns it away before any engine sees it: other versions, foreign origins, paths
  * that nobody has, JSONP.
  */
-export const openRouter = ({ main, legacy, origins, admission, drainMs }: RouterOptions): Router => {
+export const openRouter = ({ main, legacy, origins, admission, clientAddress, drainMs }: RouterOptions): Router => {
   const allowed = new Set(origins);
   const sockets = new Set<Duplex>();
 
@@ -61,7 +63,7 @@ export const openRouter = ({ main, legacy, origins, admission, drainMs }: Router
   const enter = (request: IncomingMessage, accept: () => void, refuse: (refusal: Refusal) => void): void => {
     const { socket } = request;
     admission.admit({
-      address: socket.remoteAddress ?? '',
+      address: clientAddress(request),
       isGone: () => socket.destroyed,
       accept,
       refuse: (reason) => refuse(refusals[reason]),

@@ -29,7 +29,7 @@ export const serveSecondProtocol = (socket: Socket, kit: SocketKit): void => {
   const identity = async (shown: unknown): Promise<readonly unknown[]> => {
     const { uuid, token } = properties(shown);
     stopWatching();
-    actor = await kit.authenticate({ uuid, token });
+    actor = await kit.authenticate({ uuid, token, address: kit.clientAddress(socket.request) });
     if (actor === null) return [{ message: 'unauthorized', status: 401 }];
     stopWatching = kit.connections.watch(actor, () => {
       actor = null;

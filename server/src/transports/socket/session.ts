@@ -171,7 +171,7 @@ export class Session {
     const call: Call = {
       actor,
       from: actor?.uuid ?? this.socket.id,
-      address: this.socket.handshake.address,
+      address: this.#kit.clientAddress(this.socket.request),
       input: translated.input,
       caller: this.#caller,
       ...(this.#connection !== undefined && { connection: this.#connection }),
@@ -233,10 +233,11 @@ export class Session {
 
   /** Takes on an identity: joins first, and asks again if a credential ended meanwhile. */
   async #become(credentials: { readonly uuid: unknown; readonly token: unknown }, resumes: boolean): Promise<Actor | null> {
-    const { connections, authenticate } = this.#kit;
+    const { connections, authenticate, clientAddress } = this.#kit;
+    const address = clientAddress(this.socket.request);
     for (;;) {
       const before = connections.endings;
-      const actor = await authenticate({ ...credentials, enrolling: true });
+      const actor = await authenticate({ ...credentials, enrolling: true, address });
       if (connections.endings !== before) continue;
       if (actor === null || this.#isCut) return null;
       this.#forget();

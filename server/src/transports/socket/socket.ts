@@ -10,6 +10,7 @@ import type { Operation } from '../../registry.ts';
 import { serveFirehose } from './firehose.ts';
 import { handshakePath } from './legacy.ts';
 import { serveSecondProtocol } from './second-protocol.ts';
+import type { ClientAddress } from '../client-address.ts';
 import type { Resume } from '../../delivery/resume.ts';
 import type { Arrivals } from './arrivals.ts';
 import { Session } from './session.ts';
@@ -43,6 +44,7 @@ export interface SocketKit {
   /** What went wrong, as an error of the table; unexpected ones are logged. */
   toRegistryError(error: unknown): RegistryError;
   report(error: unknown): void;
+  readonly clientAddress: ClientAddress;
   /** Counts a refusal of this kind. */
   refused(kind: string): void;
   /** The way out to the sockets of this socket's server. */
