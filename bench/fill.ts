@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { ensureIndexes } from '@rollcall/server/internal/store/indexes';
+import { ensureIndexes } from '@rollcall/server/internal/data/indexes';
 import { openEmbedded, type Store } from '@rollcall/server/store';
 import { MongoClient } from 'mongodb';
 import {

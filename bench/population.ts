@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import type { DeviceDocument, TokenDocument } from '@rollcall/server/internal/store/collections';
-import { tokenHash } from '@rollcall/server/internal/tokens';
+import type { DeviceDocument, TokenDocument } from '@rollcall/server/internal/domain/documents/collections';
+import { tokenHash } from '@rollcall/server/internal/identity/tokens/device-tokens';
 
 /** A set of devices that every process of a run can name without being told: all of it follows from numbers. */
 export interface Population {

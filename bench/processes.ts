@@ -103,12 +103,12 @@ const profiled = (name: string, { folder }: Profiling): string[] =>
 
 /** Starts the built registry as its users do. */
 export const startRegistry = (place: Place, profiling: Profiling): Promise<Served> =>
-  served(start('../server/dist/main.js', [], environment(place), profiled('registry', profiling)));
+  served(start('../server/dist/app/main.js', [], environment(place), profiled('registry', profiling)));
 
 /** Starts the built registry with MQTT; what it is served at is the broker's URL, `http` the registry's. */
 export const startBroker = async (place: Place, profiling: Profiling): Promise<Served & { readonly http: string }> => {
   const env = { ...environment(place), ROLLCALL_MQTT_PORT: '0', ROLLCALL_ADMIN_PASSWORD: adminPassword };
-  const child = start('../server/dist/main.js', [], env, profiled('broker', profiling));
+  const child = start('../server/dist/app/main.js', [], env, profiled('broker', profiling));
   const [http, mqtt] = await Promise.all([served(child), served(child, /(mqtt:\S+)/)]);
   return { ...mqtt, http: http.url };
 };

@@ -2,10 +2,10 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { errors } from '@rollcall/client/contract';
-import { settings } from '../server/src/config.ts';
-import { asyncapi } from '../server/src/describe/asyncapi.ts';
-import { describeHttp } from '../server/src/pages.ts';
-import { operations } from '../server/src/registry.ts';
+import { settings } from '../server/src/app/config.ts';
+import { asyncapi } from '../server/src/operations/describe/asyncapi.ts';
+import { describeHttp } from '../server/src/app/pages.ts';
+import { operations } from '../server/src/operations/operation-table.ts';
 
 /**
  * Writes what follows from the code: `npm run docs`. With `--check` it writes nothing, says what is stale, and ends with 1 if anything is.

@@ -24,7 +24,7 @@ try {
 const file = join(root, '.env');
 if (existsSync(file)) process.loadEnvFile(file);
 console.error('Starting the registry …');
-await import('../server/dist/main.js');
+await import('../server/dist/app/main.js');
 
 const shell = process.ppid;
 if (process.env['npm_lifecycle_event'] === 'start')

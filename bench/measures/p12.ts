@@ -1,8 +1,8 @@
-import { openAuthorities } from '@rollcall/server/internal/authorities';
+import { openAuthorities } from '@rollcall/server/internal/identity/effective-permissions';
 import { decide, gateOf, type Gate, type Subject } from '@rollcall/server/internal/domain/access';
-import type { DeviceDocument, PrincipalDocument, RoleDocument } from '@rollcall/server/internal/store/collections';
+import type { DeviceDocument, PrincipalDocument, RoleDocument } from '@rollcall/server/internal/domain/documents/collections';
 import { openEmbedded, type Store } from '@rollcall/server/store';
-import { openTestNode } from '../../test/dist/door/support/nodes.js';
+import { openTestNode } from '../../test/dist/data/support/nodes.js';
 import type { Measure } from '../measure.ts';
 import { median, rounded } from '../statistics.ts';
 

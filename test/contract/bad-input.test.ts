@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module';
-import { operations } from '@rollcall/server/internal/registry';
+import { operations } from '@rollcall/server/internal/operations/operation-table';
 import { expect } from 'chai';
 import { connectAs, connectRaw, register, type Made, type MeshbluSocket } from '../support/meshblu.ts';
 import { onBothStores } from '../support/registries.ts';

@@ -1,5 +1,5 @@
 import { Agent, request as httpRequest } from 'node:http';
-import { operations } from '@rollcall/server/internal/registry';
+import { operations } from '@rollcall/server/internal/operations/operation-table';
 import { expect } from 'chai';
 import { register, v2, type Made } from '../support/meshblu.ts';
 import { onBothStores } from '../support/registries.ts';

@@ -1,4 +1,4 @@
-import { operations } from '@rollcall/server/internal/registry';
+import { operations } from '@rollcall/server/internal/operations/operation-table';
 import { queryCheckOf } from '@rollcall/server/internal/transports/dialects/index';
 import { expect } from 'chai';
 import { register, v2, type Made } from '../support/meshblu.ts';

@@ -1,5 +1,5 @@
-import { operations } from '@rollcall/server/internal/registry';
-import { describeHttp } from '@rollcall/server/internal/pages';
+import { operations } from '@rollcall/server/internal/operations/operation-table';
+import { describeHttp } from '@rollcall/server/internal/app/pages';
 import { expect } from 'chai';
 
 type Json = Readonly<Record<string, unknown>>;

@@ -13,7 +13,7 @@ interface Logged {
   readonly err?: { readonly message: string };
 }
 
-const main = fileURLToPath(import.meta.resolve('@rollcall/server/internal/main'));
+const main = fileURLToPath(import.meta.resolve('@rollcall/server/internal/app/main'));
 
 describe('a registry as a process', function () {
   this.timeout(120_000);

@@ -1,5 +1,5 @@
 import { whitelistNames, type Whitelist } from '@rollcall/client/contract';
-import { compileFilter } from '@rollcall/server/documents';
+import { compileFilter } from '@rollcall/server/mql';
 import { decide, grants, sees, visible, type Who } from '@rollcall/server/internal/domain/access';
 import { expect } from 'chai';
 import fc from 'fast-check';

@@ -1,5 +1,5 @@
 import { withApprovedHooks } from '@rollcall/server/internal/domain/credential-hooks';
-import type { DeviceDocument } from '@rollcall/server/internal/store/collections';
+import type { DeviceDocument } from '@rollcall/server/internal/domain/documents/collections';
 import { expect } from 'chai';
 
 const hook = (url: string) => ({ type: 'webhook', url, generateAndForwardMeshbluCredentials: true });

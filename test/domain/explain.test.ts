@@ -2,7 +2,7 @@ import { whitelistNames, type Explanation, type Permission } from '@rollcall/cli
 import { decide, gateOf, grants, namings, type Gate } from '@rollcall/server/internal/domain/access';
 import { explain, type Question } from '@rollcall/server/internal/domain/explain';
 import { compilePermissions } from '@rollcall/server/internal/domain/permissions';
-import { operations } from '@rollcall/server/internal/registry';
+import { operations } from '@rollcall/server/internal/operations/operation-table';
 import { expect } from 'chai';
 import fc from 'fast-check';
 

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { tokenHash } from '@rollcall/server/internal/tokens';
+import { tokenHash } from '@rollcall/server/internal/identity/tokens/device-tokens';
 
 describe('tokenHash', () => {
   for (const [token, uuid, pepper, hash] of [

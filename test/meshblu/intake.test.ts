@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { connectAs, connectRaw, register, type MeshbluSocket } from '../support/meshblu.ts';
 import { onBothStores } from '../support/registries.ts';
 import { until } from '../support/until.ts';
-import { call, client, closeClients, next, type AnyClient } from '../transports/engines/clients.ts';
+import { call, client, closeClients, next, type AnyClient } from '../transports/socketio/clients.ts';
 
 /** Sends packets of Engine.IO as they stand. */
 const sendPackets = ({ socket }: Pick<MeshbluSocket, 'socket'>, ...packets: readonly (string | Buffer)[]): void => {

@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto';
-import { makeAuthority } from '@rollcall/server/internal/certificates/issue';
+import { makeAuthority } from '@rollcall/server/internal/identity/certificates/issue';
 import { createCertificateExpiry } from '@rollcall/server/internal/mqtt/certificate-expiry';
 import { expect } from 'chai';
 

@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 import { expect } from 'chai';
-import { makeRequest, makeRoot, openOpenssl, type Openssl } from '../access/support/openssl.ts';
+import { makeRequest, makeRoot, openOpenssl, type Openssl } from '../identity/support/openssl.ts';
 import { connectAs, register, type Made } from '../support/meshblu.ts';
 import { onBothStores } from '../support/registries.ts';
 import { until } from '../support/until.ts';

@@ -1,8 +1,8 @@
 import { createPublicKey, X509Certificate } from 'node:crypto';
-import { issueCertificate } from '@rollcall/server/internal/certificates/issue';
+import { issueCertificate } from '@rollcall/server/internal/identity/certificates/issue';
 import { expect } from 'chai';
 import type { Registry } from '@rollcall/server';
-import { makeRequest, makeRoot, openOpenssl, type Openssl } from '../access/support/openssl.ts';
+import { makeRequest, makeRoot, openOpenssl, type Openssl } from '../identity/support/openssl.ts';
 import { onBothStores } from '../support/registries.ts';
 import { until } from '../support/until.ts';
 import { closeClients, connectMqtt, refusalOf, type TestClient } from './support/client.ts';

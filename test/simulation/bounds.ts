@@ -1,4 +1,4 @@
-import type { Guarded } from '@rollcall/server/internal/store/collections';
+import type { Guarded } from '@rollcall/server/internal/domain/documents/collections';
 import type { LogEntry } from './replica-set.ts';
 
 /** Reads may be this much behind the committed state when the feed stalls, and when the node reads an old primary until its fence. */

@@ -1,8 +1,8 @@
-import { positionAt } from '@rollcall/server/internal/delivery/position';
+import { positionAt } from '@rollcall/server/internal/data/feed/position';
 import type { History } from './history.ts';
 import { AFTERMATH_MS, BEHIND_MS, ENDING_MS, LATE_MS, STALE_MS, versionsDuring, WIDE } from './bounds.ts';
 import { checkPeers } from './peer-checks.ts';
-import type { Guarded } from '@rollcall/server/internal/store/collections';
+import type { Guarded } from '@rollcall/server/internal/domain/documents/collections';
 import type { Counted, Process } from './process.ts';
 import { addressOf, type LogEntry, type ReplicaSet } from './replica-set.ts';
 

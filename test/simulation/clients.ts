@@ -1,5 +1,5 @@
 import { RegistryError } from '@rollcall/client/contract';
-import type { RequestId } from '@rollcall/server/internal/door';
+import type { RequestId } from '@rollcall/server/internal/data/repository/repository';
 import type { Call, History } from './history.ts';
 import type { Process } from './process.ts';
 import type { ReplicaSet } from './replica-set.ts';

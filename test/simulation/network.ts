@@ -1,6 +1,6 @@
-import type { Guarded } from '@rollcall/server/internal/store/collections';
-import { freeze } from '@rollcall/server/internal/documents-size';
-import { compileFilter } from '@rollcall/server/documents';
+import type { Guarded } from '@rollcall/server/internal/domain/documents/collections';
+import { freeze } from '@rollcall/server/internal/common/object-size';
+import { compileFilter } from '@rollcall/server/mql';
 import type { Store } from '@rollcall/server/store';
 import {
   driverError,

@@ -1,4 +1,4 @@
-import type { Guarded } from '@rollcall/server/internal/store/collections';
+import type { Guarded } from '@rollcall/server/internal/domain/documents/collections';
 import { AFTERMATH_MS, BEHIND_MS, LATE_MS, STALE_MS, versionsDuring, WIDE } from './bounds.ts';
 import type { History, Said } from './history.ts';
 import type { LogEntry } from './replica-set.ts';

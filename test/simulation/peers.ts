@@ -1,5 +1,5 @@
 import { RegistryError } from '@rollcall/client/contract';
-import type { DeviceDocument } from '@rollcall/server/internal/store/collections';
+import type { DeviceDocument } from '@rollcall/server/internal/domain/documents/collections';
 import type { History, Said, Stay } from './history.ts';
 import type { Process } from './process.ts';
 import type { Attached } from './realtime.ts';

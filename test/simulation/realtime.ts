@@ -1,13 +1,13 @@
 import { RegistryError } from '@rollcall/client/contract';
-import { openConnections, type Connection } from '@rollcall/server/internal/connections';
-import type { Feed } from '@rollcall/server/internal/delivery/feed';
-import { openHistory } from '@rollcall/server/internal/delivery/history';
-import { dueBy, lanesBy } from '@rollcall/server/internal/delivery/pushes';
+import { openConnections, type Connection } from '@rollcall/server/internal/realtime/connections';
+import type { Feed } from '@rollcall/server/internal/data/feed/change-feed';
+import { openHistory } from '@rollcall/server/internal/realtime/resume/history';
+import { dueBy, lanesBy } from '@rollcall/server/internal/realtime/pushes/pushes';
 import { readMessage } from '@rollcall/server/internal/domain/message';
-import type { Documents } from '@rollcall/server/internal/door';
-import type { Node } from '@rollcall/server/internal/node';
-import { openRealtime, type Realtime } from '@rollcall/server/internal/realtime';
-import type { DeviceDocument } from '@rollcall/server/internal/store/collections';
+import type { Documents } from '@rollcall/server/internal/data/repository/repository';
+import type { Node } from '@rollcall/server/internal/data/cluster/node';
+import { openRealtime, type Realtime } from '@rollcall/server/internal/realtime/open-realtime';
+import type { DeviceDocument } from '@rollcall/server/internal/domain/documents/collections';
 import type { Store } from '@rollcall/server/store';
 import type { Host } from './world.ts';
 

@@ -1,4 +1,4 @@
-import type { Guarded } from '@rollcall/server/internal/store/collections';
+import type { Guarded } from '@rollcall/server/internal/domain/documents/collections';
 import type { World } from './world.ts';
 
 /** One write in the log of the set. */

@@ -1,4 +1,4 @@
-import type { Clock } from '@rollcall/server/internal/clock';
+import type { Clock } from '@rollcall/server/internal/common/clock';
 
 /** Random numbers that a seed decides (mulberry32). */
 export interface Random {

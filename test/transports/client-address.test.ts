@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { onBothStores } from '../support/registries.ts';
-import { createClientAddress } from '@rollcall/server/internal/transports/client-address';
+import { createClientAddress } from '@rollcall/server/internal/common/client-address';
 
 const from = (trusted: readonly string[], peer: string, headers: Readonly<Record<string, string>>): string =>
   createClientAddress(trusted)({ headers, socket: { remoteAddress: peer } as never });

@@ -1,6 +1,6 @@
 import { RegistryError } from '@rollcall/client/contract';
-import { readCertificateRequest } from '@rollcall/server/internal/certificates/request';
-import { writePem } from '@rollcall/server/internal/certificates/pem';
+import { readCertificateRequest } from '@rollcall/server/internal/identity/certificates/csr';
+import { writePem } from '@rollcall/server/internal/identity/certificates/pem';
 import { expect } from 'chai';
 import { connectAs, register } from '../support/meshblu.ts';
 import { onBothStores } from '../support/registries.ts';

@@ -1,6 +1,6 @@
 import { whitelistNames, type Access, type Row, type Whitelist } from '@rollcall/client/contract';
 import type { Filter } from 'mongodb';
-import type { DeviceDocument } from '../store/collections.ts';
+import type { DeviceDocument } from './documents/collections.ts';
 import { mayNameGroup } from './group-rights.ts';
 import { resourceOf, type Permissions, type Verb } from './permissions.ts';
 

@@ -1,7 +1,7 @@
 import { createHash, createHmac } from 'node:crypto';
-import type { AuditDocument, AuditHead } from '../store/collections.ts';
-import { canonicalJson } from './canonical-json.ts';
-import { isProperties } from './properties.ts';
+import type { AuditDocument, AuditHead } from './documents/collections.ts';
+import { canonicalJson } from '../common/json/canonical.ts';
+import { isProperties } from '../common/plain-object.ts';
 
 /** What happened, before it has its place in a chain. */
 export type Happening = Pick<AuditDocument, 'action' | 'outcome' | 'actor' | 'targets' | 'address' | 'details' | 'of'>;

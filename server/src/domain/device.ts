@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
 import { RegistryError } from '@rollcall/client/contract';
-import { equalValues } from '../documents/index.ts';
-import type { Revision } from '../door.ts';
-import type { DeviceDocument } from '../store/collections.ts';
+import { equalValues } from '../mql/index.ts';
+import type { Revision } from '../data/repository/repository.ts';
+import type { DeviceDocument } from './documents/collections.ts';
 import { isVersionTwo } from './access.ts';
-import { goneAs } from './gone.ts';
-import { outgoing } from './outgoing.ts';
-import { isProperties } from './properties.ts';
+import { goneAs } from './tombstone.ts';
+import { outgoing } from './device-view.ts';
+import { isProperties } from '../common/plain-object.ts';
 import { checkWhitelists } from './whitelist-form.ts';
 import { storedKey, storedValue } from './stored-value.ts';
 

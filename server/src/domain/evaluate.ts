@@ -1,5 +1,5 @@
 import { RegistryError } from '@rollcall/client/contract';
-import { codes, DocumentError } from '../documents/index.ts';
+import { codes, DocumentError } from '../mql/index.ts';
 
 /** The rules by which clients are told what is wrong with an update or a query, by MongoDB's error code. */
 const rules: ReadonlyMap<unknown, string> = new Map(Object.entries(codes).map(([rule, code]) => [code, rule]));

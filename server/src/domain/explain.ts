@@ -1,5 +1,5 @@
 import type { Explanation, Permission } from '@rollcall/client/contract';
-import type { DeviceDocument, RoleDocument } from '../store/collections.ts';
+import type { DeviceDocument, RoleDocument } from './documents/collections.ts';
 import { decide, namings, type Gate, type Subject } from './access.ts';
 import { groupPaths } from './group-rights.ts';
 import { compilePermissions, resourceOf, type Verb } from './permissions.ts';

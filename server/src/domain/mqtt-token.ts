@@ -1,5 +1,5 @@
 import { RegistryError, type MqttToken } from '@rollcall/client/contract';
-import type { PrincipalDocument } from '../store/collections.ts';
+import type { PrincipalDocument } from './documents/collections.ts';
 import { looksLikeUuid } from './user.ts';
 
 /** A token as it was asked for, after all checks that need no look at the store (MQTT token reference, sections 2 and 3). */

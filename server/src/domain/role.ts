@@ -1,7 +1,7 @@
 import type { Pagination, Permission, Role } from '@rollcall/client/contract';
-import type { Revision } from '../door.ts';
-import type { RoleDocument } from '../store/collections.ts';
-import { goneAs } from './gone.ts';
+import type { Revision } from '../data/repository/repository.ts';
+import type { RoleDocument } from './documents/collections.ts';
+import { goneAs } from './tombstone.ts';
 import type { Grant } from './permissions.ts';
 
 /** The role of those who may do everything; the name that the access control reference gives it means the same role. */

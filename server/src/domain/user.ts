@@ -6,10 +6,10 @@ import {
   type TokenInfo,
   type User,
 } from '@rollcall/client/contract';
-import type { Revision } from '../door.ts';
-import type { PrincipalDocument, RoleDocument } from '../store/collections.ts';
+import type { Revision } from '../data/repository/repository.ts';
+import type { PrincipalDocument, RoleDocument } from './documents/collections.ts';
 import { isEnrolled, withoutMfa } from './mfa.ts';
-import { goneAs } from './gone.ts';
+import { goneAs } from './tombstone.ts';
 import { compilePermissions, isEverything } from './permissions.ts';
 import { roleView } from './role.ts';
 

@@ -1,6 +1,6 @@
 import { RegistryError, whitelistNames } from '@rollcall/client/contract';
-import { equalValues } from '../documents/index.ts';
-import { isProperties } from './properties.ts';
+import { equalValues } from '../mql/index.ts';
+import { isProperties } from '../common/plain-object.ts';
 
 type Properties = Readonly<Record<string, unknown>>;
 

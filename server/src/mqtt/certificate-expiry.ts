@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto';
-import type { Clock } from '../clock.ts';
+import type { Clock } from '../common/clock.ts';
 
 /** The longest that a timer of Node waits, in milliseconds: a longer one fires at once. */
 const maxTimerMs = 2 ** 31 - 1;

@@ -1,16 +1,16 @@
-import type { Actor } from '../actor.ts';
-import type { Pins } from '../certificates/pins.ts';
-import type { Trust } from '../certificates/trust.ts';
-import type { ClientRegistry } from '../client-registry/requests.ts';
-import type { NoteLogin } from '../auditing.ts';
-import type { Authenticate } from '../authenticate.ts';
-import type { Authorities } from '../authorities.ts';
+import type { Actor } from '../domain/actor.ts';
+import type { Pins } from '../identity/certificates/bindings.ts';
+import type { Trust } from '../identity/certificates/trust-store.ts';
+import type { ClientRegistry } from '../identity/enrollment/requests.ts';
+import type { NoteLogin } from '../operations/audit/audited-calls.ts';
+import type { Authenticate } from '../identity/authenticate.ts';
+import type { Authorities } from '../identity/effective-permissions.ts';
 import { loginNameOf, looksLikeUuid } from '../domain/user.ts';
-import type { Documents } from '../door.ts';
-import { canonicalUuid } from '../door/canonical-uuid.ts';
-import type { MqttPrincipal, MqttPrincipals } from '../mqtt-principals.ts';
-import type { DeviceDocument } from '../store/collections.ts';
-import type { Holder } from './rights.ts';
+import type { Documents } from '../data/repository/repository.ts';
+import { canonicalUuid } from '../identity/canonical-uuid.ts';
+import type { MqttPrincipal, MqttPrincipals } from '../identity/accounts/mqtt-logins.ts';
+import type { DeviceDocument } from '../domain/documents/collections.ts';
+import type { Holder } from '../domain/topic-rights.ts';
 
 /** What an MQTT client shows when it connects. */
 export interface MqttAttempt {

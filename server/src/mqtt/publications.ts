@@ -1,12 +1,12 @@
-import type { Change } from '../delivery/feed.ts';
-import type { Soon } from '../soon.ts';
-import type { MqttPublicationDocument } from '../store/collections.ts';
+import type { Change } from '../data/feed/change-feed.ts';
+import type { Soon } from '../common/maybe-promise.ts';
+import type { MqttPublicationDocument } from '../domain/documents/collections.ts';
 import type { Store } from '../store/port.ts';
-import { inOrder } from './in-order.ts';
-import type { MqttQueue } from './queue.ts';
+import { inOrder } from '../common/ordered-batches.ts';
+import type { MqttQueue } from './offline-queue.ts';
 import type { Retained } from './retained.ts';
 import type { MqttSessions } from './sessions.ts';
-import { publicationOf, stored, type Publication } from './stored-publish.ts';
+import { publicationOf, stored, type Publication } from './stored-message.ts';
 import type { QoS } from './subscription-index.ts';
 
 /** Everything that has to be stored of a message before it is acknowledged, and its way to the other nodes (decisions, section 12). */

@@ -1,6 +1,6 @@
-import type { Feed } from '../delivery/feed.ts';
-import type { Log } from '../log.ts';
-import type { MqttRetainedDocument } from '../store/collections.ts';
+import type { Feed } from '../data/feed/change-feed.ts';
+import type { Log } from '../common/log.ts';
+import type { MqttRetainedDocument } from '../domain/documents/collections.ts';
 import type { Store } from '../store/port.ts';
 
 /** How much may be retained: messages, and bytes of their topics and payloads. */

@@ -1,6 +1,6 @@
 import type { Store } from '../store/port.ts';
 import { weightOf, type RetainedUsage } from './retained-usage.ts';
-import { publicationOf, stored, type Publication } from './stored-publish.ts';
+import { publicationOf, stored, type Publication } from './stored-message.ts';
 import { openSubscriptionIndex } from './subscription-index.ts';
 
 /** The last message of each topic that asked to be kept (MQTT 3.1.1, section 3.3.1.3). */

@@ -1,8 +1,8 @@
 import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
-import type { Trust } from '../certificates/trust.ts';
-import type { Config } from '../config.ts';
+import type { Trust } from '../identity/certificates/trust-store.ts';
+import type { Config } from '../app/config.ts';
 
 /** A certificate and its private key, as PEM. */
 export interface Keyed {

@@ -1,7 +1,7 @@
 import { RegistryError } from '@rollcall/client/contract';
-import type { Change, Feed } from '../delivery/feed.ts';
+import type { Change, Feed } from '../data/feed/change-feed.ts';
 import { isDuplicateKey } from '../store/duplicate-key.ts';
-import type { MqttSessionDocument, StoredPublish } from '../store/collections.ts';
+import type { MqttSessionDocument, StoredPublish } from '../domain/documents/collections.ts';
 import type { Store } from '../store/port.ts';
 import { openLevelBudget, type LevelBounds } from './level-budget.ts';
 import { levelsOf, openSubscriptionIndex, type QoS, type Subscribed } from './subscription-index.ts';

@@ -2,7 +2,7 @@ import { createServer, STATUS_CODES, type IncomingMessage, type Server, type Ser
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { RegistryError, type ErrorCode } from '@rollcall/client/contract';
-import type { AwayAnswer } from './away.ts';
+import type { AwayAnswer } from './unavailable.ts';
 
 /** What answers the requests of a listener. */
 export interface Front {

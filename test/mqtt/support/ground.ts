@@ -1,4 +1,4 @@
-import { overHttp, type Outcome, type Surface } from '../../access/support/surfaces.ts';
+import { overHttp, type Outcome, type Surface } from '../../identity/support/surfaces.ts';
 
 /** The administrator's password in these tests. */
 export const adminPassword = 'admin-of-the-tests';

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { until } from '../../support/until.ts';
 
-const main = fileURLToPath(import.meta.resolve('@rollcall/server/internal/main'));
+const main = fileURLToPath(import.meta.resolve('@rollcall/server/internal/app/main'));
 
 /** A registry that runs in a process of its own. */
 export interface NodeProcess {
@@ -24,7 +24,7 @@ export const freshDatabase = (uri: string): string =>
 const running = new Set<ChildProcess>();
 process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')));
 
-/** Starts `node server/dist/main.js` with these settings beside those of a test, and waits until it serves. */
+/** Starts `node server/dist/app/main.js` with these settings beside those of a test, and waits until it serves. */
 export const startProcess = async (settings: Readonly<Record<string, string>>): Promise<NodeProcess> => {
   const child = spawn(process.execPath, [main], {
     env: {

@@ -2,7 +2,7 @@ import { BSON } from 'mongodb';
 import { encodeKey } from './evaluate.ts';
 import type { Index } from './catalog.ts';
 import { inverted, type Direction } from './index-keys.ts';
-import { isNumber } from '../../documents/index.ts';
+import { isNumber } from '../../mql/index.ts';
 import type { Demand, Predicates } from './predicates.ts';
 
 /** Keys from `from` (included) to `to` (excluded); undefined `to` is the end of the index. */

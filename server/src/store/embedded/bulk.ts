@@ -1,13 +1,13 @@
 import { MongoInvalidArgumentError, MongoServerError, type Document } from 'mongodb';
-import { received } from './received.ts';
+import { received } from './copy-arguments.ts';
 import { replacementChange, updateChange } from './changes.ts';
-import { incoming } from './documents-in.ts';
+import { incoming } from './incoming-documents.ts';
 import type { Engine } from './engine.ts';
 import { bulkError, refused, type BulkFailure, type BulkOutcome } from './errors.ts';
 import { checkOptions } from './options.ts';
 import { selectionOf } from './reader.ts';
 import { promotedId } from './single-writes.ts';
-import type { Work } from './turns.ts';
+import type { Work } from './group-commit.ts';
 import { change, each, insertOne, remove } from './writer.ts';
 
 /** One operation of a bulk; what it answers adds its part to the outcome. */

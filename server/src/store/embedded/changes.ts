@@ -1,7 +1,7 @@
 import { MongoInvalidArgumentError, type Document } from 'mongodb';
 import { refused } from './errors.ts';
 import { compileUpdate, upsertSeed } from './evaluate.ts';
-import { received } from './received.ts';
+import { received } from './copy-arguments.ts';
 
 /** What becomes of a matching document: the next one as a pure function of the present one. */
 export interface Change {

@@ -5,7 +5,7 @@ import { countDocuments, find, findOne } from './find.ts';
 import { findOneAnd } from './find-one-and.ts';
 import { createIndex } from './create-index.ts';
 import type { Engine } from './engine.ts';
-import { incoming } from './documents-in.ts';
+import { incoming } from './incoming-documents.ts';
 import { checkOptions } from './options.ts';
 import { deleting, replacing, updating } from './single-writes.ts';
 import { insertOne } from './writer.ts';

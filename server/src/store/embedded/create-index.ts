@@ -1,13 +1,13 @@
 import type { Document } from 'mongodb';
 import { decode, encode, equalBytes } from './bson.ts';
-import { received } from './received.ts';
+import { received } from './copy-arguments.ts';
 import type { Index, IndexDefinition, Stored } from './catalog.ts';
 import type { Engine } from './engine.ts';
 import { refused, serverError } from './errors.ts';
 import { checkOptions } from './options.ts';
 import { isPlain } from './predicates.ts';
 import { candidates } from './scan.ts';
-import type { Work } from './turns.ts';
+import type { Work } from './group-commit.ts';
 import { collectionFor } from './writer.ts';
 
 const known = ['name', 'unique', 'sparse', 'partialFilterExpression', 'expireAfterSeconds', 'background'];

@@ -1,6 +1,6 @@
 import type { Document } from 'mongodb';
 import { refused } from './errors.ts';
-import type { Pace } from './pace.ts';
+import type { Pace } from './yield-to-event-loop.ts';
 
 /** What a cursor does when it is first read: its documents, with undefined where it may pause. */
 export type Open = (shape: CursorShape) => { documents: Generator<Document | undefined, void>; pace: Pace };

@@ -1,6 +1,6 @@
 import type { Document } from 'mongodb';
 import { encode } from './bson.ts';
-import { same } from './same.ts';
+import { same } from './stored-equal.ts';
 
 /**
  * The `updateDescription` of an update's event, as stored bytes: top-level fields that are new or different, and removed ones.

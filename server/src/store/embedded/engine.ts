@@ -4,7 +4,7 @@ import type { Journal } from './journal.ts';
 import type { Reader } from './reader.ts';
 import type { Rows } from './rows.ts';
 import type { Statement } from './sqlite.ts';
-import type { Turns } from './turns.ts';
+import type { Turns } from './group-commit.ts';
 
 /** The parts of an open store, as its collections and streams use them. */
 export interface Engine {

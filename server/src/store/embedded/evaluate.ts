@@ -1,5 +1,5 @@
 import type { Document } from 'mongodb';
-import * as language from '../../documents/index.ts';
+import * as language from '../../mql/index.ts';
 import { serverError } from './errors.ts';
 
 /** MongoDB's language as the engine uses it: what is refused is thrown as the driver throws a server's answer. */
@@ -14,7 +14,7 @@ function asServer<A extends unknown[], R>(evaluate: (...input: A) => R): (...inp
   };
 }
 
-export type { Match } from '../../documents/index.ts';
+export type { Match } from '../../mql/index.ts';
 export const compileFilter = asServer(language.compileFilter);
 export const compileProjection = asServer(language.compileProjection);
 export const upsertSeed = asServer(language.upsertSeed);

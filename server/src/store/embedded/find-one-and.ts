@@ -2,7 +2,7 @@ import type { Document, WithId } from 'mongodb';
 import { compileProjection } from './evaluate.ts';
 import type { Collection } from '../port.ts';
 import { promote } from './bson.ts';
-import { received } from './received.ts';
+import { received } from './copy-arguments.ts';
 import { replacementChange, updateChange, type Change } from './changes.ts';
 import type { Engine } from './engine.ts';
 import { orderOf } from './find.ts';

@@ -1,13 +1,13 @@
 import type { Document } from 'mongodb';
 import { compileProjection } from './evaluate.ts';
 import { promote } from './bson.ts';
-import { received } from './received.ts';
+import { received } from './copy-arguments.ts';
 import { cursor, type CursorShape, type EmbeddedCursor } from './cursor.ts';
 import type { Engine } from './engine.ts';
 import { refused, serverError } from './errors.ts';
 import type { Direction } from './index-keys.ts';
 import { checkOptions, promotionOf } from './options.ts';
-import { pace } from './pace.ts';
+import { pace } from './yield-to-event-loop.ts';
 import type { Order } from './plan.ts';
 import { selectionOf } from './reader.ts';
 

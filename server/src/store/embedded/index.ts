@@ -11,7 +11,7 @@ import { reader } from './reader.ts';
 import { rows } from './rows.ts';
 import { statements } from './sqlite.ts';
 import { sweep } from './ttl.ts';
-import { turns } from './turns.ts';
+import { turns } from './group-commit.ts';
 
 export interface EmbeddedOptions extends Promotion {
   /** Name of the database in events and errors. Default `rollcall`. */

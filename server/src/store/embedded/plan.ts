@@ -1,7 +1,7 @@
 import type { Document } from 'mongodb';
 import { boundsOf, type Bounds, type Range } from './bounds.ts';
 import type { Index, Stored } from './catalog.ts';
-import { implies } from './implies.ts';
+import { implies } from './filter-implies.ts';
 import type { Direction } from './index-keys.ts';
 import { isPlain, predicatesOf, type Predicates } from './predicates.ts';
 

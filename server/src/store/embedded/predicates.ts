@@ -1,5 +1,5 @@
 import { BSON, type Document } from 'mongodb';
-import { isNumber } from '../../documents/index.ts';
+import { isNumber } from '../../mql/index.ts';
 
 /** What a filter demands of one path, as far as an index can help. All of them hold at once. */
 export interface Demand {

@@ -5,7 +5,7 @@ import { describeUpdate } from './describe-update.ts';
 import { duplicateKey } from './errors.ts';
 import { entriesOf, type Entries, type Entry, textOf } from './index-keys.ts';
 import { keyBytes, type Journal } from './journal.ts';
-import { same } from './same.ts';
+import { same } from './stored-equal.ts';
 import type { Statement } from './sqlite.ts';
 
 /** One stored document: its row number and its bytes. */

@@ -1,7 +1,7 @@
 import type { Document } from 'mongodb';
 import type { UpdateResult } from '../port.ts';
 import { encode, promote } from './bson.ts';
-import { received } from './received.ts';
+import { received } from './copy-arguments.ts';
 import { replacementChange, updateChange } from './changes.ts';
 import type { Engine } from './engine.ts';
 import { checkOptions } from './options.ts';

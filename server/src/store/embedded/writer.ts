@@ -1,11 +1,11 @@
 import { MongoServerError, ObjectId } from 'mongodb';
 import { decode, equalBytes } from './bson.ts';
 import type { Stored } from './catalog.ts';
-import { storable, type Incoming } from './documents-in.ts';
+import { storable, type Incoming } from './incoming-documents.ts';
 import type { Engine } from './engine.ts';
 import type { Change } from './changes.ts';
 import type { Found, Selection } from './reader.ts';
-import type { Work } from './turns.ts';
+import type { Work } from './group-commit.ts';
 
 export interface Written {
   matched: number;

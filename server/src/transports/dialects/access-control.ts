@@ -1,8 +1,8 @@
 import { errors, RegistryError, type Row } from '@rollcall/client/contract';
-import { exampleOf } from '../../describe/example.ts';
-import { callHeaders, failuresOf, file, inBody, inQuery, type Body, type Parameter } from '../../describe/form.ts';
-import { fieldsOf, type Json } from '../../describe/schema.ts';
-import { isProperties } from '../../domain/properties.ts';
+import { exampleOf } from '../../operations/describe/example.ts';
+import { callHeaders, failuresOf, file, inBody, inQuery, type Body, type Parameter } from '../../operations/describe/form.ts';
+import { fieldsOf, type Json } from '../../operations/describe/schema.ts';
+import { isProperties } from '../../common/plain-object.ts';
 import {
   accepted,
   answerOf,

@@ -1,7 +1,7 @@
 import { RegistryError, type Row } from '@rollcall/client/contract';
-import { failuresOf, inBody } from '../../describe/form.ts';
-import type { Json } from '../../describe/schema.ts';
-import { isProperties } from '../../domain/properties.ts';
+import { failuresOf, inBody } from '../../operations/describe/form.ts';
+import type { Json } from '../../operations/describe/schema.ts';
+import { isProperties } from '../../common/plain-object.ts';
 import { answerOf, retryAfterOf, successForms, type Answer, type Dialect, type Success } from './dialect.ts';
 import { always, picked, sequence, type Shape } from './shape.ts';
 

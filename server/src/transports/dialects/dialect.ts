@@ -1,8 +1,8 @@
 import { RegistryError, type Row } from '@rollcall/client/contract';
-import { exampleOf } from '../../describe/example.ts';
-import type { AnswerForm, HttpForm } from '../../describe/form.ts';
-import { fieldsOf, type Json } from '../../describe/schema.ts';
-import { isProperties } from '../../domain/properties.ts';
+import { exampleOf } from '../../operations/describe/example.ts';
+import type { AnswerForm, HttpForm } from '../../operations/describe/form.ts';
+import { fieldsOf, type Json } from '../../operations/describe/schema.ts';
+import { isProperties } from '../../common/plain-object.ts';
 import { asItIs, type Shape } from './shape.ts';
 
 /** An object of which only the names are known. */

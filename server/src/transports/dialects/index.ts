@@ -1,6 +1,6 @@
 import type { Failure, RegistryError } from '@rollcall/client/contract';
-import type { HttpForm } from '../../describe/form.ts';
-import type { Operation } from '../../registry.ts';
+import type { HttpForm } from '../../operations/describe/form.ts';
+import type { Operation } from '../../operations/operation-table.ts';
 import { accessControl } from './access-control.ts';
 import { authToken } from './auth-token.ts';
 import type { Dialect } from './dialect.ts';

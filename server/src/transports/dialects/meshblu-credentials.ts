@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { looksLikeJwt } from '../../access-tokens.ts';
-import type { Attempt } from '../../authenticate.ts';
+import { looksLikeJwt } from '../../identity/tokens/jwt.ts';
+import type { Attempt } from '../../identity/authenticate.ts';
 
 /** The header pairs that Meshblu's clients use, in the order in which they count (reference, section 2.21). */
 const pairs = [

@@ -1,6 +1,6 @@
 import { STATUS_CODES, type IncomingHttpHeaders } from 'node:http';
 import { errors, RegistryError, type Row } from '@rollcall/client/contract';
-import { exampleOf } from '../../describe/example.ts';
+import { exampleOf } from '../../operations/describe/example.ts';
 import {
   anyFurther,
   callHeaders,
@@ -10,12 +10,12 @@ import {
   type Body,
   type HttpForm,
   type Parameter,
-} from '../../describe/form.ts';
-import { fieldsOf, itemsOf, objectOf as schemaOf, type Json } from '../../describe/schema.ts';
-import { compileProjection } from '../../documents/index.ts';
-import { isProperties } from '../../domain/properties.ts';
-import { entityTagOf, namesRevision } from '../entity-tags.ts';
-import { readJson } from '../json-body.ts';
+} from '../../operations/describe/form.ts';
+import { fieldsOf, itemsOf, objectOf as schemaOf, type Json } from '../../operations/describe/schema.ts';
+import { compileProjection } from '../../mql/index.ts';
+import { isProperties } from '../../common/plain-object.ts';
+import { entityTagOf, namesRevision } from '../http/entity-tags.ts';
+import { readJson } from '../../common/json/read.ts';
 import {
   answerOf,
   created,

@@ -1,5 +1,5 @@
 import { errors, type RegistryError } from '@rollcall/client/contract';
-import { isProperties } from '../../domain/properties.ts';
+import { isProperties } from '../../common/plain-object.ts';
 
 /** How Meshblu clients call and are answered over Socket.IO (reference, sections 0.3 and 2): their forms of argument and of failure. */
 

@@ -1,9 +1,9 @@
 import { errors, RegistryError, type ErrorDetail } from '@rollcall/client/contract';
-import { failuresOf, inBody, inQuery } from '../../describe/form.ts';
-import { objectOf as schemaOf, type Json } from '../../describe/schema.ts';
-import { isProperties } from '../../domain/properties.ts';
-import { readJson } from '../json-body.ts';
-import { loginHtml } from '../login-page.ts';
+import { failuresOf, inBody, inQuery } from '../../operations/describe/form.ts';
+import { objectOf as schemaOf, type Json } from '../../operations/describe/schema.ts';
+import { isProperties } from '../../common/plain-object.ts';
+import { readJson } from '../../common/json/read.ts';
+import { loginHtml } from '../http/login-page.ts';
 import {
   answerOf,
   found,

@@ -1,8 +1,8 @@
 import { errors, RegistryError, type Row } from '@rollcall/client/contract';
-import { failuresOf, inBody, inQuery } from '../../describe/form.ts';
-import { objectOf as schemaOf, type Json } from '../../describe/schema.ts';
-import { isProperties } from '../../domain/properties.ts';
-import { readJson } from '../json-body.ts';
+import { failuresOf, inBody, inQuery } from '../../operations/describe/form.ts';
+import { objectOf as schemaOf, type Json } from '../../operations/describe/schema.ts';
+import { isProperties } from '../../common/plain-object.ts';
+import { readJson } from '../../common/json/read.ts';
 import { answerOf, retryAfterOf, successForms, type Answer, type Dialect, type Success, type Successes } from './dialect.ts';
 import { each, only, picked, type Shape } from './shape.ts';
 

@@ -1,6 +1,6 @@
 import { errors, RegistryError } from '@rollcall/client/contract';
-import { callHeaders, failuresOf, inBody, inQuery } from '../../describe/form.ts';
-import type { Json } from '../../describe/schema.ts';
+import { callHeaders, failuresOf, inBody, inQuery } from '../../operations/describe/form.ts';
+import type { Json } from '../../operations/describe/schema.ts';
 import { found, mergedInput, queriedFields, successForms, type Dialect } from './dialect.ts';
 
 const failure: Json = {

@@ -1,5 +1,5 @@
 import { RegistryError, type ErrorDetail, type Row } from '@rollcall/client/contract';
-import { anyFurther, type HttpForm } from '../../describe/form.ts';
+import { anyFurther, type HttpForm } from '../../operations/describe/form.ts';
 import type { Properties } from './dialect.ts';
 
 /** Checks the query of a request. Fails with `invalid-input`. */

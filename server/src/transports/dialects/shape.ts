@@ -1,5 +1,5 @@
-import { fieldsOf, itemsOf, objectOf, type Json } from '../../describe/schema.ts';
-import { isProperties } from '../../domain/properties.ts';
+import { fieldsOf, itemsOf, objectOf, type Json } from '../../operations/describe/schema.ts';
+import { isProperties } from '../../common/plain-object.ts';
 
 /** How a value looks on another wire, and by which schema: whatever is sent is described from the same place. */
 export interface Shape {

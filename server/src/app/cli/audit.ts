@@ -1,0 +1,52 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { RegistryError } from '@rollcall/client';
+import type { Command } from 'commander';
+import { verifyAudit, type AuditReport } from '../../operations/audit/audit-log.ts';
+import { loadConfig } from '../config.ts';
+import { openKeys } from '../../identity/keys/key-ring.ts';
+import { openSecrets } from '../../identity/keys/secret-files.ts';
+import { openStore } from '../../store/open.ts';
+import { withClient, withSession, type SessionOptions } from './session.ts';
+
+/** Reads the audit where a registry keeps it; the registry's settings say where that is. */
+const verifyStore = async (): Promise<AuditReport> => {
+  const { ROLLCALL_URL: _url, ROLLCALL_UUID: _uuid, ROLLCALL_TOKEN: _token, ...environment } = process.env;
+  const config = loadConfig(environment);
+  if (config.mongodbUrl === undefined && !existsSync(join(config.dataDir, 'rollcall.db')))
+    throw new RegistryError('not-found', `There is no registry in ${config.dataDir}`);
+  const secrets = await openSecrets(config);
+  const { store, close } = await openStore(config);
+  try {
+    return await verifyAudit(store, await (await openKeys(store, secrets)).key('audit'));
+  } finally {
+    await close();
+  }
+};
+
+const counted = (count: number, one: string, many: string): string => `${count} ${count === 1 ? one : many}`;
+
+const say = ({ chains, entries, problems }: AuditReport): void => {
+  for (const { kind, chain, number, message } of problems) console.log(`${kind}: chain ${chain}, entry ${number}: ${message}`);
+  const read = `${counted(entries, 'entry', 'entries')} in ${counted(chains, 'chain', 'chains')}`;
+  console.log(
+    problems.length === 0 ? `${read}: nothing was changed, removed or reordered` : `${read}: ${problems.length} found wrong`,
+  );
+  if (problems.length > 0) process.exitCode = 1;
+};
+
+/**
+ * `rollcall audit verify`: says where the audit was changed, shortened or put into another order, and ends with 1 if it was.
+ *
+ * With a token it asks a running registry, whose `GET /api/audit/verify` that token must open. Without one it reads the store itself, as the settings
+ * name it (`ROLLCALL_DATA_DIR`, while no registry runs on it, or `ROLLCALL_MONGODB_URL`).
+ */
+export const addAudit = (program: Command): void => {
+  const audit = program.command('audit').description('what was done and tried in a registry');
+  withSession(audit.command('verify').description('say where the audit was changed, shortened or put into another order')).action(
+    async (options: SessionOptions) => {
+      if (options.token === undefined) say(await verifyStore());
+      else say((await withClient(options, (client) => client.call('audit:verify', {}))) as AuditReport);
+    },
+  );
+};

@@ -1,0 +1,495 @@
+import { randomBytes } from 'node:crypto';
+import type { CertificateReference } from '@rollcall/client/contract';
+import { pino } from 'pino';
+import { openAccess } from '../identity/open-identity.ts';
+import { openAudit } from '../operations/audit/audit-log.ts';
+import { auditedLogins, openAuditing, openLoginNotes } from '../operations/audit/audited-calls.ts';
+import { authenticateWith } from '../identity/authenticate.ts';
+import { systemClock, type Clock } from '../common/clock.ts';
+import { completeConfig, type Config } from './config.ts';
+import { openConnections, type Connection } from '../realtime/connections.ts';
+import { openHistory } from '../realtime/resume/history.ts';
+import { openFeed } from '../data/feed/change-feed.ts';
+import { pushTable } from '../realtime/pushes/push-table.ts';
+import { dueBy, lanesBy } from '../realtime/pushes/pushes.ts';
+import { derivedIds } from '../data/repository/idempotent-ids.ts';
+import { openCache } from '../data/repository/cache.ts';
+import { openDoor } from '../data/repository/repository.ts';
+import { lowerUuid } from '../identity/canonical-uuid.ts';
+import { failuresTo } from './to-registry-error.ts';
+import { endForGood } from '../data/cluster/revocation-barrier.ts';
+import type { FirstPassword } from '../identity/accounts/bootstrap.ts';
+import type { Handled, Services } from '../operations/handler.ts';
+import { openKeys } from '../identity/keys/key-ring.ts';
+import { closeAll, closeOnce, openLife, ReplacedError, type Closers } from './restartable.ts';
+import { openLimits } from '../common/rate-limit.ts';
+import { openTokenLoader } from '../common/batch-loader.ts';
+import { openMaintenance, type Maintenance } from '../backup/jobs.ts';
+import { openMetrics, openProcessFigures } from './metrics.ts';
+import { openMqtt } from '../mqtt/open-mqtt.ts';
+import { openNode, openSoleNode } from '../data/cluster/node.ts';
+import { describeHttp, pagesOf } from './pages.ts';
+import { openPipeline } from '../operations/pipeline.ts';
+import { openRealtime } from '../realtime/open-realtime.ts';
+import { operations } from '../operations/operation-table.ts';
+import { routeTable } from '../operations/route-table.ts';
+import { openSecrets, type Secrets } from '../identity/keys/secret-files.ts';
+import { slowHash } from '../identity/passwords/bcrypt-pool.ts';
+import { openSweeper } from './sweeper.ts';
+import type { TokenDocument } from '../domain/documents/collections.ts';
+import { ensureIndexes } from '../data/indexes.ts';
+import { openGate } from '../data/store-gate.ts';
+import { probeWrite } from '../backup/state.ts';
+import { openStore, type OpenStore } from '../store/open.ts';
+import { webhookKey } from '../identity/keys/webhook-key.ts';
+import type { TokenList } from '../identity/tokens/token-list.ts';
+import { openUserLists } from '../identity/tokens/token-list-cache.ts';
+import { openTokens } from '../identity/tokens/device-tokens.ts';
+import { readJson } from '../common/json/read.ts';
+import { createClientAddress } from '../common/client-address.ts';
+import { openHttp } from '../transports/http/http.ts';
+import { awayAnswers } from '../transports/unavailable.ts';
+import { openListener, type Listener } from '../transports/listener.ts';
+import { openArrivals } from '../transports/socketio/login-queue.ts';
+import { backlogLimits } from '../transports/socketio/backpressure.ts';
+import { drop, openEngines } from '../transports/socketio/engines.ts';
+import { firehoseCredentials } from '../transports/socketio/firehose.ts';
+import { outletsOf } from '../transports/socketio/fan-out.ts';
+import { serveSockets } from '../transports/socketio/socket.ts';
+
+/** A registry that runs in this process. */
+export interface Registry {
+  /** `http://HOST:PORT`, where HTTP and Socket.IO are served. */
+  readonly url: string;
+  /** Where MQTT is served over TCP and TLS: `mqtt://HOST:PORT`, `mqtts://HOST:PORT`. Over websocket it is at `/mqtt` of `url`. */
+  readonly mqtt: readonly string[];
+  /** The password of user `admin`, if it was made here and has not been changed yet. */
+  readonly firstPassword: FirstPassword | null;
+  /** Tells clients, writes what is left, and closes everything, within 10 s. */
+  close(): Promise<void>;
+}
+
+/** Names the fields of a log line whose values are never written. */
+const redacted = ['token', 'secret', 'authorization', 'cookie', 'password', 'pepper', 'otp', 'backupCode', 'backupCodes', 'seed'];
+
+/**
+ * Starts a registry. Any number of them may run in one process, each with its own data folder (`:memory:` keeps nothing).
+ *
+ * Options are the settings of `config.ts` under their own names; what is missing has its default.
+ */
+export const createRegistry = async (options: Partial<Config> = {}): Promise<Registry> => {
+  const config = completeConfig(options);
+  const paths = redacted.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]);
+  const log = pino({ level: config.logLevel, redact: { paths, censor: '[redacted]' } }, pino.destination({ fd: 2, sync: true }));
+  const closers: Closers = [];
+  const close = (): Promise<void> => closeAll(closers, log);
+  try {
+    return { ...(await house(config, log, closers)), close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+};
+
+/** What outlives a restore: the inside of the registry is closed for it, and another one is opened on the same ground. */
+interface Ground {
+  readonly config: Config;
+  readonly log: pino.Logger;
+  readonly clock: Clock;
+  readonly secrets: Secrets;
+  readonly opened: OpenStore;
+  readonly maintenance: Maintenance;
+  readonly listener: Listener;
+  readonly processFigures: ReturnType<typeof openProcessFigures>;
+}
+
+/** The ports that MQTT was given: whatever is opened later on listens there too. */
+const portsOf = (urls: readonly string[]): Partial<Config> =>
+  Object.fromEntries(
+    urls.map((url) => {
+      const { protocol, port } = new URL(url);
+      return [protocol === 'mqtts:' ? 'mqttsPort' : 'mqttPort', Number(port)];
+    }),
+  );
+
+const house = async (config: Config, log: pino.Logger, closers: Closers): Promise<Omit<Registry, 'close'>> => {
+  const clock = systemClock;
+  const secrets = await openSecrets(config);
+  const opened = await openStore(config);
+  closers.push(opened.close);
+  const { store, alone } = opened;
+  const { dataDir, archiveBytes: mostBytes } = config;
+  const maintenance = await openMaintenance({ store, alone, dataDir, mostBytes, secrets, clock, log });
+  closers.push(maintenance.close);
+  const listener = openListener(awayAnswers(maintenance), config.keepAliveMs);
+  closers.push(listener.close);
+  const ground = { config, log, clock, secrets, opened, maintenance, listener, processFigures: openProcessFigures() };
+  let taken: Partial<Config> = {};
+  const life = await openLife({
+    open: (own, leave) => start({ ...ground, config: { ...config, ...taken } }, own, leave),
+    clock,
+    log,
+  });
+  taken = portsOf(life.inside.mqtt);
+  closers.push(life.close, maintenance.stop);
+  const url = await listener.listen(config.host, config.port);
+  return { url, ...life.inside };
+};
+
+/** Opens everything in the order in which it depends on each other; what it opens it leaves to be closed in the opposite order. */
+const start = async (
+  { config, log, clock, secrets, opened, maintenance, listener, processFigures }: Ground,
+  closers: Closers,
+  leave: () => Promise<void>,
+): Promise<Pick<Registry, 'mqtt' | 'firstPassword'>> => {
+  const { now } = clock;
+  const { reserved, alone, ping } = opened;
+  const { id: feedId, origin } = await maintenance.settled();
+  const feed = openFeed({
+    // Messages of an embedded store are gone with its process: a position of an earlier one is none of this feed.
+    store: reserved,
+    id: alone ? `${feedId}-${randomBytes(6).toString('base64url')}` : feedId,
+    origin,
+    clock,
+    log,
+    window: { ms: config.resumeWindowMs, changes: config.resumeWindowChanges, bytes: config.resumeWindowBytes },
+    heartbeats: !alone,
+  });
+  closers.push(() => feed.close());
+  const due = dueBy(pushTable);
+  const history = openHistory(feed, lanesBy(due));
+  closers.push(() => history.close());
+  const cache = openCache({
+    feed,
+    collections: {
+      devices: 'uuid',
+      tokens: '_id',
+      principals: '_id',
+      credentials: '_id',
+      roles: '_id',
+      registry: '_id',
+      certificates: '_id',
+      registrations: '_id',
+    },
+    purged: new Set(['credentials']),
+    log,
+    clock,
+  });
+  closers.push(() => cache.close());
+  const node = alone ? openSoleNode({ feed, clock, log }) : openNode({ store: reserved, feed, clock, log });
+  closers.push(() => node.close());
+  closers.push(() => maintenance.leaving(node));
+  const gate = openGate(opened.store);
+  const { store } = gate;
+  const quiet = new Promise<void>((resolve) => closers.push(() => gate.shut().then(resolve)));
+  await node.ready;
+  closers.push(node.carry(maintenance.follow({ feedId, leave, quiet })));
+  // Whatever began before this node was seen by the others began before this question.
+  if (!(await maintenance.serves(feedId))) throw new ReplacedError();
+
+  await ensureIndexes(store);
+  const keys = await openKeys(store, secrets);
+  const windowSecret = await keys.key('request-window');
+  const idKey = await keys.key('derived-ids');
+  const doors = { store, feed, node, cache, clock, windowSecret };
+  const devices = openDoor({ ...doors, collection: 'devices', key: 'uuid' });
+  const rootRows = openDoor({ ...doors, collection: 'tokens', key: '_id' });
+  const ids = derivedIds(idKey);
+  const hashing = slowHash();
+  const listing = { feed, trusts: () => node.trusts(), clock };
+  const lists = {
+    tokens: openUserLists<TokenList>(listing),
+    certificates: openUserLists<readonly CertificateReference[]>(listing),
+  };
+  closers.push(
+    () => lists.tokens.close(),
+    () => lists.certificates.close(),
+  );
+  const tokens = openTokens({
+    lists: lists.tokens,
+    store,
+    devices,
+    rootRows,
+    findToken: openTokenLoader(store),
+    newestToken: (id) => (feed.newest('tokens', id)?.document ?? undefined) as TokenDocument | undefined,
+    slowHash: hashing,
+    ids,
+    pepper: secrets.pepper,
+    key: windowSecret,
+    now,
+  });
+  const access = await openAccess({
+    lists,
+    store,
+    doors,
+    devices,
+    tokens,
+    ids,
+    keys,
+    feed,
+    slowHash: hashing,
+    pepper: secrets.pepper,
+    config,
+    log,
+    now,
+  });
+  const { sessions, authorities, logins, users } = access.services;
+  let writesFail = false;
+  const toRegistryError = failuresTo(log, () => (writesFail = true));
+  const report = (error: unknown): void => void toRegistryError(error);
+  const available = (): void => {
+    gate.check();
+    node.check();
+  };
+  const { byLoginName } = users;
+  const audit = openAudit({
+    store,
+    chain: randomBytes(12).toString('base64url'),
+    key: await keys.key('audit'),
+    clock,
+    available,
+    report,
+  });
+  closers.push(() => audit.close());
+  const auditing = openAuditing({ audit, authorities, byLoginName, report });
+  const noteLogin = openLoginNotes(auditing);
+  const authenticate = gate.answers(
+    auditedLogins(authenticateWith({ devices, tokens, sessions, authorities, logins, byLoginName }), noteLogin, byLoginName),
+  );
+  const connections = openConnections();
+
+  const signing = webhookKey(keys);
+  const realtime = openRealtime(
+    {
+      store,
+      feed,
+      history,
+      due,
+      node,
+      devices,
+      tokens,
+      authorities,
+      ids,
+      connections,
+      ownedBy: async (uuid) => (await users.ownedBy(uuid)).map(({ _id }) => _id),
+      privateKey: signing.privateKey,
+      alone,
+      config,
+      clock,
+      log,
+      report,
+    },
+    closers,
+  );
+  const { audience, listening, spreads, subscriptions, live, resume, carriage, presence, line, waiting } = realtime;
+  // What is opened from here on is closed even if a later part fails to open; what is served ends in the order below.
+  const closePresence = closeOnce(closers, () => presence.close());
+  const services: Services = {
+    store,
+    devices,
+    tokens,
+    ids,
+    ...access.services,
+    end: async (ends) => void (await carryOutEndings({ output: {}, ends })),
+    subscriptions,
+    listening,
+    waiting,
+    connections,
+    audit,
+    routeOf: routeTable(operations),
+    node: node.id,
+    live,
+    resume,
+    authenticate,
+    provenAt: (document) => presence.provenAt(document),
+    maintenance: maintenance.jobs({ feed, keys, leave }),
+    now,
+    readJson,
+    config,
+  };
+  const sweeper = openSweeper({
+    store,
+    connections,
+    tokens,
+    live: access.live,
+    finishGroup: (uuid, by) => access.services.groups.remove(uuid, by, () => Promise.resolve()),
+    finish: [users.finish, access.services.clientRegistry.sweep],
+    clock,
+    report,
+  });
+  closers.push(() => sweeper.close());
+  realtime.follow(() => sweeper.checkConnections());
+  await presence.sweep();
+
+  const metrics = openMetrics({
+    process: processFigures,
+    connections,
+    cache,
+    transport: () => engines.stats(),
+    retained: () => mqtt.retained,
+    spreads: () => spreads,
+  });
+  const dispatch = metrics.measured(
+    gate.answers(
+      openPipeline({
+        services,
+        authenticate,
+        limits: openLimits(config.callsPerMinute, now),
+        auditing,
+        send: (sent, repeated) => carriage.send(sent, repeated),
+        available,
+      }),
+    ),
+  );
+  const carryOutEndings = async ({ ends, endAgain }: Handled<unknown>, asking?: Connection): Promise<boolean> => {
+    if (ends === undefined) return false;
+    const mine = ends.map((ending) => connections.endOthers(ending, asking)).includes(true);
+    let asked = false;
+    await endForGood(node, async () => {
+      if (asked) return (await endAgain?.()) ?? true;
+      asked = true;
+      return endAgain === undefined;
+    });
+    return mine;
+  };
+
+  const clientAddress = createClientAddress(config.trustedProxies);
+  const engines = openEngines({
+    clientAddress,
+    origins: config.origins,
+    legacy: config.legacy,
+    heartbeat: { pingInterval: config.pingIntervalMs, pingTimeout: config.pingTimeoutMs },
+    legacyHeartbeat: { pingInterval: config.legacyPingIntervalMs, pingTimeout: config.legacyPingTimeoutMs },
+    messageBytes: config.messageBytes,
+    eventBytes: Math.max(backlogLimits.eventBytes, 8 * config.messageBytes),
+    async admitFirehose(request, uuid) {
+      const actor = await authenticate({ ...firehoseCredentials(request), address: clientAddress(request) });
+      return actor !== null && (actor.uuid === uuid || actor.uuid === lowerUuid(uuid));
+    },
+  });
+  const closeEngines = closeOnce(closers, () => engines.close());
+  const register = operations.get('register');
+  const servers = engines.legacy === null ? [engines.io] : [engines.io, engines.legacy];
+  const stopSockets = serveSockets(servers, {
+    clientAddress,
+    listening,
+    outlet: outletsOf(servers),
+    operations,
+    connections,
+    authenticate,
+    presence,
+    dispatch,
+    arrivals: openArrivals(() => engines.stats().connections - connections.size),
+    returns: openArrivals(() => Infinity),
+    resume,
+    cursor: () => line.cursor,
+    pending: engines.pending,
+    carryOutEndings,
+    async autoRegister(
+      {
+        uuid: _uuid,
+        token: _token,
+        auto_set_online: _online,
+        sdk: _sdk,
+        cursor: _cursor,
+        resume: _resume,
+        protocol: _protocol,
+        ...properties
+      },
+      from,
+    ) {
+      if (!config.openRegistration || register === undefined) return undefined;
+      const { output } = await dispatch(register, { actor: null, from, input: properties });
+      return output as { uuid: string; token: string };
+    },
+    available,
+    toRegistryError,
+    report,
+    refused: metrics.refused,
+    drop,
+    now,
+  });
+  const endSockets = closeOnce(closers, stopSockets);
+  const document = describeHttp(operations);
+  const mqtt = await openMqtt({
+    clientAddress,
+    store,
+    feed,
+    node,
+    devices,
+    ids,
+    connections,
+    listening,
+    presence,
+    audience,
+    carriage,
+    authorities,
+    authenticate,
+    mqttPrincipals: access.services.mqttPrincipals,
+    noteLogin,
+    trust: access.services.trust,
+    pins: access.services.pins,
+    clientRegistry: access.services.clientRegistry,
+    live: access.live,
+    operations,
+    dispatch,
+    carryOutEndings,
+    toRegistryError,
+    report,
+    refused: metrics.refused,
+    alone,
+    config,
+    clock,
+    log,
+  });
+  const closeMqtt = closeOnce(closers, () => mqtt.close());
+  const hookLimits = openLimits(config.brokerHooksPerMinute, now);
+  const http = await openHttp({
+    clientAddress,
+    operations,
+    engines,
+    mqtt: mqtt.upgrades,
+    authenticate,
+    connections,
+    origins: config.origins,
+    messageBytes: config.messageBytes,
+    redirectsClients: config.mqttClientsUnauthorized === 'redirect',
+    brokerHooks: {
+      clientAddress,
+      questions: mqtt.outside,
+      secret: config.brokerHookSecret,
+      addresses: config.brokerHookAddresses,
+      spend: (address) => hookLimits.spend(address),
+      toRegistryError,
+    },
+    dispatch,
+    carryOutEndings: (handled) => carryOutEndings(handled),
+    toRegistryError,
+    document,
+    archives: { offer: maintenance.offer, newest: services.maintenance.newest },
+    pages: pagesOf({
+      publicKey: signing.publicKey,
+      operations,
+      document,
+      metrics,
+      async ping() {
+        await ping();
+        // Once a write has failed for want of room, only a write tells that there is room again.
+        if (writesFail) await probeWrite(store);
+        writesFail = false;
+      },
+      isServing: () => node.state === 'serving' && feed.open,
+    }),
+  });
+  const away = listener.serve(http.front);
+  closers.push(async () => {
+    away();
+    await endSockets();
+    await closeMqtt();
+    await closeEngines();
+    await http.close();
+    await closePresence();
+  });
+  const mqttUrls = await mqtt.listen();
+  return { mqtt: mqttUrls, firstPassword: access.firstPassword };
+};

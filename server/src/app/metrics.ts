@@ -1,0 +1,138 @@
+import { Counter, Gauge, Registry as Figures, collectDefaultMetrics } from 'prom-client';
+import { RegistryError } from '@rollcall/client/contract';
+import type { Connections } from '../realtime/connections.ts';
+import type { Handled } from '../operations/handler.ts';
+import type { RetainedFigures } from '../mqtt/retained-usage.ts';
+import type { Call } from '../operations/pipeline.ts';
+import type { Operation } from '../operations/operation-table.ts';
+import type { EngineStats } from '../transports/socketio/engines.ts';
+
+type Dispatch = (operation: Operation, call: Call) => Promise<Handled<unknown>>;
+
+/** The registry's figures, in Prometheus' text format. */
+export interface Metrics {
+  /** The same pipeline, with each call counted and timed by operation and outcome. */
+  measured(dispatch: Dispatch): Dispatch;
+  /** Counts a refusal that is no outcome of a call. `kind` is one of few fixed names. */
+  refused(kind: string): void;
+  text(): Promise<string>;
+}
+
+/** What calls of one operation with one outcome have taken so far. */
+interface Spent {
+  calls: number;
+  ms: number;
+}
+
+/** Figures of the process. They are watched as long as it lives: opened once, however often what they stand beside is opened. */
+export const openProcessFigures = (): Figures => {
+  const figures = new Figures();
+  collectDefaultMetrics({ register: figures });
+  return figures;
+};
+
+/** Figures of one registry; several in one process do not mix. */
+export const openMetrics = (sources: {
+  readonly process: Pick<Figures, 'metrics'>;
+  readonly connections: Connections;
+  readonly cache: { readonly size: number };
+  readonly transport: () => EngineStats;
+  readonly retained: () => RetainedFigures;
+  readonly spreads: () => { readonly cutOff: number };
+}): Metrics => {
+  const figures = new Figures();
+  const registers = [figures];
+  const spent = new Map<Operation, Map<string, Spent>>();
+  const perCall = (name: string, help: string, read: (one: Spent) => number): void => {
+    new Counter({
+      name,
+      help,
+      labelNames: ['operation', 'code'],
+      registers,
+      collect() {
+        this.reset();
+        for (const [operation, byCode] of spent) {
+          for (const [code, one] of byCode) this.inc({ operation: operation.name, code }, read(one));
+        }
+      },
+    });
+  };
+  perCall('rollcall_calls_total', 'Calls by operation and outcome.', ({ calls }) => calls);
+  perCall('rollcall_call_seconds_total', 'Time of calls in the pipeline, by operation and outcome.', ({ ms }) => ms / 1000);
+
+  /** Counts one call; labels are made only when the figures are read. */
+  const count = (operation: Operation, code: string, ms: number): void => {
+    let byCode = spent.get(operation);
+    if (byCode === undefined) spent.set(operation, (byCode = new Map<string, Spent>()));
+    let one = byCode.get(code);
+    if (one === undefined) byCode.set(code, (one = { calls: 0, ms: 0 }));
+    one.calls += 1;
+    one.ms += ms;
+  };
+
+  const refusals = new Counter({
+    name: 'rollcall_refusals_total',
+    help: 'What was refused before or without an answer, by kind.',
+    labelNames: ['kind'],
+    registers,
+  });
+
+  new Gauge({
+    name: 'rollcall_connections',
+    help: 'Identified connections of this node.',
+    registers,
+    collect() {
+      this.set(sources.connections.size);
+    },
+  });
+  const gauge = <T>(source: () => T, name: string, help: string, read: (figures: T) => number): void => {
+    new Gauge({
+      name,
+      help,
+      registers,
+      collect() {
+        this.set(read(source()));
+      },
+    });
+  };
+  const { transport, retained, spreads } = sources;
+  gauge(transport, 'rollcall_transports', 'Open transports of this node, identified or not.', ({ connections }) => connections);
+  gauge(transport, 'rollcall_slow_drops', 'Connections closed because they did not read.', ({ slowDrops }) => slowDrops);
+  gauge(transport, 'rollcall_rejected_packets', 'Packets that the guard refused.', ({ rejectedPackets }) => rejectedPackets);
+  gauge(retained, 'rollcall_mqtt_retained', 'Retained MQTT messages.', ({ messages }) => messages);
+  gauge(retained, 'rollcall_mqtt_retained_bytes', 'Bytes of their topics and payloads.', ({ bytes }) => bytes);
+  gauge(retained, 'rollcall_mqtt_retained_dropped', 'MQTT messages that were not retained: too many.', ({ dropped }) => dropped);
+  new Counter({
+    name: 'rollcall_messages_cut_off_total',
+    help: 'Messages and changes that reached ROLLCALL_MESSAGE_DELIVERIES: their other deliveries were left out.',
+    registers,
+    collect() {
+      this.reset();
+      this.inc(spreads().cutOff);
+    },
+  });
+  new Gauge({
+    name: 'rollcall_cached_documents',
+    help: 'Documents in the cache of this node.',
+    registers,
+    collect() {
+      this.set(sources.cache.size);
+    },
+  });
+
+  return {
+    measured: (dispatch) => async (operation, call) => {
+      const begun = performance.now();
+      try {
+        const handled = await dispatch(operation, call);
+        count(operation, 'ok', performance.now() - begun);
+        return handled;
+      } catch (error) {
+        count(operation, error instanceof RegistryError ? error.code : 'internal', performance.now() - begun);
+        throw error;
+      }
+    },
+    refused: (kind) => refusals.inc({ kind }),
+    text: async () => (await sources.process.metrics()) + (await figures.metrics()),
+  };
+};

@@ -1,0 +1,109 @@
+import { every, type Clock } from '../common/clock.ts';
+import type { Connection, Connections } from '../realtime/connections.ts';
+import type { Guarded } from '../domain/documents/collections.ts';
+import type { Collection, Store } from '../store/port.ts';
+import type { Actor } from '../domain/actor.ts';
+import type { Tokens } from '../identity/tokens/device-tokens.ts';
+
+/** Work that goes on beside the calls: a second look at every connection's credential, and what unregistering leaves behind. */
+export interface Sweeper {
+  /** Ends every connection whose credential is no more. */
+  checkConnections(): Promise<void>;
+  close(): Promise<void>;
+}
+
+const everyMs = 5_000;
+const batch = 500;
+/** How long an unregistered device stays where it was (decisions, section 6). */
+const goneMs = 3_600_000;
+
+/** The same row under a higher revision: MongoDB tells of no replacement of a document by the very same one. */
+const raised = <T extends Guarded>(row: T): T => {
+  const hidden = row._rollcall ?? { rev: 0, shown: 0 };
+  return { ...row, _rollcall: { ...hidden, rev: hidden.rev + 1 } };
+};
+
+export const openSweeper = (options: {
+  readonly store: Store;
+  readonly connections: Connections;
+  readonly tokens: Pick<Tokens, 'removeAll'>;
+  /** Those of these actors who may still be here with what they showed. */
+  readonly live: (actors: readonly Actor[]) => Promise<ReadonlySet<Actor>>;
+  /** Removes what a crash left of a group that is gone. */
+  readonly finishGroup: (uuid: string, by: string) => Promise<unknown>;
+  /** Goes on with what a crash left half done, and drops what is too old. */
+  readonly finish: readonly (() => Promise<void>)[];
+  readonly clock: Clock;
+  readonly report: (error: unknown) => void;
+}): Sweeper => {
+  const { store, connections, tokens, clock, report } = options;
+  let closed = false;
+
+  const checkConnections = async (): Promise<void> => {
+    const all: readonly Connection[] = [...connections.all()];
+    for (let at = 0; at < all.length && !closed; at += batch) {
+      const some = all.slice(at, at + batch);
+      const live = await options.live(some.map(({ actor }) => actor));
+      for (const connection of some) if (!live.has(connection.actor)) await connection.end();
+    }
+  };
+
+  /** Moves devices that are long gone to `deleted-devices`, and removes what a crash left of them. */
+  const moveGone = async (): Promise<void> => {
+    const devices = store.collection('devices');
+    const before = clock.now() - goneMs;
+    for await (const document of devices.find({ '_rollcall.gone.at': { $lt: before } }, { promoteLongs: false }).limit(batch)) {
+      const { _rollcall: hidden, ...left } = document;
+      await store
+        .collection('deleted-devices')
+        .replaceOne({ _id: document._id }, { ...left, uuid: document.uuid }, { upsert: true });
+      if (hidden?.wasGroup === true) await options.finishGroup(document.uuid, hidden.gone?.by ?? document.uuid).catch(report);
+      await tokens.removeAll(document.uuid);
+      await store
+        .collection('subscriptions')
+        .deleteMany({ $or: [{ subscriberUuid: document.uuid }, { emitterUuid: document.uuid }] });
+      await devices.deleteOne({ _id: document._id });
+    }
+  };
+
+  /** Deletes token rows that are long gone. Each is shown gone once more, so that nobody takes its deletion for a foreign one. */
+  const dropGoneTokens = async (): Promise<void> => {
+    const rows = store.collection('tokens');
+    const before = clock.now() - goneMs;
+    for await (const row of rows.find({ '_rollcall.gone.at': { $lt: before }, root: { $ne: true } }).limit(batch)) {
+      await rows.replaceOne({ _id: row._id }, raised(row));
+      await rows.deleteOne({ _id: row._id });
+    }
+  };
+
+  /** Deletes what else is long gone, in the same way. */
+  const dropGone = async (): Promise<void> => {
+    const filter = { '_rollcall.gone.at': { $lt: clock.now() - goneMs }, unfinished: { $exists: false } };
+    for (const name of ['credentials', 'roles', 'principals', 'certificates', 'registrations'] as const) {
+      const rows = store.collection(name) as unknown as Collection<Guarded>;
+      for await (const row of rows.find(filter).limit(batch)) {
+        await rows.replaceOne({ _id: row._id }, raised(row));
+        await rows.deleteOne({ _id: row._id });
+      }
+    }
+  };
+
+  let running: Promise<void> = Promise.resolve();
+  const sweep = async (): Promise<void> => {
+    await checkConnections();
+    await moveGone();
+    await dropGoneTokens();
+    await dropGone();
+    for (const work of options.finish) await work();
+  };
+  const stop = every(clock, everyMs, () => (running = sweep().catch(report)));
+
+  return {
+    checkConnections,
+    async close() {
+      closed = true;
+      stop();
+      await running;
+    },
+  };
+};

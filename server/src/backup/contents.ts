@@ -1,0 +1,106 @@
+import type { FileHandle } from 'node:fs/promises';
+import { isDeepStrictEqual } from 'node:util';
+import type { Document } from 'mongodb';
+import { ArchiveError, readArchive } from './archive.ts';
+import { mostChanges } from './write-archive.ts';
+import { idText, partOf, type Part } from './file-parts.ts';
+
+/** What was found out about an archive by reading it once from end to end. */
+export interface Verified {
+  /** Documents whose last word is not the first one: by collection and id, the number of the record that counts. */
+  readonly words: ReadonlyMap<string, number>;
+  /** The highest revision in it. */
+  readonly rev: number;
+  /** Documents that it brings back. */
+  readonly documents: number;
+}
+
+/** What opens an archive, and what has to be in it. */
+export interface Opening {
+  readonly keyOf: (sealed: string) => Buffer | null;
+  /** The check value of the pepper with which this registry hashes. */
+  readonly pepper: string;
+}
+
+const isId = (id: unknown): boolean => id !== undefined && id !== null && !Array.isArray(id) && !(id instanceof RegExp);
+
+const wrong = (): ArchiveError => new ArchiveError('The archive contains what no archive may contain');
+
+/** One record about a document. */
+interface Entry {
+  readonly part: Part;
+  readonly id: unknown;
+  /** Null: it was removed. */
+  readonly document: Document | null;
+  /** Was it written because it changed while the backup was made? */
+  readonly late: boolean;
+}
+
+/** Reads a record as what it has to be. Names come from our own list; fields that no such record has are refused. */
+const entryOf = (record: Document): Entry => {
+  const { of, document, changed, removed, ...more } = record as Readonly<Record<string, unknown>>;
+  const part = typeof of === 'string' ? partOf.get(of) : undefined;
+  const given = [document, changed, removed].filter((one) => one !== undefined) as Document[];
+  const [content] = given;
+  if (part === undefined || given.length !== 1 || content === undefined || Object.keys(more).length > 0) throw wrong();
+  if (typeof content !== 'object' || content === null || !isId(content['_id'])) throw wrong();
+  if (removed === undefined) {
+    if (!part.includes(content)) throw wrong();
+    if (part.name === 'devices' && typeof content['uuid'] !== 'string') throw wrong();
+  }
+  return { part, id: content['_id'], document: removed === undefined ? content : null, late: document === undefined };
+};
+
+const nameOf = ({ part, id }: Entry): string => `${part.name}\0${idText(id)}`;
+
+/** The revision of a document, whatever type of number it is; 0 if it has none. */
+export const revisionOf = (document: Document): number => {
+  const rev = Number((document['_rollcall'] as Document | undefined)?.['rev'] ?? 0);
+  return Number.isSafeInteger(rev) && rev >= 0 ? rev : 0;
+};
+
+/** The entries of an archive, each with its number. Fails with an `ArchiveError` if anything is wrong with it. */
+const entriesOf = async function* (file: FileHandle, { keyOf, pepper }: Opening): AsyncGenerator<readonly [Entry, number]> {
+  let number = 0;
+  for await (const record of readArchive(file, keyOf)) {
+    if (number === 0) {
+      if (!isDeepStrictEqual(Object.keys(record), ['about'])) throw wrong();
+      if ((record['about'] as Document | null)?.['pepper'] !== pepper)
+        throw new ArchiveError(
+          'The archive was made with another ROLLCALL_PEPPER: its tokens and passwords would be worth nothing',
+        );
+    } else {
+      yield [entryOf(record), number];
+    }
+    number += 1;
+  }
+};
+
+/** Reads a whole archive and changes nothing. Fails with an `ArchiveError` if it cannot be restored. */
+export const verifyArchive = async (file: FileHandle, opening: Opening, hold: () => Promise<void>): Promise<Verified> => {
+  const words = new Map<string, number>();
+  let rev = 0;
+  let documents = 0;
+  for await (const [entry, number] of entriesOf(file, opening)) {
+    await hold();
+    const name = nameOf(entry);
+    if (entry.late || words.has(name)) words.set(name, number);
+    if (words.size > mostChanges) throw wrong();
+    if (entry.document === null) continue;
+    rev = Math.max(rev, revisionOf(entry.document));
+    documents += 1;
+  }
+  return { words, rev, documents };
+};
+
+/** The documents of an archive that was verified, each once, as it was last. */
+export const documentsOf = async function* (
+  file: FileHandle,
+  opening: Opening,
+  { words }: Verified,
+): AsyncGenerator<{ readonly part: Part; readonly document: Document }> {
+  for await (const [entry, number] of entriesOf(file, opening)) {
+    const word = words.get(nameOf(entry));
+    if (entry.document !== null && (word === undefined || word === number)) yield { part: entry.part, document: entry.document };
+  }
+};

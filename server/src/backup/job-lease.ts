@@ -1,0 +1,147 @@
+import { RegistryError } from '@rollcall/client/contract';
+import type { Clock } from '../common/clock.ts';
+import type { Log } from '../common/log.ts';
+import { elapsed, instant } from '../data/cluster/fence.ts';
+import type { JobRecord, MaintenanceDocument, RunningJob } from '../domain/documents/collections.ts';
+import type { Changed, State } from './state.ts';
+
+/** How often the owner of a job gives a sign of life, in milliseconds. */
+const beatMs = 1_000;
+/** An owner does nothing more on the strength of a sign of life that was begun longer ago than this, in milliseconds. */
+const fenceMs = 5_000;
+/** Others hold the owner for dead after this long without a sign of life, in milliseconds. */
+export const deadMs = 10_000;
+
+/** Another process has taken the job over, or this one is told to stop. */
+export class DeposedError extends Error {
+  override readonly name = 'DeposedError';
+}
+
+/** A job that this process does: as long as it gives signs of life, nobody else touches what it works on. */
+export interface Job {
+  readonly id: string;
+  /** To be awaited before each step: fails with a `DeposedError` if the job is not this process's any more. */
+  hold(): Promise<void>;
+  /** What is told of it from now on. */
+  say(statusMessage: string): void;
+  /** Writes what becomes of the state; `change` gets it as it is. */
+  step(change: (before: MaintenanceDocument, job: RunningJob) => Changed): Promise<MaintenanceDocument>;
+  /** The same for the last step, which makes room for the next job. */
+  finish(change: (before: MaintenanceDocument, job: RunningJob) => Changed): Promise<void>;
+  /** Gives no more signs of life. */
+  stop(): void;
+}
+
+/** What is kept of a job that has ended. */
+export const recordOf = (
+  { id, startDate, request }: RunningJob,
+  succeeded: boolean,
+  statusMessage: string,
+  now: number,
+): JobRecord => ({
+  id,
+  succeeded,
+  statusMessage,
+  startDate,
+  endDate: new Date(now),
+  ...(request !== undefined && { request }),
+});
+
+/** Goes on with a job whose `owner` in the state is this process. */
+export const openJob = (options: {
+  readonly state: State;
+  readonly job: RunningJob;
+  readonly clock: Clock;
+  readonly log: Log;
+}): Job => {
+  const { state, clock, log } = options;
+  const { id, owner, kind } = options.job;
+  let message = options.job.statusMessage;
+  let told = message;
+  let proven = instant(clock);
+  let stopped = false;
+  let cancel = (): void => undefined;
+  let beating: Promise<void> | null = null;
+
+  const mine = ({ job }: MaintenanceDocument): RunningJob => {
+    if (stopped || job?.id !== id || job.owner !== owner) throw new DeposedError('the job is not of this process any more');
+    return job;
+  };
+
+  const step: Job['step'] = async (change) => {
+    const begun = instant(clock);
+    const after = await state.change((before) => change(before, mine(before)));
+    proven = begun;
+    return after;
+  };
+
+  const beat = (): Promise<void> => {
+    beating ??= step((_before, job) => {
+      const shown = message !== told;
+      return { job: { ...job, beat: job.beat + 1, statusMessage: message }, shown };
+    })
+      .then(() => void (told = message))
+      .finally(() => (beating = null));
+    return beating;
+  };
+
+  const later = (): void => {
+    cancel = clock.after(beatMs, () => {
+      beat()
+        .catch((error: unknown) => {
+          if (!stopped) log.warn({ err: error, job: id }, 'a maintenance job could not give a sign of life');
+        })
+        .finally(() => {
+          if (!stopped) later();
+        });
+    });
+  };
+  later();
+
+  return {
+    id,
+    async hold() {
+      if (stopped) throw new DeposedError('the job was stopped');
+      while (elapsed(clock, proven) > fenceMs) await beat();
+    },
+    say(statusMessage) {
+      message = statusMessage;
+    },
+    async step(change) {
+      const after = await step(change);
+      if (after.job !== null) told = message = after.job.statusMessage;
+      return after;
+    },
+    async finish(change) {
+      await state.change((before) => {
+        // The answer to this very step may have been lost.
+        if (before.job === null && before[kind]?.id === id) return null;
+        return { ...change(before, mine(before)), job: null };
+      });
+    },
+    stop() {
+      stopped = true;
+      cancel();
+    },
+  };
+};
+
+/** Takes a job up for this process. Fails with `conflict` if there is one already; a repeat of the same request gets its own one. */
+export const claim = async (
+  state: State,
+  wanted: Pick<RunningJob, 'kind' | 'id' | 'owner' | 'statusMessage' | 'startDate' | 'request'>,
+): Promise<{ readonly job: RunningJob; readonly fresh: boolean } | { readonly done: JobRecord }> => {
+  const { kind, id, request } = wanted;
+  let done: JobRecord | null = null;
+  const after = await state.change((before) => {
+    const last = before[kind];
+    done = request !== undefined && last?.request === request ? last : null;
+    if (done !== null || (before.job?.id === id && before.job.owner === wanted.owner)) return null;
+    if (before.job === null) return { job: { ...wanted, beat: 1, phase: 'working' } };
+    if (request !== undefined && before.job.request === request) return null;
+    throw new RegistryError('conflict', 'A maintenance job is running');
+  });
+  if (done !== null) return { done };
+  if (after.job === null) throw new RegistryError('unavailable');
+  return { job: after.job, fresh: after.job.id === id && after.job.owner === wanted.owner };
+};

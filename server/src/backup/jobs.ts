@@ -1,0 +1,352 @@
+import { randomUUID } from 'node:crypto';
+import type { Readable } from 'node:stream';
+import { RegistryError } from '@rollcall/client/contract';
+import { delay, type Clock } from '../common/clock.ts';
+import type { Feed, Origin } from '../data/feed/change-feed.ts';
+import { pepperCheck, unsealKey, type Keys } from '../identity/keys/key-ring.ts';
+import type { Log } from '../common/log.ts';
+import { ArchiveError } from './archive.ts';
+import { version } from './archive-format.ts';
+import { BackupError, writeBackup } from './write-archive.ts';
+import { openArchiveFiles, type OpenArchive } from './archive-files.ts';
+import { claim, deadMs, DeposedError, openJob, recordOf, type Job } from './job-lease.ts';
+import { restore, undo } from './restore.ts';
+import { isReplacing, openState } from './state.ts';
+import type { Carrier, Node } from '../data/cluster/node.ts';
+import type { Secrets } from '../identity/keys/secret-files.ts';
+import type { MaintenanceDocument, RunningJob } from '../domain/documents/collections.ts';
+import type { Store } from '../store/port.ts';
+
+/** The inside of this registry, which is closed before a restore replaces the store. */
+export interface Inside {
+  /** The id of the store's feed with which it was opened. */
+  readonly feedId: string;
+  /** Closes it, and has another one opened as soon as the store may be served again. Resolves when it is closed. */
+  leave(): Promise<void>;
+  /** Resolves when nothing of it can write any more. */
+  readonly quiet: Promise<void>;
+}
+
+/** The jobs as calls begin and see them. */
+export interface Jobs {
+  /** The jobs, as they are now. */
+  status(): Promise<MaintenanceDocument>;
+  /** Begins a backup; answers its id. Fails with `conflict` if a job is running. */
+  backup(request: string | null): Promise<string>;
+  /**
+   * Begins to restore the newest archive, by its id, or an offered one, by its name, which is read first; answers the id of the job. The nodes stop
+   * serving only after `accepted` was called, so that the caller gets that answer. `credential`: whoever shows the one with this hash may go on asking for the status. Fails with `conflict` if a job is running, `not-found`, `invalid-input` if it
+   * is no archive, `too-large`.
+   */
+  restore(
+    archive: string,
+    request: string | null,
+    credential: string,
+  ): Promise<{ readonly id: string; readonly accepted: () => void }>;
+  /** The newest archive that was made here, open; null if there is none. */
+  newest(): Promise<OpenArchive | null>;
+}
+
+/** A feed's id, and where it begins. */
+export interface FeedOrigin {
+  readonly id: string;
+  readonly origin: Origin | null;
+}
+
+/** Backup and restore of the whole registry, one job at a time over all nodes (access control reference, section 5.12). */
+export interface Maintenance {
+  /** Waits as long as the store is being replaced, and undoes a restore whose process is gone. Answers which feed the store has then. */
+  settled(): Promise<FeedOrigin>;
+  /** Is this still the feed of the store, and is the store not being replaced? */
+  serves(feedId: string): Promise<boolean>;
+  /** Follows the feed for an inside: closes it when a restore begins. */
+  follow(inside: Inside): Carrier;
+  /** To be awaited when nothing of this process can write any more, before its lease is given up. */
+  leaving(node: Pick<Node, 'barrier'>): Promise<void>;
+  /** The jobs as the calls of one inside begin and see them. */
+  jobs(inside: Pick<Inside, 'leave'> & { readonly feed: Feed; readonly keys: Keys }): Jobs;
+  /** The jobs for whoever began the restore that is under way, by the hash of the credential that he showed; null for others. */
+  statusFor(credential: string): Promise<MaintenanceDocument | null>;
+  /** Offers an archive that somebody sends, under the name returned, until it is withdrawn. */
+  offer(open: () => Promise<Readable>): { readonly name: string; withdraw(): void };
+  /** Begins nothing more, and has what is under way end soon: a restore is undone at the next start. */
+  stop(): void;
+  /** Waits until it has ended. */
+  close(): Promise<void>;
+}
+
+const lookMs = 250;
+/** How long the answer to whoever begins a restore may take on its way out of this process, in milliseconds; and how long it is waited for at most. */
+const answerMs = 100;
+const mostAnswerMs = 10_000;
+
+/** The place of the feed at which it begins: the change that gave it its id. Null: it is as old as the store. */
+const originOf = ({ feed: id, feedAt }: MaintenanceDocument): FeedOrigin => ({
+  id,
+  origin:
+    feedAt === null
+      ? null
+      : {
+          at: feedAt.getTime(),
+          begins: ({ collection, document }) => collection === 'maintenance' && document?.['feed'] === id,
+        },
+});
+
+const busy = (): RegistryError => new RegistryError('conflict', 'A maintenance job is running');
+
+/** Opens it. */
+export const openMaintenance = async (options: {
+  readonly store: Store;
+  /** True if no other process uses the store. */
+  readonly alone: boolean;
+  readonly dataDir: string;
+  /** The largest archive that is taken, in bytes. */
+  readonly mostBytes: number;
+  readonly secrets: Secrets;
+  readonly clock: Clock;
+  readonly log: Log;
+}): Promise<Maintenance> => {
+  const { store, alone, secrets, clock, log } = options;
+  const state = openState(store, clock);
+  const files = await openArchiveFiles(options.dataDir, alone, options.mostBytes);
+  const owner = randomUUID();
+  const pepper = pepperCheck(secrets);
+  const restoring = { store, clock, opening: { keyOf: (sealed: string) => unsealKey(secrets, 'backups', sealed), pepper } };
+  const offers = new Map<string, () => Promise<Readable>>();
+  let current: Job | null = null;
+  let working: Promise<void> = Promise.resolve();
+  let receiving = false;
+  /** When the newest job of this process was begun, or asked for. */
+  let newestAt = 0;
+  let stopped = false;
+  let stop = (): void => undefined;
+  const stopping = new Promise<void>((resolve) => (stop = resolve));
+  /** The credential of whoever began the restore that is under way. */
+  let beganBy: string | null = null;
+  /** What this process waits for when it leaves to restore; undefined if it leaves for another reason. */
+  let barrier: { promise: Promise<void> } | undefined;
+
+  const begin = (record: RunningJob, work: (job: Job) => Promise<void>): void => {
+    const job = openJob({ state, job: record, clock, log });
+    current = job;
+    working = work(job)
+      .catch((error: unknown) => {
+        if (!(error instanceof DeposedError)) log.error({ err: error, job: record.id }, 'a maintenance job could not be ended');
+      })
+      .finally(() => {
+        job.stop();
+        if (current === job) current = null;
+      });
+  };
+
+  const gone = (kind: string): string => `The process that made the ${kind} is gone`;
+
+  /** Goes on with a job whose owner gives no signs of life, unless somebody is faster. */
+  const takeOver = async (seen: MaintenanceDocument): Promise<void> => {
+    const { rev } = seen._rollcall;
+    const { job, _rollcall } = await state.change((before) => {
+      if (before._rollcall.rev !== rev || before.job === null) return null;
+      return { job: { ...before.job, owner, beat: before.job.beat + 1 }, shown: false };
+    });
+    if (job?.owner !== owner || _rollcall.rev !== rev + 1) return;
+    log.warn({ job: job.id, phase: job.phase }, 'a maintenance job is taken over from a process that is gone');
+    const reason = gone(job.kind);
+    begin(job, (taken) =>
+      job.kind === 'restore'
+        ? undo(restoring, taken, job.phase, reason)
+        : taken.finish((_before, own) => ({ backup: recordOf(own, false, reason, clock.now()) })),
+    );
+  };
+
+  let watched = { rev: -1, since: 0 };
+  /** The state; a job in it whose owner is gone is taken over. */
+  const look = async (): Promise<MaintenanceDocument> => {
+    const now = await state.read();
+    const { rev } = now._rollcall;
+    if (now.job === null || current?.id === now.job.id) return now;
+    if (rev !== watched.rev) watched = { rev, since: clock.monotonic() };
+    const isDead = (alone && now.job.owner !== owner) || clock.monotonic() - watched.since > deadMs;
+    if (isDead && !stopped) await takeOver(now);
+    return now;
+  };
+
+  const take = async (kind: RunningJob['kind'], request: string | null, work: (job: Job, at: Date) => Promise<void>) => {
+    // The date names the job: no two may begin at the same moment.
+    newestAt = Math.max(clock.now(), newestAt + 1);
+    const startDate = new Date(newestAt);
+    const id = `${version}_${startDate.toISOString()}`;
+    const wanted = { kind, id, owner, statusMessage: 'Starting', startDate, ...(request !== null && { request }) };
+    const claimed = await claim(state, wanted);
+    if ('done' in claimed) return { id: claimed.done.id, fresh: false };
+    if (claimed.fresh) begin(claimed.job, (job) => work(job, startDate));
+    return { id: claimed.job.id, fresh: claimed.fresh };
+  };
+
+  /** What is told of a failure; details that may name files and hosts are in the log only. */
+  const reasonOf = (error: unknown, job: Job): string => {
+    if (error instanceof ArchiveError || error instanceof BackupError) return error.message;
+    log.error({ err: error, job: job.id }, 'a maintenance job failed');
+    return error instanceof RegistryError && error.code === 'unavailable'
+      ? 'Other nodes, or the store, could not be reached'
+      : 'Something unexpected happened: see the log';
+  };
+
+  const runRestore = async (job: Job, path: string, host: Pick<Inside, 'leave'>, answered: Promise<void>): Promise<void> => {
+    const [first, second] = await Promise.all([files.open(path), files.open(path)]);
+    // The own change of the state may come by the feed, and close the inside, before it is acknowledged.
+    barrier = { promise: Promise.reject(new RegistryError('unavailable')) };
+    barrier.promise.catch(() => undefined);
+    try {
+      await restore(restoring, job, [first, second], {
+        ready: async () => {
+          await Promise.race([answered, delay(clock, mostAnswerMs)]);
+          await delay(clock, answerMs);
+        },
+        async leave() {
+          await host.leave();
+          await barrier?.promise;
+        },
+      });
+    } catch (error) {
+      if (error instanceof DeposedError) throw error;
+      const reason = reasonOf(error, job);
+      const { job: now } = await state.read();
+      if (now !== null) await undo(restoring, job, now.phase, reason);
+    } finally {
+      beganBy = null;
+      barrier = undefined;
+      await Promise.all([first.close(), second.close()]);
+    }
+  };
+
+  const runBackup = async (job: Job, at: Date, { feed, keys }: { readonly feed: Feed; readonly keys: Keys }): Promise<void> => {
+    let failure: string | null = null;
+    try {
+      const key = await keys.sealed('backups');
+      await files.make((file) => writeBackup({ store, feed, job, key, pepper, at, file, clock }));
+    } catch (error) {
+      if (error instanceof DeposedError) throw error;
+      failure = reasonOf(error, job);
+    }
+    await job.finish((_before, own) => ({
+      backup: recordOf(own, failure === null, failure ?? 'The archive is complete', clock.now()),
+    }));
+  };
+
+  /** The file of an archive that is to be restored, and whether it is to be removed afterwards. */
+  const fileOf = async (archive: string): Promise<{ readonly path: string; readonly received: boolean }> => {
+    const offered = offers.get(archive);
+    if (offered !== undefined) {
+      if (receiving) throw busy();
+      receiving = true;
+      try {
+        return { path: await files.receive(await offered()), received: true };
+      } finally {
+        receiving = false;
+      }
+    }
+    const newest = await files.newest();
+    await newest?.file.close();
+    if (newest?.id !== archive) throw new RegistryError('not-found');
+    return { path: newest.path, received: false };
+  };
+
+  return {
+    async settled() {
+      for (;;) {
+        if (stopped) throw new RegistryError('unavailable');
+        const now = await look();
+        if (!isReplacing(now)) return originOf(now);
+        await delay(clock, lookMs);
+      }
+    },
+
+    async serves(feedId) {
+      const now = await state.read();
+      return !isReplacing(now) && now.feed === feedId;
+    },
+
+    follow({ feedId, leave, quiet }) {
+      const isOver = (document: MaintenanceDocument): boolean => isReplacing(document) || document.feed !== feedId;
+      /** What the feed brings may be long past: the state as it is now decides. */
+      const leaveIfOver = async (): Promise<void> => {
+        if (!isOver(await state.read())) return;
+        void leave();
+        await quiet;
+      };
+      return {
+        change({ collection, document }) {
+          if (collection !== 'maintenance' || document === null || !isOver(document as MaintenanceDocument)) return undefined;
+          return leaveIfOver();
+        },
+        resync: leaveIfOver,
+      };
+    },
+
+    async leaving(node) {
+      if (barrier === undefined) return;
+      barrier.promise = Promise.race([node.barrier(), stopping.then(() => Promise.reject(new DeposedError('stopped')))]);
+      await barrier.promise.catch(() => undefined);
+    },
+
+    jobs: (inside) => ({
+      status: look,
+
+      async backup(request) {
+        await look();
+        const { id } = await take('backup', request, (job, at) => runBackup(job, at, inside));
+        return id;
+      },
+
+      async restore(archive, request, credential) {
+        const { job } = await look();
+        if (job !== null && (request === null || job.request !== request)) throw busy();
+        const { path, received } = await fileOf(archive);
+        const remove = async (): Promise<void> => {
+          if (received) await files.remove(path);
+        };
+        let accepted = (): void => undefined;
+        const answered = new Promise<void>((resolve) => (accepted = resolve));
+        try {
+          const { id, fresh } = await take('restore', request, async (own) => {
+            beganBy = credential;
+            try {
+              await runRestore(own, path, inside, answered);
+            } finally {
+              await remove();
+            }
+          });
+          if (!fresh) await remove();
+          return { id, accepted };
+        } catch (error) {
+          await remove();
+          throw error;
+        }
+      },
+
+      newest: files.newest,
+    }),
+
+    async statusFor(credential) {
+      const now = credential === beganBy ? await state.read() : null;
+      return now?.job == null ? null : now;
+    },
+
+    offer(open) {
+      const name = randomUUID();
+      offers.set(name, open);
+      return { name, withdraw: () => void offers.delete(name) };
+    },
+
+    stop() {
+      stopped = true;
+      current?.stop();
+      stop();
+    },
+
+    async close() {
+      await working;
+      await files.close();
+    },
+  };
+};

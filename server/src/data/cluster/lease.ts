@@ -1,0 +1,141 @@
+import { delay, within, type Clock } from '../../common/clock.ts';
+import type { Position } from '../feed/position.ts';
+import type { Log } from '../../common/log.ts';
+import type { NodeDocument } from '../../domain/documents/collections.ts';
+import type { Store } from '../../store/port.ts';
+import { elapsed, instant, type Instant } from './fence.ts';
+
+/** How often a lease is renewed, in milliseconds. */
+export const RENEW_MS = 1_000;
+/** How long one renewal may take before the next one is tried, in milliseconds. */
+const LIMIT_MS = 2_000;
+/** A renewal counts only if it proves that the feed was no further behind than this, in milliseconds. */
+const PROOF_MS = 2_000;
+
+/** One renewal of the own lease: its number, when it was begun, and whether it counts. */
+export interface Renewal {
+  readonly number: number;
+  readonly begun: Instant;
+  readonly counts: boolean;
+}
+
+/** This node's lease. */
+export interface Lease {
+  /** Number of the newest renewal that was begun. */
+  readonly number: number;
+  /** Begins a renewal, or has one follow the one that is under way. `asks`: the others shall renew theirs at once. */
+  renew(asks?: boolean): void;
+  /** The own renewal with this number came back at a place of the feed. */
+  returned(number: number, position: Position): void;
+  /** Everything up to this place is carried out. Returns the own renewals that this covers for the first time. */
+  carried(position: Position): Renewal[];
+  /** Do own renewals come back in time? */
+  onTime(): boolean;
+  close(): void;
+}
+
+export interface LeaseOptions {
+  readonly id: string;
+  readonly store: Pick<Store, 'collection'>;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** The place up to which this node has carried everything out. */
+  at(): Position;
+  /** A counting renewal is durable. */
+  acknowledged(renewal: Renewal): void;
+}
+
+/** Renews the lease every second, beginning with the first `renew`. */
+export const openLease = ({ id, store, clock, log, at, acknowledged }: LeaseOptions): Lease => {
+  const leases = store.collection('nodes');
+  const out = new Map<number, Renewal>();
+  const back: { readonly renewal: Renewal; readonly position: Position }[] = [];
+  let number = 0;
+  /** The newest own renewal that `at` covers, and the newest that an earlier lease said so of. */
+  let covered: Renewal | null = null;
+  let proven = 0;
+  let newestBack: Renewal | null = null;
+  let underWay = 0;
+  let follows = false;
+  let asking = false;
+  let closed = false;
+  let stopBeat = (): void => undefined;
+
+  const begin = (): Renewal => {
+    number += 1;
+    const begun = instant(clock);
+    const counts = covered !== null && covered.number > proven && elapsed(clock, covered.begun) < PROOF_MS;
+    proven = Math.max(proven, covered?.number ?? 0);
+    const renewal = { number, begun, counts };
+    out.set(number, renewal);
+    return renewal;
+  };
+
+  /** The beat waits for no answer: one that is lost must not cost the node its next renewals. */
+  const send = (): void => {
+    if (closed) return;
+    underWay += 1;
+    follows = false;
+    stopBeat();
+    stopBeat = clock.after(RENEW_MS, send);
+    const position = at();
+    const renewal = begin();
+    const lease: NodeDocument = {
+      _id: id,
+      renewal: renewal.number,
+      at: position,
+      counts: renewal.counts,
+      ...(asking && { asks: true }),
+    };
+    asking = false;
+    within(clock, LIMIT_MS, leases.replaceOne({ _id: id }, lease, { upsert: true }))
+      .then(
+        () => void (renewal.counts && acknowledged(renewal)),
+        (error: unknown) => {
+          asking ||= lease.asks === true;
+          follows ||= asking;
+          log.warn({ err: error }, 'the lease was not renewed');
+          return delay(clock, 50);
+        },
+      )
+      .finally(() => {
+        underWay -= 1;
+        if (follows) send();
+      });
+  };
+
+  const renew = (asks = false): void => {
+    asking ||= asks;
+    if (underWay > 0) follows = true;
+    else send();
+  };
+
+  return {
+    get number() {
+      return number;
+    },
+    renew,
+    returned(which, position) {
+      const renewal = out.get(which);
+      if (renewal === undefined) return;
+      for (const one of out.keys()) if (one <= which) out.delete(one);
+      newestBack = renewal;
+      back.push({ renewal, position });
+    },
+    carried(position) {
+      const fresh: Renewal[] = [];
+      while (back[0] && back[0].position <= position) fresh.push(back.shift()!.renewal);
+      covered = fresh.at(-1) ?? covered;
+      return fresh;
+    },
+    onTime() {
+      if (newestBack === null || elapsed(clock, newestBack.begun) > 2 * RENEW_MS) return false;
+      for (const renewal of out.values()) if (elapsed(clock, renewal.begun) > RENEW_MS) return false;
+      return true;
+    },
+    close() {
+      closed = true;
+      stopBeat();
+    },
+  };
+};

@@ -1,0 +1,254 @@
+import type { ChangeStreamDocument, Document, Timestamp } from 'mongodb';
+import type { Clock } from '../../common/clock.ts';
+import { roughBytes } from '../../common/object-size.ts';
+import type { Log } from '../../common/log.ts';
+import type { Store } from '../../store/port.ts';
+import { defaultBounds, openRing, type RingBounds } from './change-buffer.ts';
+import { START, positionAt, timeAt, type Position, type TimestampLike } from './position.ts';
+import { openTail } from './change-stream-reader.ts';
+
+/** One write that has become durable, in the order in which all nodes see them. */
+export interface Change {
+  /** The place as clients know it: `<feed id>.<position>`. */
+  readonly cursor: string;
+  /** The place as nodes compare it. */
+  readonly position: Position;
+  readonly collection: string;
+  readonly type: 'insert' | 'replace' | 'update' | 'delete';
+  /** The document's `_id`. */
+  readonly id: unknown;
+  /** The whole document after the change (frozen by nobody: do not change it); null for `update` and `delete`, which are never ours for a guarded document. */
+  readonly document: Document | null;
+  /** The feed's time of the change, in milliseconds since 1970. */
+  readonly at: number;
+}
+
+/** The one tail of the store on this node: everything that listens to documents listens here. */
+export interface Feed {
+  /** The feed's own random id; a cursor of another feed is worth nothing here. */
+  readonly id: string;
+  /** Resolves when the tail is open: whatever is written from then on comes by it, or a resync does. Rejects if the store cannot be followed. */
+  readonly ready: Promise<void>;
+  /** Is the tail open now? */
+  readonly open: boolean;
+  /** Place of the newest change that listeners have seen. */
+  readonly position: Position;
+  /** The place after which the ring is complete. */
+  readonly start: Position;
+  /** The same as a cursor for clients. */
+  readonly cursor: string;
+  /** The feed's clock, in milliseconds: it never goes back, and all times in hidden fields are its. */
+  time(): number;
+  /** Called with every change, in order, synchronously. The returned function ends it. */
+  subscribe(listener: (change: Change) => void): () => void;
+  /** Called when changes may have been missed: whatever was derived from earlier ones must be made anew. */
+  onResync(listener: (reason: string) => void): () => void;
+  /** The changes after a cursor, or `resync` if they are not all here (too old, too new, another feed, not a cursor). */
+  since(cursor: string): Change[] | 'resync';
+  /**
+   * Gives a document that is not stored a place between the store's changes: listeners get it as inserted there, and the ring keeps it as long
+   * as this process lives. Only where there is one process.
+   */
+  place(collection: string, document: Document): Change;
+  /** Waits until the feed has come to a cursor, `ms` milliseconds at most; false if it has not, or is another feed's. */
+  reaches(cursor: string, ms: number): Promise<boolean>;
+  /** The newest change in the ring of the document with this `_id`, or of the device with this uuid. */
+  newest(collection: string, id: unknown): Change | undefined;
+  close(): Promise<void>;
+}
+
+/** Where a feed begins, if the store has changes of an earlier one: they are none of this. */
+export interface Origin {
+  /** A moment before it, in milliseconds since 1970 of the store's clock. */
+  readonly at: number;
+  /** Is this the change with which it begins, or a later one? */
+  begins(change: Change): boolean;
+}
+
+export interface FeedOptions {
+  readonly store: Pick<Store, 'watch'>;
+  /** The id of the feed: random, kept in the store, renewed by a restore. */
+  readonly id: string;
+  /** Default: it is as old as the store. */
+  readonly origin?: Origin | null;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** How far clients may be behind and still catch up. */
+  readonly window?: Partial<RingBounds>;
+  /** True on MongoDB, where leases come as heartbeats and silence means that the stream has stalled; false on the embedded store. */
+  readonly heartbeats: boolean;
+}
+
+const cursorForm = /^([^.]+)\.([0-9a-f]{20}(?:[0-9a-f]{8})?)$/;
+
+/** Opens the tail. It starts one window back if the store reaches that far, and keeps itself open until it is closed. */
+export const openFeed = ({ store, id, origin = null, clock, log, window, heartbeats }: FeedOptions): Feed => {
+  const bounds = { ...defaultBounds, ...window };
+  const ring = openRing(bounds);
+  const listeners = new Set<(change: Change) => void>();
+  const resyncs = new Set<(reason: string) => void>();
+  const waits = new Set<{ readonly position: Position; readonly done: () => void }>();
+  let position: Position = START;
+  let clusterTime: TimestampLike | null = null;
+  let index = 0;
+  /** False while the place where the stream began is not known: until the first change, the ring cannot say what it lacks. */
+  let anchored = true;
+  let newestTime = 0;
+  /** What comes is still of an earlier feed. */
+  let isEarlier = false;
+
+  const tell = <T>(all: Iterable<(value: T) => void>, value: T): void => {
+    for (const listener of all) {
+      try {
+        listener(value);
+      } catch (error) {
+        log.error({ err: error }, 'a listener of the feed failed');
+      }
+    }
+  };
+
+  const arrived = (): void => {
+    for (const wait of waits) if (wait.position <= position) wait.done();
+  };
+
+  const resync = (reason: string, from: Position | null): void => {
+    log.warn({ reason }, 'the feed has a hole: everything that follows it starts anew');
+    if (from !== null && from > position) position = from;
+    isEarlier = false;
+    anchored = from !== null;
+    ring.reset(position);
+    tell(resyncs, reason);
+  };
+
+  const accept = (event: ChangeStreamDocument): void => {
+    const time = (event as { clusterTime?: Timestamp }).clusterTime;
+    if (time) {
+      index = clusterTime && clusterTime.high === time.high && clusterTime.low === time.low ? index + 1 : 0;
+      clusterTime = { high: time.high, low: time.low };
+      const place = positionAt(clusterTime, index);
+      if (place <= position) return;
+      if (!anchored) ring.reset(place.slice(0, 16));
+      anchored = true;
+      position = place;
+      newestTime = Math.max(newestTime, timeAt(place));
+    }
+    const change = changeOf(event, id, position);
+    if (isEarlier) {
+      isEarlier = change === null || origin?.begins(change) !== true;
+      ring.reset(position);
+    } else if (change) {
+      ring.push(change, 200 + roughBytes(change.document));
+      tell(listeners, change);
+    } else if (event.operationType === 'drop' || event.operationType === 'rename' || event.operationType === 'dropDatabase') {
+      resync(event.operationType, position);
+    }
+    arrived();
+  };
+
+  const tail = openTail({
+    store,
+    clock,
+    log,
+    heartbeats,
+    backMs: bounds.ms,
+    origin: origin?.at ?? null,
+    accept,
+    opened: (from, beforeOrigin) => {
+      isEarlier = beforeOrigin;
+      anchored = from !== null;
+      if (from !== null) ring.reset((position = from));
+    },
+    lost: resync,
+  });
+
+  const placeOf = (cursor: string): Position | null => {
+    const [, feed, place] = cursorForm.exec(cursor) ?? [];
+    return feed === id && place !== undefined ? place : null;
+  };
+
+  const time = (): number => {
+    if (!heartbeats) newestTime = Math.max(newestTime, clock.now());
+    return newestTime === 0 ? clock.now() : newestTime;
+  };
+
+  return {
+    id,
+    ready: tail.ready,
+    get open() {
+      return tail.open;
+    },
+    get position() {
+      return position;
+    },
+    get start() {
+      return ring.start;
+    },
+    get cursor() {
+      return `${id}.${position.padEnd(20, '0')}`;
+    },
+    time,
+    subscribe(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    onResync(listener) {
+      resyncs.add(listener);
+      return () => resyncs.delete(listener);
+    },
+    since(cursor) {
+      const place = placeOf(cursor);
+      ring.expire(time());
+      return place === null || !anchored || place < ring.start || place > position ? 'resync' : ring.after(place);
+    },
+    reaches(cursor, ms) {
+      const place = placeOf(cursor);
+      if (place === null || place <= position) return Promise.resolve(place !== null);
+      return new Promise((resolve) => {
+        const end = (reached: boolean) => {
+          waits.delete(wait);
+          cancel();
+          resolve(reached);
+        };
+        const wait = { position: place, done: () => end(true) };
+        const cancel = clock.after(ms, () => end(false));
+        waits.add(wait);
+      });
+    },
+    place(collection, document) {
+      const [, number] = /^.{20}(.{8})$/.exec(position) ?? [];
+      position = position.padEnd(20, '0').slice(0, 20) + nextPlace(number);
+      const change: Change = {
+        cursor: `${id}.${position}`,
+        position,
+        collection,
+        type: 'insert',
+        id: document['_id'],
+        document,
+        at: time(),
+      };
+      ring.push(change, 200 + roughBytes(document));
+      tell(listeners, change);
+      arrived();
+      return change;
+    },
+    newest: ring.newest,
+    close: tail.close,
+  };
+};
+
+/** What is placed after a change of the store is counted: 8 hex digits behind that change's place. */
+const nextPlace = (number = '00000000'): string => (Number.parseInt(number, 16) + 1).toString(16).padStart(8, '0');
+
+const changeOf = (event: ChangeStreamDocument, id: string, position: Position): Change | null => {
+  const { operationType: type } = event;
+  if (type !== 'insert' && type !== 'replace' && type !== 'update' && type !== 'delete') return null;
+  return {
+    cursor: `${id}.${position}`,
+    position,
+    collection: event.ns.coll,
+    type,
+    id: event.documentKey._id,
+    document: type === 'insert' || type === 'replace' ? event.fullDocument : null,
+    at: timeAt(position),
+  };
+};

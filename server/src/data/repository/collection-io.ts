@@ -1,0 +1,97 @@
+import { RegistryError } from '@rollcall/client/contract';
+import type { Filter, OptionalUnlessRequiredId } from 'mongodb';
+import { delay, within } from '../../common/clock.ts';
+import type { DoorOptions, GuardedName } from './repository.ts';
+import { revOf } from './cache.ts';
+import { freeze } from '../../common/object-size.ts';
+import { joinLoads } from '../../common/batch-loader.ts';
+import type { Collections, Guarded } from '../../domain/documents/collections.ts';
+import { isOutcomeUnknown } from '../../store/write-outcome.ts';
+import type { Collection, FindOptions } from '../../store/port.ts';
+
+/** Time limit of one operation of the store, in milliseconds. */
+const OPERATION_MS = 5_000;
+/** How often a load is made again that is behind what this node has seen, and how long it waits in between, in milliseconds. */
+const LOADS = 40;
+const BEHIND_MS = 50;
+
+/** The store's operations that the door needs, on one collection. Documents come as they are, gone ones too, frozen. */
+export interface Access<D> {
+  /** What the node has, if it may be used. */
+  cached(id: string): D | null;
+  /** What the majority has. Loads that come together are joined. Fails with `unavailable` if the store cannot be reached. */
+  load(id: string): Promise<D | null>;
+  /** What the newest primary has, an own write whose answer was lost included. */
+  readBack(id: string): Promise<D | null>;
+  insert(id: string, next: D): Promise<D>;
+  /** Null if the document is not the one before any more. */
+  replace(id: string, before: D, next: D): Promise<D | null>;
+  drop(id: string): void;
+}
+
+/** Opens it for the collection of a door. */
+export const openAccess = <N extends GuardedName>(options: DoorOptions<N>): Access<Collections[N]> => {
+  type D = Collections[N];
+  const { collection: name, key, node, cache, clock, feed } = options;
+  const collection = options.store.collection(name) as unknown as Collection<D>;
+  const majority: FindOptions = { readConcern: { level: 'majority' }, promoteLongs: false, maxTimeMS: OPERATION_MS };
+  const linearizable: FindOptions = { ...majority, readConcern: { level: 'linearizable' } };
+
+  const filter = (id: unknown, more: object = {}): Filter<D> => ({ [key]: id, ...more }) as Filter<D>;
+  const limited = <T>(work: Promise<T>): Promise<T> => within(clock, OPERATION_MS, work);
+
+  const join = joinLoads<string, D>(
+    async (ids) => {
+      const ticket = cache.ticket();
+      const found = await limited(collection.find(filter(ids.length === 1 ? ids[0] : { $in: ids }), majority).toArray());
+      return new Map(found.map((one) => [String(one[key]), cache.put(name, String(one[key]), one, ticket)]));
+    },
+    (id) => id,
+  );
+
+  /**
+   * After an election the new primary may for a while show less than the majority has, and an old one may go on to show what
+   * it had: what this node has seen of a document by the feed or by its own writes is there.
+   */
+  const isBehind = (id: string, document: D | null): boolean => {
+    const seen = [cache.get(name, id), feed.newest(name, id)?.document as Guarded | null | undefined];
+    return seen.some((one) =>
+      one ? (document === null ? one._rollcall?.gone === undefined : revOf(document) < revOf(one)) : false,
+    );
+  };
+
+  return {
+    cached: (id) => (node.trusts() ? ((cache.get(name, id) as D | undefined) ?? null) : null),
+    async load(id) {
+      try {
+        for (let load = 0; load < LOADS; load += 1) {
+          const document = (await join(id)) ?? null;
+          if (!isBehind(id, document)) return document;
+          await delay(clock, BEHIND_MS);
+        }
+        throw new RegistryError('unavailable');
+      } catch (error) {
+        throw isOutcomeUnknown(error) ? new RegistryError('unavailable', undefined, { cause: error }) : error;
+      }
+    },
+    async readBack(id) {
+      const document = await limited(collection.findOne(filter(id), linearizable));
+      return document === null ? null : freeze(document);
+    },
+    async insert(id, next) {
+      node.check();
+      const ticket = cache.ticket();
+      await limited(collection.insertOne(next as OptionalUnlessRequiredId<D>));
+      return cache.put(name, id, next, ticket);
+    },
+    async replace(id, before, next) {
+      node.check();
+      const ticket = cache.ticket();
+      // A document that the registry has never written carries no revision.
+      const unmoved = before._rollcall ? { '_rollcall.rev': before._rollcall.rev } : { _rollcall: { $exists: false } };
+      const { matchedCount } = await limited(collection.replaceOne(filter(id, unmoved), next));
+      return matchedCount === 0 ? null : cache.put(name, id, next, ticket);
+    },
+    drop: (id) => cache.drop(name, id),
+  };
+};

@@ -1,0 +1,101 @@
+import { createHmac } from 'node:crypto';
+import { RegistryError } from '@rollcall/client/contract';
+import type { WindowEntry } from '../../domain/documents/collections.ts';
+
+/** Client instances that one document remembers at most. */
+export const WINDOW_ENTRIES = 64;
+/** Counters that one entry remembers, from its highest one down. */
+export const WINDOW_WIDTH = 64;
+/** An entry may go when it was not used for this long, in milliseconds. A client repeats a request for ten minutes at most. */
+export const WINDOW_IDLE_MS = 15 * 60_000;
+
+/** What a document remembers of the requests that changed it: a part of its hidden field. Times are the feed's, in milliseconds. */
+export interface RequestMemory {
+  readonly window?: readonly WindowEntry[];
+  readonly lost?: number;
+}
+
+/**
+ * `new`: it has not taken effect here. `repeated`: it has. `other`: one with its number has that asked for something else.
+ * `unknown`: the memory does not reach that far.
+ */
+export type Verdict = 'new' | 'repeated' | 'other' | 'unknown';
+
+/** The name of one client instance of one actor in a window: a keyed hash, so that it can be neither forged nor read back. */
+export const windowKey = (secret: Buffer, actor: string, instance: string): string =>
+  createHmac('sha256', secret).update(`${actor}\0${instance}`).digest().subarray(0, 16).toString('base64url');
+
+/** What a request asks for, as a short keyed hash: it may hold secrets. */
+export const inputHash = (secret: Buffer, fingerprint: string): string =>
+  createHmac('sha256', secret).update(fingerprint).digest().subarray(0, 9).toString('base64url');
+
+/** The failure of a request whose number was another request's. */
+export const keyReused = (): RegistryError =>
+  new RegistryError('conflict', 'The key was used for another request', {
+    details: [{ path: '/idempotency-key', rule: 'unique', message: 'another request has used this key' }],
+  });
+
+/**
+ * Has this request taken effect on the document that carries `memory`?
+ *
+ * The rule is that of an anti-replay window (RFC 4303, section 3.4.3), except that what lies before the window is unknown
+ * rather than refused. `again` is the number of the sending: a first sending cannot have been forgotten. `input` is the hash of
+ * what the request asks for; it is compared if it is known on both sides.
+ */
+export const judge = (
+  memory: RequestMemory,
+  key: string,
+  counter: number,
+  again: number,
+  now: number,
+  input?: string,
+): Verdict => {
+  const entry = memory.window?.find((one) => one.key === key);
+  if (entry === undefined) {
+    return again > 0 && memory.lost !== undefined && now - memory.lost < WINDOW_IDLE_MS ? 'unknown' : 'new';
+  }
+  const age = entry.top - counter;
+  if (age < 0) return 'new';
+  if (age >= WINDOW_WIDTH) return 'unknown';
+  if (((BigInt(`0x${entry.bits}`) >> BigInt(age)) & 1n) === 0n) return 'new';
+  const isOther = age === 0 && input !== undefined && entry.input !== undefined && entry.input !== input;
+  return isOther ? 'other' : 'repeated';
+};
+
+/** The memory after this request has taken effect. Entries stand in the order of their last use. */
+export const remember = (memory: RequestMemory, key: string, counter: number, now: number, input?: string): RequestMemory => {
+  const window: WindowEntry[] = [];
+  let lost = memory.lost !== undefined && now - memory.lost < WINDOW_IDLE_MS ? memory.lost : undefined;
+  let before: WindowEntry | undefined;
+  for (const entry of memory.window ?? []) {
+    if (entry.key === key) before = entry;
+    else if (now - entry.usedAt < WINDOW_IDLE_MS) window.push(entry);
+  }
+  window.push(mark(before, key, counter, now, input));
+  while (window.length > WINDOW_ENTRIES) {
+    const { usedAt } = window.shift()!;
+    lost = lost === undefined ? usedAt : Math.max(lost, usedAt);
+  }
+  return lost === undefined ? { window } : { window, lost };
+};
+
+const mark = (
+  before: WindowEntry | undefined,
+  key: string,
+  counter: number,
+  now: number,
+  input: string | undefined,
+): WindowEntry => {
+  const asked = before !== undefined && counter < before.top ? before.input : input;
+  const more = asked === undefined ? {} : { input: asked };
+  if (before === undefined) return { key, top: counter, bits: '1', usedAt: now, ...more };
+  const ahead = counter - before.top;
+  const bits = BigInt(`0x${before.bits}`);
+  const moved =
+    ahead <= 0
+      ? bits | (1n << BigInt(-ahead))
+      : ahead >= WINDOW_WIDTH
+        ? 1n
+        : BigInt.asUintN(WINDOW_WIDTH, bits << BigInt(ahead)) | 1n;
+  return { key, top: Math.max(before.top, counter), bits: moved.toString(16), usedAt: Math.max(before.usedAt, now), ...more };
+};

@@ -1,0 +1,10 @@
+import type { TokenDocument } from './documents/collections.ts';
+import { outgoingValue } from './device-view.ts';
+
+/** A token as its owner sees it: everything but the hash (Meshblu reference, section 2.13). */
+export const outgoingToken = ({ uuid, metadata, root, expiresOn }: TokenDocument) => ({
+  uuid,
+  metadata: outgoingValue(metadata) as Record<string, unknown>,
+  ...(root === true && { root }),
+  ...(expiresOn instanceof Date && { expiresOn: expiresOn.toISOString() }),
+});

@@ -1,8 +1,0 @@
-import { createHash } from 'node:crypto';
-import { canonicalJson } from '../domain/canonical-json.ts';
-
-/** SHA-256 of a text in base64url: 43 characters. */
-export const digestOf = (text: string): string => createHash('sha256').update(text).digest('base64url');
-
-/** Hash of all that a request asks for; the order of fields counts for nothing. */
-export const fingerprintOf = (asked: unknown): string => digestOf(canonicalJson(asked));

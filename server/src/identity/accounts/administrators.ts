@@ -1,0 +1,37 @@
+import { RegistryError } from '@rollcall/client/contract';
+import type { Documents } from '../../data/repository/repository.ts';
+import type { RecordOfRegistry } from '../../domain/documents/collections.ts';
+
+/** Who may do everything: one document, so that the last one cannot go, whoever else is taken away at the same time. */
+export interface Administrators {
+  /** Takes these out before the right is taken from them. Fails with `conflict` if nobody would be left. */
+  remove(uuids: readonly string[]): Promise<void>;
+  /** Puts these in after they have got the right. */
+  add(uuids: readonly string[]): Promise<void>;
+  /** Was there ever one? */
+  exist(): Promise<boolean>;
+}
+
+const id = 'administrators';
+
+/** Opens the list (decisions, section 6). */
+export const openAdministrators = (records: Documents<RecordOfRegistry>): Administrators => ({
+  async remove(uuids) {
+    if (uuids.length === 0) return;
+    await records.revise(id, null, (before) => {
+      const left = before?.uuids.filter((uuid) => !uuids.includes(uuid)) ?? [];
+      if (before === null || left.length === before.uuids.length) return null;
+      if (left.length === 0) throw new RegistryError('conflict', 'The last administrator cannot go');
+      return { next: { ...before, uuids: left }, shown: true };
+    });
+  },
+  async add(uuids) {
+    if (uuids.length === 0) return;
+    await records.revise(id, null, (before) => {
+      const all = [...new Set([...(before?.uuids ?? []), ...uuids])];
+      if (all.length === before?.uuids.length) return null;
+      return { next: { ...before, _id: id, uuids: all }, shown: true };
+    });
+  },
+  exist: async () => (await records.fresh(id)) !== null,
+});

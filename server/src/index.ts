@@ -1,2 +1,0 @@
-export { createRegistry, type Registry } from './app.ts';
-export { ConfigError, loadConfig, settings, type Config } from './config.ts';

@@ -1,0 +1,521 @@
+import { Aedes, type Client, type ConnectPacket, type PublishPacket, type Subscription } from 'aedes';
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { RegistryError } from '@rollcall/client/contract';
+import { nanoid } from 'nanoid';
+import type { Actor } from '../../domain/actor.ts';
+import type { Connection, Connections } from '../../realtime/connections.ts';
+import type { Change } from '../../data/feed/change-feed.ts';
+import type { Ingest } from '../registry-bridge.ts';
+import { openLevelBudget, type LevelBounds } from '../level-budget.ts';
+import { LoginRefused, type Certified, type MqttIdentity, type MqttLogin } from '../login.ts';
+import type { Answer, Jobs } from '../topic-calls.ts';
+import type { TopicPermission } from '../topic-authorization.ts';
+import type { Publications } from '../publications.ts';
+import type { MqttQueue } from '../offline-queue.ts';
+import type { Retained } from '../retained.ts';
+import { isDeviceTopic, isJobTopic, isTopic, publishedTopic, type JobTopic } from '../../domain/topic-rights.ts';
+import type { MqttSessions } from '../sessions.ts';
+import { publicationOf, stored, type Publication } from '../stored-message.ts';
+import { levelsOf, type QoS } from '../subscription-index.ts';
+import { settle, soon, type Soon } from '../../common/maybe-promise.ts';
+import { clientOf, isLetIn, isOpen, letIn, pause, waitAtMost } from './aedes-internals.ts';
+import { createCertificateLooks } from './certificate-looks.ts';
+import { gather, sendGathered } from './write-coalescing.ts';
+import { openLink, type Link } from './client-session.ts';
+import { shownBy } from './peer-certificate.ts';
+import { bytesOf, openOutbound, stampOf } from './outbound.ts';
+import { persistenceOf, sessionMark } from './persistence.ts';
+import { openStanding } from './connection-table.ts';
+import { holdToStandard } from './protocol-checks.ts';
+import { answerEachFilter } from './suback.ts';
+
+/** What the broker works with. */
+export interface BrokerKit {
+  readonly login: MqttLogin;
+  /** Looks at the certificates of identities again, by the trust store as it is now. */
+  readonly certifier: () => Certified;
+  /** Calls `look` when one of these certificates has expired; the function returned takes that back. */
+  readonly onExpired: (chain: readonly Uint8Array[], look: () => void) => () => void;
+  /** Who a client would be whose session is this principal's; null if that may not be here. */
+  readonly identify: (uuid: string) => Promise<MqttIdentity | null>;
+  readonly permission: TopicPermission;
+  /** How many levels the filters of connected clients may have. */
+  readonly bounds: LevelBounds;
+  /** Largest packet, in bytes (MQTT 3.1.1 allows 256 MiB). */
+  readonly maxPacketBytes: number;
+  readonly connections: Connections;
+  /** Those of these actors who may still be here. */
+  readonly live: (actors: readonly Actor[]) => Promise<ReadonlySet<Actor>>;
+  readonly sessions: MqttSessions;
+  readonly queue: MqttQueue;
+  readonly retained: Retained;
+  readonly publications: Publications;
+  readonly ingest: Ingest;
+  readonly jobs: Jobs;
+  /** Shows a device as online until the function returned is called. */
+  readonly hold: (uuid: string, provenAt: () => number) => () => void;
+  /** Lets a connection listen to another device's broadcasts. */
+  readonly listen: (connection: Connection, uuid: string) => void;
+  readonly unlisten: (connection: Connection, uuid: string) => void;
+  /** Are clean sessions of other nodes' business? */
+  readonly others: boolean;
+  /** Is that node alive? */
+  readonly lives: (node: string) => boolean;
+  /** Fails while this node may not answer. */
+  readonly available: () => void;
+  /** What happens to a message on a topic that its publisher may not publish to. MQTT 3.1.1 has no negative acknowledgement. */
+  readonly deniedPublish: 'ignore' | 'close';
+  /** Notes such a message. */
+  readonly denied: (clientId: string, topic: string) => void;
+  readonly report: (error: unknown) => void;
+  readonly now: () => number;
+}
+
+/** The MQTT broker of this node. */
+export interface Broker {
+  /** Serves one connection, which has bytes of MQTT 3.1.1 to say. */
+  handle(stream: Duplex, address: string, request?: IncomingMessage): void;
+  /** Takes messages of other nodes from the feed. */
+  change(change: Change): Promise<unknown> | undefined;
+  /** Ends the connection of a client id unless it is this one: another node has it. */
+  taken(clientId: string, link: string | undefined): void;
+  /** Sends a message to the client of a kept session, if that is here and has not had it. */
+  offer(clientId: string, id: string, publication: Publication): void;
+  /** Ends the connections of this user, or of all, that showed a certificate by which they could not log in any more. */
+  endUncertified(uuid?: string): Promise<void>;
+  /** Publishes the wills of clients whose node died with them: one of these, or without nodes any that is not alive. */
+  makeUp(nodes?: readonly string[]): Promise<void>;
+  /** Live connections. */
+  readonly size: number;
+  close(): Promise<void>;
+}
+
+/** Longest topic and filter, in bytes. */
+const maxTopicBytes = 4_096;
+/** Longest client id, in bytes. */
+const maxClientIdBytes = 1_024;
+/** How long a publisher waits for subscribers that take nothing, in milliseconds. */
+const patienceMs = 20;
+/** A connection that takes nothing for so long is closed, in milliseconds. */
+const drainMs = 10_000;
+/** A connection has to say CONNECT in this time, in milliseconds. */
+const connectMs = 10_000;
+/** How long it may take until the clients have left when the broker closes, in milliseconds. */
+const closeMs = 3_000;
+/** How many messages with QoS 2 a client may have sent without PUBREL; one more ends the connection. */
+const maxUnreleased = 1_000;
+/** Where a call goes that a client made by publishing: nobody subscribes to it. */
+const nowhere = '$rollcall/call';
+
+const refused = (returnCode: 2 | 3 | 4 | 5): Error & { returnCode: 2 | 3 | 4 | 5 } =>
+  Object.assign(new Error('the connection is refused'), { returnCode });
+
+/** Opens the broker. */
+export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
+  const { connections, sessions, queue, permission, publications, available, now } = kit;
+  const links = new Map<Client, Link>();
+  /** The filters of clients that are here. */
+  const budget = openLevelBudget(kit.bounds);
+  const byConnection = new WeakMap<Connection, Link>();
+  /** The newest link of a client id: its client may still be on its way in. */
+  const byClientId = new Map<string, Link>();
+  const asking = new WeakMap<Client, ConnectPacket>();
+  const addresses = new WeakMap<Client, string>();
+  const provenAt = new WeakMap<Client, number>();
+  /** Reads what a client has sent behind CONNECT. */
+  const goOn = new WeakMap<Client, () => void>();
+  /** [MQTT-4.6.0-3] PUBREC goes out in the order in which the messages came. */
+  const turns = new WeakMap<object, () => Promise<void>>();
+  let messages = 0;
+  const prefix = nanoid(12);
+  const nextMessage = (): string => `${prefix}.${(messages += 1).toString(36)}`;
+
+  let subscriber: Link | undefined;
+  /**
+   * aedes asks by the client, or while one connects by its id alone. A client that has left never gets the link of the next connection of its
+   * session, whose packet identifiers name other messages.
+   */
+  const linkOf = (client: Pick<Client, 'id'>): Link | undefined =>
+    links.get(client as Client) ?? (asking.has(client as Client) ? undefined : byClientId.get(client.id));
+
+  const broker = new Aedes({
+    persistence: persistenceOf({
+      sessions,
+      queue,
+      retained: kit.retained,
+      linkOf,
+      subscriber: () => subscriber,
+      report: kit.report,
+    }),
+    concurrency: 0,
+    connectTimeout: connectMs,
+    drainTimeout: drainMs,
+    maxClientsIdLength: maxClientIdBytes,
+    preConnect(client, packet, callback) {
+      asking.set(client, packet);
+      pause(client);
+      callback(null, true);
+    },
+    authenticate(client, username, password, done) {
+      enter(client, username, password).then(
+        () => done(null, true),
+        (error: unknown) => done(refusalOf(error), false),
+      );
+    },
+    authorizePublish(client, packet, callback) {
+      const link = client === null ? undefined : links.get(client);
+      if (link === undefined) return callback(new Error('not connected'));
+      const { topic } = packet;
+      settle(
+        () =>
+          soon(
+            link.steps(() => accept(link, packet)),
+            (follow) => follow && (link.following = follow()),
+          ),
+        () => {
+          // The acknowledgement goes out in a moment.
+          if (packet.qos > 0) gather(link.client);
+          callback(null);
+        },
+        (error) => {
+          sendGathered(link.client);
+          callback(new Error(`a message on ${topic} was refused`, { cause: error }));
+        },
+      );
+    },
+    authorizeSubscribe(client, subscription, callback) {
+      const link = links.get(client);
+      if (link === undefined) return callback(new Error('not connected'));
+      grant(link, subscription).then(
+        // aedes would take the QoS of one matching subscription for that of all: which one a message gets is decided when it goes out.
+        (granted) => callback(null, granted ? { ...subscription, qos: 2 } : null),
+        (error: unknown) => callback(error as Error),
+      );
+    },
+    authorizeForward: (client, packet) => outbound.forward(links.get(client), packet),
+    published(packet, _client, callback) {
+      const turn = turns.get(packet);
+      if (turn === undefined) return callback(null);
+      turn().then(() => callback(null), callback);
+    },
+  });
+  await broker.listen();
+  waitAtMost(broker, patienceMs);
+  const watchFilters = answerEachFilter(broker);
+
+  const refusalOf = (error: unknown): ReturnType<typeof refused> => {
+    if (error instanceof LoginRefused) return refused(error.returnCode);
+    if (!(error instanceof RegistryError)) kit.report(error);
+    const isDenied = error instanceof RegistryError && (error.code === 'banned' || error.code === 'unauthenticated');
+    return refused(isDenied ? 5 : 3);
+  };
+
+  /** Lets a client in: who it is first, and only then whose session it takes over. */
+  const enter = async (client: Client, username: string | undefined, password: Buffer | undefined): Promise<void> => {
+    available();
+    const packet = asking.get(client);
+    if (packet === undefined) throw new LoginRefused(3);
+    const { clientId, clean = true, will } = packet;
+    if ((clientId === '' && !clean) || Buffer.byteLength(clientId) > maxClientIdBytes) throw new LoginRefused(2);
+    if (will !== undefined && (!isTopic(will.topic, maxTopicBytes) || /[+#]/.test(will.topic))) throw new LoginRefused(5);
+    const attempt = {
+      clientId,
+      username,
+      password: password?.toString(),
+      address: addresses.get(client) ?? '',
+      certificate: shownBy(client.conn),
+    };
+    let identity: MqttIdentity;
+    let before: number;
+    let looksBefore: number;
+    do {
+      before = connections.endings;
+      looksBefore = certificates.looks;
+      identity = await kit.login(attempt);
+    } while (connections.endings !== before);
+    const { uuid } = identity.actor;
+    const holder = byClientId.get(client.id);
+    if (holder !== undefined && !holder.ended && holder.identity.actor.uuid !== uuid) throw new LoginRefused(2);
+    const id = nanoid(16);
+    const lastWill =
+      will && stored({ topic: will.topic, payload: bytesOf(will.payload), qos: will.qos as QoS, retain: will.retain === true });
+    const found = await sessions.claim({ clientId: client.id, uuid, clean, link: id, will: lastWill });
+    if (found === null) throw new LoginRefused(2);
+    if (client.closed) {
+      await sessions.leave(client.id, id);
+      throw new LoginRefused(3);
+    }
+    const keeps = !clean;
+    if (keeps && holder?.keeps === true) await holder.supersede();
+    const link = openLink({
+      id,
+      client,
+      identity,
+      connection: standing.connectionOf(() => link, identity.actor, id),
+      keeps,
+      hasWill: will !== undefined,
+      budget,
+      restored: found.present ? found.subscriptions : null,
+      unreleased: keeps && found.present ? await queue.incoming(client.id) : [],
+      unacknowledged: keeps && found.present ? await queue.inFlight(client.id) : new Map(),
+    });
+    links.set(client, link);
+    byConnection.set(link.connection, link);
+    byClientId.set(client.id, link);
+    standing.join(link);
+    if (identity.certificate !== undefined) {
+      const { chain } = identity.certificate;
+      link.connection.onLeave(kit.onExpired(chain, () => void certificates.look([link]).catch(kit.report)));
+      if (certificates.looks !== looksBefore) await certificates.look([link]);
+    }
+    if (connections.endings !== before && !(await kit.live([identity.actor])).has(identity.actor)) {
+      await link.connection.end();
+      throw new LoginRefused(4);
+    }
+  };
+
+  const outbound = openOutbound({
+    here: (clientId) => linkHere(clientId),
+    queue,
+    publications,
+    permission,
+    nextMessage,
+    report: kit.report,
+  });
+  const standing = openStanding({
+    connections,
+    hold: kit.hold,
+    provenAt: ({ client }) => provenAt.get(client) ?? 0,
+    ingest: kit.ingest,
+    tell: outbound.tell,
+    left(link) {
+      if (byClientId.get(link.client.id) === link) byClientId.delete(link.client.id);
+    },
+  });
+  const certificates = createCertificateLooks(kit.certifier);
+  const leaving = new Set<Promise<unknown>>();
+
+  broker.on('clientDisconnect', (client: Client) => {
+    const link = links.get(client);
+    if (link === undefined) return;
+    standing.leave(link);
+    const gone = link
+      .settled()
+      .then(() => {
+        link.ended = true;
+        links.delete(client);
+        link.filters.leave();
+        return link.keeps || kit.others || link.hasWill ? sessions.leave(client.id, link.id) : undefined;
+      })
+      .catch(kit.report)
+      .finally(() => leaving.delete(gone));
+    leaving.add(gone);
+  });
+  broker.on('unsubscribe', (filters, client) => {
+    const link = links.get(client);
+    for (const filter of filters) if (link?.ended === false) kit.unlisten(link.connection, filter);
+    link?.filters.remove(filters);
+    goOn.get(client)?.();
+  });
+  broker.on('subscribe', (_subscriptions, client) => {
+    subscriber = links.get(client);
+    subscriber?.filters.refresh();
+    goOn.get(client)?.();
+  });
+  broker.on('connackSent', ({ returnCode }, client) => {
+    if (returnCode !== 0) return;
+    letIn(client);
+    links.get(client)?.filters.refresh();
+    goOn.get(client)?.();
+  });
+  broker.on('ping', (_packet, client) => provenAt.set(client, now()));
+  // What a client does wrong ends its own connection, and that is all.
+  for (const event of ['clientError', 'connectionError'] as const) broker.on(event, () => undefined);
+  broker.on('error' as never, (error: unknown) => kit.report(error));
+
+  /**
+   * Decides on a message of a client and has it stored; then brings it to the registry. A call that it makes is carried out at once, and what that
+   * gives is left to be done.
+   */
+  const accept = (link: Link, packet: PublishPacket): Soon<() => Soon<(() => Promise<void>) | undefined>> => {
+    available();
+    provenAt.set(link.client, now());
+    if (link.ended) throw new RegistryError('unauthenticated');
+    const { identity, own } = link;
+    const topic = publishedTopic(identity.prefix, packet.topic);
+    if (!isTopic(topic, maxTopicBytes)) throw new RegistryError('invalid-input');
+    const job = isJobTopic(topic) && own.write(topic) ? topic : undefined;
+    // Bridges publish their state to `$SYS`. Topics that begin with `$` are the broker's own [MQTT-4.7.2-1].
+    if (topic.startsWith('$')) return takeIn(link, packet, topic, 'dropped');
+    return soon(job !== undefined || permission.publish(identity, topic, own), (allowed) => {
+      if (allowed) return takeIn(link, packet, topic, job);
+      kit.denied(link.client.id, topic);
+      if (kit.deniedPublish === 'close') throw new RegistryError('forbidden');
+      return takeIn(link, packet, topic, 'dropped');
+    });
+  };
+
+  const takeIn = (
+    link: Link,
+    packet: PublishPacket,
+    topic: string,
+    job: JobTopic | 'dropped' | undefined,
+  ): Soon<() => Soon<(() => Promise<void>) | undefined>> => {
+    const { identity } = link;
+    const payload = bytesOf(packet.payload);
+    const qos = packet.qos as QoS;
+    const { messageId } = packet;
+    // [MQTT-3.3.1-3] It says nothing of what goes out.
+    packet.dup = false;
+    let remembered: Promise<void> | undefined;
+    if (qos === 2 && messageId !== undefined) {
+      if (!link.incoming.accept(messageId)) return () => undefined;
+      if (link.incoming.size > maxUnreleased) throw new RegistryError('busy');
+      if (link.keeps) remembered = queue.addIncoming(link.client.id, messageId);
+      turns.set(packet, link.pubrecs());
+    }
+    if (job !== undefined) {
+      Object.assign(packet, { topic: nowhere, payload: Buffer.alloc(0), retain: false });
+      if (job === 'dropped') return soon(remembered, () => () => undefined);
+      return soon(remembered, async () => {
+        const finish = await kit.jobs(identity.actor, link.connection, job, payload);
+        return () => async () => answer(link, await finish());
+      });
+    }
+    packet.topic = topic;
+    const publication = { topic, payload, qos, retain: packet.retain };
+    const id = nextMessage();
+    Object.assign(packet, stampOf(id));
+    let keeping: ReadonlyMap<string, QoS> = new Map();
+    const taken = publications.take(id, publication, identity.owner, (kept) => {
+      keeping = kept;
+      outbound.expect(id, topic, kept);
+    });
+    const stores = remembered === undefined ? taken : Promise.all([taken, remembered]);
+    if (stores instanceof Promise) stores.catch(() => undefined);
+    const handOn = (): Soon<undefined> => {
+      for (const clientId of keeping.keys()) outbound.offer(clientId, id, publication);
+      return soon(kit.ingest.take(identity, publication, id), (device) => {
+        if (device !== undefined) standing.speakFor(link, device.uuid, device.serial);
+        // aedes hands on what it can acknowledge, and nothing else.
+        return messageId === undefined || isOpen(link.client) ? undefined : emit(id, publication);
+      });
+    };
+    return () => soon(stores, handOn);
+  };
+
+  /** To all connections of its device, as on a topic; to its own even if that was ended by the call. */
+  const answer = (link: Link, told: Answer | undefined): void => {
+    if (told === undefined) return;
+    const { uuid } = link.identity.actor;
+    outbound.tell(link, { topic: uuid, ...told }, undefined);
+    for (const connection of connections.of(uuid)) {
+      const other = byConnection.get(connection);
+      if (other !== undefined && other !== link && !other.ended) outbound.tell(other, { topic: uuid, ...told }, undefined);
+    }
+  };
+
+  const linkHere = (clientId: string): Link | undefined => {
+    const client = clientOf(broker, clientId);
+    const link = client && links.get(client);
+    return link?.ended === false ? link : undefined;
+  };
+
+  const grant = async (link: Link, { topic, qos }: Subscription): Promise<boolean> => {
+    available();
+    if (link.ended) throw new RegistryError('unauthenticated');
+    if (topic === sessionMark || !isTopic(topic, maxTopicBytes) || topic.startsWith('$share/')) return false;
+    const { identity, own, connection } = link;
+    const isStored = link.keeps && isLetIn(link.client) && !link.filters.has(topic);
+    if (isStored && !sessions.admits(identity.actor.uuid, levelsOf(topic))) return false;
+    if (!link.filters.reserve(topic)) return false;
+    // [MQTT-3.1.2-4] What a session subscribes to was granted; each delivery asks for the right, which may come back.
+    let granted = !isLetIn(link.client);
+    try {
+      const isCovered = await permission.subscribe(identity, topic, own);
+      // Whoever has left meanwhile listens to nothing any more.
+      const mayHear = !isCovered && (granted ? isDeviceTopic(topic) : await permission.hear(identity, topic));
+      const hears = mayHear && !link.client.closed;
+      if (hears) kit.listen(connection, topic);
+      granted ||= isCovered || hears;
+    } finally {
+      link.filters.settle(topic, granted ? (qos as QoS) : undefined);
+    }
+    if (granted) await standing.takeCommands(link, topic);
+    return granted;
+  };
+
+  const emit = (id: string, { topic, payload, qos, retain }: Publication): Promise<undefined> =>
+    new Promise((resolve, reject) => {
+      broker.publish({ cmd: 'publish', topic, payload, qos, retain, dup: false, ...stampOf(id) } as PublishPacket, (error) =>
+        error === undefined || error === null ? resolve(undefined) : reject(error),
+      );
+    });
+
+  /** Messages of other nodes, one after the other. */
+  let arrivals: Promise<unknown> = Promise.resolve();
+  const arrive = async (id: string, publication: Publication): Promise<void> => {
+    if (publication.qos > 0) {
+      const here = new Map([...sessions.match(publication.topic)].filter(([clientId]) => linkHere(clientId) !== undefined));
+      if (here.size > 0) {
+        outbound.expect(id, publication.topic, here);
+        await publications.keep(id, publication, here);
+      }
+    }
+    await emit(id, publication);
+  };
+
+  /** Publishes the will of a client that is no more on any node, if whoever it was may still do so. */
+  const makeUp = async (nodes?: readonly string[]): Promise<void> => {
+    for await (const session of sessions.elsewhere(nodes)) {
+      if (session.node !== undefined && kit.lives(session.node)) continue;
+      if (!(await sessions.release(session)) || session.will === undefined) continue;
+      const identity = await kit.identify(session.uuid);
+      if (identity === null) continue;
+      const will = publicationOf(session.will);
+      const topic = publishedTopic(identity.prefix, will.topic);
+      if (!(await permission.publish(identity, topic))) continue;
+      const id = nextMessage();
+      const publication = { ...will, topic };
+      await publications.take(id, publication, identity.owner, (kept) => outbound.expect(id, topic, kept));
+      await emit(id, publication);
+      await kit.ingest.take(identity, publication, id);
+    }
+  };
+
+  return {
+    handle(stream, address, request) {
+      const client = broker.handle(stream, request);
+      addresses.set(client, address);
+      watchFilters(client);
+      goOn.set(client, holdToStandard(client, kit.maxPacketBytes));
+    },
+    change(change) {
+      const arrived = publications.arrived(change);
+      if (arrived === undefined) return undefined;
+      arrivals = arrivals.then(() => arrive(arrived.id, arrived.publication)).catch(kit.report);
+      return arrivals;
+    },
+    offer: (clientId, id, publication) => outbound.offer(clientId, id, publication),
+    taken(clientId, link) {
+      const here = byClientId.get(clientId);
+      if (here !== undefined && link !== undefined && here.id !== link) here.client.close();
+    },
+    endUncertified: (uuid) =>
+      certificates.look([...links.values()].filter(({ identity }) => uuid === undefined || identity.actor.uuid === uuid)),
+    makeUp,
+    get size() {
+      return links.size;
+    },
+    async close() {
+      // Not by aedes alone: of a client id that has changed hands it may not know the newest client.
+      for (const { client } of links.values()) client.close();
+      await new Promise<void>((resolve) => broker.close(resolve));
+      for (let waited = 0; waited < closeMs && links.size + leaving.size > 0; waited += 10) {
+        await Promise.all([...leaving]);
+        await new Promise((resolve) => setTimeout(resolve, 10));
+      }
+    },
+  };
+};

@@ -1,0 +1,174 @@
+import type { AedesPublishPacket } from 'aedes';
+import type { TopicPermission } from '../topic-authorization.ts';
+import type { Publications } from '../publications.ts';
+import type { MqttQueue } from '../offline-queue.ts';
+import type { Publication } from '../stored-message.ts';
+import type { QoS } from '../subscription-index.ts';
+import { backlogOf, forgetPacket, isLetIn, offerAgain, unreadBy } from './aedes-internals.ts';
+import { gather, sendGathered } from './write-coalescing.ts';
+import type { Link } from './client-session.ts';
+import type { Told } from './event-encoding.ts';
+
+/** What goes out to clients, and whether it still may. */
+export interface Outbound {
+  /** Which rows of kept sessions belong to a message that is about to be emitted to their clients here. */
+  expect(id: string, topic: string, kept: ReadonlyMap<string, QoS>): void;
+  /** Sends a message to the client of a kept session that came while it was stored for it, unless it has had it. */
+  offer(clientId: string, id: string, publication: Publication): void;
+  /** Lets a message out to a client, if it may still have it: the packet as it goes out, or null. */
+  forward(link: Link | undefined, packet: AedesPublishPacket): AedesPublishPacket | null;
+  /** Tells a client something of its own, if it subscribes to it; without a message's id it is none that could come again. */
+  tell(link: Link, told: Told, message: string | undefined): void;
+}
+
+/** What may wait for one connection, in bytes; then QoS 0 is dropped and with other messages the connection ends. */
+const maxBacklogBytes = 1_048_576;
+/** The same in packets. */
+const maxBacklog = 10_000;
+
+/** Every message is one of its own for aedes, which would take those of one broker for repeats if they overtook each other. */
+export const stampOf = (id: string): { readonly brokerId: string; readonly brokerCounter: number } => ({
+  brokerId: id,
+  brokerCounter: 1,
+});
+
+/** A payload as bytes: those of a packet are its own, and are not copied. */
+export const bytesOf = (payload: string | Buffer): Buffer => (typeof payload === 'string' ? Buffer.from(payload) : payload);
+
+/** Opens it. `here`: the link of a client that is here with this client id. */
+export const openOutbound = (kit: {
+  readonly here: (clientId: string) => Link | undefined;
+  readonly queue: MqttQueue;
+  readonly publications: Pick<Publications, 'keep'>;
+  readonly permission: TopicPermission;
+  readonly nextMessage: () => string;
+  readonly report: (error: unknown) => void;
+}): Outbound => {
+  const { here, queue, publications, permission, nextMessage } = kit;
+
+  const expect = (id: string, topic: string, kept: ReadonlyMap<string, QoS>): void => {
+    for (const clientId of kept.keys()) {
+      const link = here(clientId);
+      if (link?.keeps === true && link.filters.wanted(topic) !== undefined) expectRow(link, id);
+    }
+  };
+
+  const expectRow = ({ client, outgoing }: Link, id: string): void => {
+    const row = queue.idOf(id, client.id);
+    outgoing.taken.add(row);
+    outgoing.byPacket.set(id, { row, waited: false });
+  };
+
+  const offer = (clientId: string, id: string, publication: Publication): void => {
+    const link = here(clientId);
+    if (link?.keeps !== true || link.outgoing.taken.has(queue.idOf(id, clientId))) return;
+    const offered = link.tellLater(async () => {
+      await link.outgoing.drained;
+      const wanted = link.filters.wanted(publication.topic) ?? 0;
+      if (link.ended || wanted === 0 || link.outgoing.taken.has(queue.idOf(id, clientId))) return;
+      expectRow(link, id);
+      const qos = Math.min(wanted, publication.qos) as QoS;
+      await publications.keep(id, publication, new Map([[clientId, qos]]));
+      send(link, { ...publication, qos, retain: false }, id);
+    });
+    link.track(offered).catch(kit.report);
+  };
+
+  const forward = (link: Link | undefined, packet: AedesPublishPacket): AedesPublishPacket | null => {
+    if (link === undefined || (link.ended && !isOurs(link, packet))) return null;
+    const { client } = link;
+    const { topic, brokerId } = packet;
+    // [MQTT-3.2.0-1] What is kept waits for CONNACK.
+    if (!isLetIn(client) && !link.outgoing.byPacket.has(brokerId)) return null;
+    if (isRetained(packet)) link.retained.sent();
+    else if (isNew(link, packet) && link.retained.hold(packet.payload.length, () => void later(link, packet).catch(kit.report)))
+      return null;
+    forgetPacket(client, link.passed, brokerId);
+    // What only waits for company is not what the client has not read.
+    if (backlogOf(client) > maxBacklogBytes) sendGathered(client);
+    // What has waited for the client has its QoS and its identifier already.
+    if (packet.qos > 0 && packet.messageId === undefined)
+      packet.qos = Math.min(packet.qos, link.filters.wanted(topic) ?? packet.qos) as QoS;
+    const isFull = backlogOf(client) > maxBacklogBytes || unreadBy(client) > maxBacklog;
+    if (isFull || (packet.qos > 0 && link.outgoing.isFull)) {
+      // What is kept comes again when the client does.
+      if (packet.qos > 0) setImmediate(() => client.close());
+      return putBack(link, packet);
+    }
+    const allowed = isOurs(link, packet) || permission.receive(link.identity, topic, link.own);
+    if (allowed === undefined) {
+      putBack(link, packet);
+      void later(link, packet).catch(kit.report);
+      return null;
+    }
+    if (!allowed) return withhold(link, brokerId);
+    if (packet.qos > 0 && packet.messageId === undefined) packet.messageId = link.outgoing.nextMessageId();
+    gather(client);
+    return packet;
+  };
+
+  /** A message that waited for its client and does not go out now keeps its row: aedes clears its identifier, which must not remove the row. */
+  const putBack = ({ outgoing }: Link, { brokerId, messageId }: AedesPublishPacket): null => {
+    const row = messageId === undefined ? undefined : outgoing.byMessageId.get(messageId);
+    if (messageId !== undefined && row !== undefined && row !== '') {
+      outgoing.byMessageId.set(messageId, '');
+      outgoing.byPacket.set(brokerId, { row, waited: false });
+    }
+    return null;
+  };
+
+  /** aedes marks what it sends because of a subscription, so that it is not taken for a repeat. */
+  const isRetained = ({ brokerId }: AedesPublishPacket): boolean => (brokerId as string | null) === null;
+
+  /** Has it been published just now, and has not waited for the client? */
+  const isNew = (link: Link, packet: AedesPublishPacket): boolean => packet.messageId === undefined && !isOurs(link, packet);
+
+  /** Was it sent to this client alone, by the registry, which has decided on it? */
+  const isOurs = (link: Link, packet: AedesPublishPacket): boolean =>
+    (packet as { readonly clientId?: string }).clientId === link.id;
+
+  const later = async (link: Link, packet: AedesPublishPacket): Promise<void> => {
+    const { topic, payload, qos, retain, brokerId } = packet;
+    if (!(await permission.subscribe(link.identity, topic, link.own))) return void withhold(link, brokerId);
+    offerAgain(link.client, brokerId);
+    send(link, { topic, payload: bytesOf(payload), qos: qos as QoS, retain }, brokerId);
+  };
+
+  /** A message that a client may not have any more does not wait for it either. */
+  const withhold = (link: Link, id: string): null => {
+    const { client, outgoing } = link;
+    const message = outgoing.byPacket.get(id);
+    if (message !== undefined) {
+      outgoing.byPacket.delete(id);
+      link.track(queue.remove(client.id, message.row)).catch(kit.report);
+    }
+    return null;
+  };
+
+  /** Sends something to one client, whoever else has subscribed to it. */
+  const send = (link: Link, { topic, payload, qos, retain }: Publication, id: string): void => {
+    const packet = { cmd: 'publish' as const, topic, payload, qos, retain, dup: false, clientId: link.id, ...stampOf(id) };
+    link.client.publish(packet, () => undefined);
+  };
+
+  const tell = (link: Link, { topic, payload }: Told, message: string | undefined): void => {
+    const wanted = link.filters.wanted(topic);
+    if (wanted === undefined) return;
+    const publication: Publication = { topic, payload: Buffer.from(payload), qos: wanted > 0 ? 1 : 0, retain: false };
+    const id = message ?? nextMessage();
+    if (!link.keeps || link.ended || publication.qos === 0) return send(link, publication, id);
+    const clientId = link.client.id;
+    // It may have been stored and offered before its delivery came here.
+    if (link.outgoing.taken.has(queue.idOf(id, clientId))) return;
+    expectRow(link, id);
+    const told = link.tellLater(async () => {
+      await publications.keep(id, publication, new Map([[clientId, publication.qos]]));
+      send(link, publication, id);
+      // Another connection may have taken the session over, and may have read its queue before this was stored.
+      if (here(clientId) !== link) offer(clientId, id, publication);
+    });
+    link.track(told).catch(kit.report);
+  };
+
+  return { expect, offer, forward, tell };
+};

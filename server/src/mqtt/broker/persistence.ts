@@ -1,0 +1,225 @@
+import type { Client } from 'aedes';
+import { Readable } from 'node:stream';
+import type { MqttQueue, Waiting } from '../offline-queue.ts';
+import type { Retained } from '../retained.ts';
+import type { MqttSessions } from '../sessions.ts';
+import type { QoS } from '../subscription-index.ts';
+import { isOpen } from './aedes-internals.ts';
+import type { Link } from './client-session.ts';
+
+/** How many waiting messages get their packet identifiers in one write. */
+const maxPart = 200;
+
+/** The topic of a subscription that nobody has made: it only tells aedes that there is a session. */
+export const sessionMark = '$rollcall/session';
+
+interface Outbound {
+  readonly cmd: 'publish' | 'pubrel';
+  readonly brokerId: string;
+  readonly messageId: number;
+  readonly qos: QoS;
+}
+
+interface Identified {
+  readonly messageId: number;
+}
+
+/**
+ * aedes' persistence on the registry's store. What a connected client's session needs is in memory, in its link; the store is written before
+ * anything is acknowledged.
+ *
+ * Messages are stored for sessions, and retained, before aedes gets them (see `publications.ts`): aedes acknowledges a message of QoS 1 before
+ * it asks its persistence.
+ */
+export const persistenceOf = (kit: {
+  readonly sessions: MqttSessions;
+  readonly queue: MqttQueue;
+  readonly retained: Retained;
+  readonly linkOf: (client: Pick<Client, 'id'>) => Link | undefined;
+  /** Whose subscription aedes has just told of: it asks for the retained messages in the same breath. */
+  readonly subscriber: () => Link | undefined;
+  readonly report: (error: unknown) => void;
+}) => {
+  const { sessions, queue, retained } = kit;
+  const nothing = async (): Promise<void> => undefined;
+  const linkOf = (client: Pick<Client, 'id'>): Link => {
+    const link = kit.linkOf(client);
+    if (link === undefined) throw new Error('a client that has left');
+    return link;
+  };
+
+  /** Prepares a part of what waits for a session to go out: each message has its packet identifier, and all of them are stored. */
+  const identified = async (link: Link, part: readonly Waiting[]) => {
+    const { outgoing } = link;
+    const packets = [];
+    const writes: Promise<void>[] = [];
+    for (const { id, messageId, received, ...publication } of part) {
+      if (outgoing.taken.has(id)) continue;
+      outgoing.taken.add(id);
+      outgoing.byPacket.set(id, { row: id, waited: true });
+      // An earlier connection that was slow to end may have given it an identifier that another message has.
+      const isOwn = messageId !== undefined && outgoing.byMessageId.get(messageId) === id;
+      const given = isOwn ? messageId : outgoing.nextMessageId();
+      outgoing.byMessageId.set(given, id);
+      if (!isOwn && publication.qos > 0) writes.push(queue.sent(id, given));
+      const cmd = received ? 'pubrel' : 'publish';
+      // [MQTT-3.6.1-1] PUBREL knows no repeats.
+      const dup = !received && messageId !== undefined;
+      packets.push({ cmd, ...publication, brokerId: id, brokerCounter: 1, messageId: given, dup });
+    }
+    await link.track(Promise.all(writes));
+    return packets;
+  };
+
+  /** What waits for a session, in order; what has been handed to the connection meanwhile is passed by. */
+  async function* waiting(link: Link) {
+    const { outgoing, client } = link;
+    let part: Waiting[] = [];
+    try {
+      for await (const row of queue.of(client.id)) {
+        part.push(row);
+        if (part.length < maxPart) continue;
+        yield* await identified(link, part);
+        part = [];
+      }
+      yield* await identified(link, part);
+    } finally {
+      outgoing.drain();
+    }
+  }
+
+  /** For whose filters retained messages are being sent, and which filters come next. */
+  const asked = new WeakMap<Link, Set<string>>();
+  /** Retained messages, as fast as the client acknowledges them. aedes listens to no failure of this stream. */
+  async function* retainedPackets(link: Link, next: Set<string>) {
+    try {
+      while (next.size > 0) {
+        const filters = [...next];
+        next.clear();
+        for await (const publication of retained.matching(filters)) {
+          await link.outgoing.room();
+          if (!isOpen(link.client)) return;
+          link.retained.add();
+          yield { cmd: 'publish', ...publication };
+        }
+      }
+    } catch (error) {
+      kit.report(error);
+      link.client.close();
+    } finally {
+      asked.delete(link);
+      link.retained.end();
+    }
+  }
+
+  /** Notes under which packet identifier a message goes out; one with QoS 0 is not waited for any more. */
+  const sent = async (link: Link, row: string, { brokerId, messageId, qos }: Outbound): Promise<void> => {
+    const { client, outgoing } = link;
+    outgoing.byPacket.delete(brokerId);
+    if (link.isSuperseded) return;
+    if (qos === 0) return link.track(queue.remove(client.id, row));
+    outgoing.byMessageId.set(messageId, row);
+    await link.track(queue.sent(row, messageId));
+  };
+
+  /** Writes down what a client subscribes to: aedes asks for it once for each filter of a packet. */
+  const writing = new WeakMap<Link, Promise<void>>();
+  const keepFilters = (link: Link): Promise<void> | undefined => {
+    if (!link.keeps) return undefined;
+    const written =
+      writing.get(link) ??
+      link.line(() => {
+        writing.delete(link);
+        return sessions.subscribe(link.client.id, link.id, link.filters.all());
+      });
+    writing.set(link, written);
+    return written;
+  };
+
+  return {
+    setup: nothing,
+    storeRetained: nothing,
+    createRetainedStreamCombi(filters: readonly string[]): Readable {
+      const link = kit.subscriber();
+      if (link === undefined) return Readable.from([]);
+      const next = asked.get(link);
+      if (next !== undefined) {
+        // One stream at a time, however often a client subscribes.
+        for (const filter of filters) next.add(filter);
+        return Readable.from([]);
+      }
+      const first = new Set(filters);
+      asked.set(link, first);
+      link.retained.begin();
+      return Readable.from(retainedPackets(link, first));
+    },
+
+    addSubscriptions: async (client: Client): Promise<void> => keepFilters(linkOf(client)),
+    async removeSubscriptions(client: Client, filters: readonly string[]): Promise<void> {
+      const link = linkOf(client);
+      link.filters.remove(filters);
+      await keepFilters(link);
+    },
+    async subscriptionsByClient(client: Client): Promise<readonly { topic: string; qos: QoS }[]> {
+      const link = linkOf(client);
+      return link.restored === null ? [] : [{ topic: sessionMark, qos: 0 }, ...link.restored];
+    },
+    subscriptionsByTopic: async () => [],
+    cleanSubscriptions: nothing,
+
+    outgoingEnqueue: nothing,
+    outgoingEnqueueCombi: nothing,
+    async outgoingUpdate(client: Client, packet: Outbound): Promise<void> {
+      const link = linkOf(client);
+      const { outgoing } = link;
+      if (packet.cmd === 'pubrel') {
+        const row = outgoing.byMessageId.get(packet.messageId);
+        const turn = link.pubrels();
+        if (row !== undefined && row !== '' && !link.isSuperseded) await link.track(queue.received(row));
+        return turn();
+      }
+      const message = outgoing.byPacket.get(packet.brokerId);
+      // It was stored together with the others that waited.
+      if (message?.waited === true && packet.qos > 0) return void outgoing.byPacket.delete(packet.brokerId);
+      if (message?.waited === true) return sent(link, message.row, packet);
+      const turn = link.publishes();
+      await outgoing.drained;
+      // Without a row the subscription is younger than the message, which does not wait for this client.
+      if (message !== undefined) await sent(link, message.row, packet);
+      return turn();
+    },
+    async outgoingClearMessageId(client: Client, packet: Identified): Promise<Identified> {
+      const link = linkOf(client);
+      const { outgoing, keeps, ended } = link;
+      if (ended) return packet;
+      const row = outgoing.byMessageId.get(packet.messageId);
+      outgoing.acknowledged(packet.messageId);
+      if (keeps && row !== undefined && row !== '' && !link.isSuperseded) {
+        await link.track(queue.remove(client.id, row));
+      }
+      return packet;
+    },
+    outgoingStream(client: Client): Readable {
+      const link = kit.linkOf(client);
+      if (link?.keeps === true) return Readable.from(waiting(link));
+      link?.outgoing.drain();
+      return Readable.from([]);
+    },
+
+    async incomingGetPacket(client: Client, packet: Identified): Promise<Identified> {
+      if (!linkOf(client).incoming.isKnown(packet.messageId)) throw new Error('no such packet');
+      return packet;
+    },
+    incomingStorePacket: nothing,
+    async incomingDelPacket(client: Client, { messageId }: Identified): Promise<void> {
+      const link = linkOf(client);
+      if (!link.incoming.release(messageId)) throw new Error('no such packet');
+      if (link.keeps) await link.track(queue.removeIncoming(client.id, messageId));
+    },
+    cleanIncoming: nothing,
+
+    putWill: nothing,
+    delWill: nothing,
+    streamWill: () => Readable.from([]),
+  };
+};

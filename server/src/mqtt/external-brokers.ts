@@ -1,0 +1,103 @@
+import { RegistryError } from '@rollcall/client/contract';
+import type { Authenticate } from '../identity/authenticate.ts';
+import type { MqttPrincipals } from '../identity/accounts/mqtt-logins.ts';
+import { LoginRefused, type MqttIdentity, type MqttLogin, type Recognise } from './login.ts';
+import type { TopicPermission } from './topic-authorization.ts';
+import { filterOf, isTopic, publishedTopic } from '../domain/topic-rights.ts';
+
+/** By which names a broker outside knows a client. */
+export interface Named {
+  readonly clientId: string;
+  readonly username: string | undefined;
+}
+
+/**
+ * What brokers outside ask of the registry (domain model, section 7 B). The answers are those that the broker in the process would give; whatever
+ * goes wrong is a refusal.
+ */
+export interface OutsideQuestions {
+  /** May a client come in that shows this? Null if not; else until when, in milliseconds since 1970 (null: no end is known). */
+  connect(
+    attempt: Named & { readonly password: string | undefined; readonly address: string },
+  ): Promise<{ readonly expiresAt: number | null } | null>;
+  /**
+   * May a client come in that shows a token by MQTT 5's enhanced authentication: an access token, or `uuid:token`? The names that it goes by
+   * must be its own, as they are all that the broker says of it later.
+   */
+  connectByToken(attempt: Named & { readonly token: string; readonly address: string }): Promise<boolean>;
+  /** The topic that a publish goes to, its prefix in front; null if the client may not. */
+  publish(client: Named, topic: string): Promise<string | null>;
+  /** May a client publish to a topic as it stands? The prefix of its principal has to be there already. */
+  publishAsItStands(client: Named, topic: string): Promise<boolean>;
+  /** May it subscribe to this filter, or have a message on this topic? */
+  subscribe(client: Named, filter: string): Promise<boolean>;
+}
+
+const mostBytes = 65_535;
+
+/** Some brokers write a missing name so. */
+const namesNothing = new Set(['', 'undefined', 'null']);
+
+/** Opens them. */
+export const openOutside = (kit: {
+  readonly login: MqttLogin;
+  readonly recognise: Recognise;
+  readonly authenticate: Authenticate;
+  readonly mqttPrincipals: Pick<MqttPrincipals, 'byClientId' | 'byUuid'>;
+  readonly permission: TopicPermission;
+  readonly report: (error: unknown) => void;
+}): OutsideQuestions => {
+  const { login, recognise, authenticate, mqttPrincipals, permission } = kit;
+
+  const orNull = async <T>(work: () => Promise<T>): Promise<T | null> => {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof LoginRefused) && !(error instanceof RegistryError)) kit.report(error);
+      return null;
+    }
+  };
+
+  const isOwn = async ({ clientId, username }: Named, uuid: string): Promise<boolean> => {
+    const record = clientId === '' ? null : await mqttPrincipals.byClientId(clientId);
+    if (record !== null && record.uuid !== uuid) return false;
+    if (username === undefined) return true;
+    const known = await recognise({ clientId, username });
+    return known === null ? namesNothing.has(username) : known.uuid === uuid;
+  };
+
+  const publishing = async (client: Named, topic: string, prefixed: boolean): Promise<string | null> => {
+    if (!isTopic(topic, mostBytes) || /[+#]/.test(topic)) return null;
+    const identity = await recognise(client);
+    if (identity === null || (!prefixed && !topic.startsWith(identity.prefix))) return null;
+    const whole = prefixed ? publishedTopic(identity.prefix, topic) : topic;
+    return isTopic(whole, mostBytes) && (await permission.publish(identity, whole)) ? whole : null;
+  };
+
+  return {
+    connect: (attempt) =>
+      orNull(async () => {
+        const { actor }: MqttIdentity = await login({ ...attempt, certificate: null });
+        const expiresAt = actor.principal === true ? ((await mqttPrincipals.byUuid(actor.uuid))?.expiresAt ?? null) : null;
+        return { expiresAt };
+      }),
+
+    connectByToken: async ({ token, address, ...client }) =>
+      (await orNull(async () => {
+        const [, uuid, secret = token] = /^([^:]+):(.+)$/.exec(token) ?? [];
+        const actor = await authenticate({ uuid, token: secret, address });
+        return actor !== null && (await isOwn(client, actor.uuid));
+      })) === true,
+
+    publish: (client, topic) => orNull(() => publishing(client, topic, true)),
+
+    publishAsItStands: async (client, topic) => (await orNull(() => publishing(client, topic, false))) !== null,
+
+    subscribe: async (client, subscription) =>
+      (await orNull(async () => {
+        const filter = filterOf(subscription);
+        const identity = isTopic(filter, mostBytes) ? await recognise(client) : null;
+        return identity !== null && (await permission.subscribe(identity, filter));
+      })) === true,
+  };
+};

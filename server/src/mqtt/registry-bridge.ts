@@ -1,0 +1,200 @@
+import { LRUCache } from 'lru-cache';
+import { RegistryError } from '@rollcall/client/contract';
+import type { Audience } from '../realtime/audience.ts';
+import type { Feed } from '../data/feed/change-feed.ts';
+import type { DerivedIds } from '../data/repository/idempotent-ids.ts';
+import { change, newDevice } from '../domain/device.ts';
+import { readMessage, type Sent } from '../domain/message.ts';
+import { isProperties } from '../common/plain-object.ts';
+import type { Documents } from '../data/repository/repository.ts';
+import { soon, type Soon } from '../common/maybe-promise.ts';
+import type { DeviceDocument } from '../domain/documents/collections.ts';
+import type { Store } from '../store/port.ts';
+import type { MqttIdentity } from './login.ts';
+import type { Publication } from './stored-message.ts';
+import { present } from '../domain/tombstone.ts';
+
+/** A device that a client speaks for. */
+export interface Spoken {
+  readonly uuid: string;
+  readonly serial: string;
+}
+
+/** Brings what MQTT clients publish to the registry (domain model, section 7). */
+export interface Ingest {
+  /**
+   * Makes a broadcast of a message, from the device that it is of: of a token's client the one with the serial number in the topic, else the
+   * client itself. On `<token>/<serial>/device` that device is registered first. Answers the device, if it is not the client itself; at once if there is nothing to wait for.
+   */
+  take(identity: MqttIdentity, publication: Publication, id: string): Soon<Spoken | undefined>;
+  /** The device with this serial number in the group of the client; null if none has registered. */
+  deviceOf(identity: MqttIdentity, serial: string): Soon<string | null>;
+}
+
+const maxSerial = 128;
+const mostKnown = 50_000;
+/** How many devices with one serial number may have been unregistered before a new one cannot get an id. */
+const mostReturns = 16;
+const deviceType = 'mqtt-device';
+
+/** What a payload says, by its JSON reader: fails for what is no JSON, or none that may go on. */
+export type ReadJson = (text: string) => unknown;
+
+/** Text that is JSON as what it says, other text as it is, other bytes as base64. */
+const readPayload = (payload: Buffer, readJson: ReadJson): unknown => {
+  const text = payload.toString('utf8');
+  if (!Buffer.from(text, 'utf8').equals(payload)) return payload.toString('base64');
+  try {
+    return readJson(text) ?? '';
+  } catch {
+    return text;
+  }
+};
+
+/** What a device announces of itself (MQTT tokens reference, section 5): a model needs a manufacturer, firmware needs a model. */
+const announced = (given: unknown): Readonly<Record<string, string>> => {
+  const { manufacturer, model, firmwareVersion } = isProperties(given) ? given : {};
+  if (typeof manufacturer !== 'string') return {};
+  if (typeof model !== 'string') return { manufacturer };
+  return typeof firmwareVersion === 'string' ? { manufacturer, model, firmwareVersion } : { manufacturer, model };
+};
+
+/** What came of looking for a device, or what will. */
+interface Looked {
+  uuid: Soon<string | null>;
+}
+
+/** A group's uuid has no `/`. */
+const nameOf = (group: string, serial: string): string => `${group}/${serial}`;
+
+type Entry = { readonly uuid: string };
+
+/** Whom a list of a group's document names, but not everybody. */
+const namedBy = (group: DeviceDocument | null, [area, list]: readonly [string, string]): readonly Entry[] => {
+  const { whitelists } = (group?.['meshblu'] ?? {}) as { readonly whitelists?: Readonly<Record<string, unknown>> };
+  const lists = isProperties(whitelists?.[area]) ? whitelists[area] : {};
+  const entries: readonly unknown[] = Array.isArray(lists[list]) ? lists[list] : [];
+  return entries.flatMap((entry) => {
+    const uuid = isProperties(entry) ? entry['uuid'] : undefined;
+    return typeof uuid === 'string' && uuid !== '*' ? [{ uuid }] : [];
+  });
+};
+
+/**
+ * The lists of a new device of a group: the group, its owner and whoever may configure it may do everything with the device; whoever may see the
+ * group sees the device and hears its broadcasts.
+ */
+const whitelistsOf = (uuid: string, group: DeviceDocument | null) => {
+  const owner = group?.['owner'];
+  const all = [{ uuid }, ...(typeof owner === 'string' ? [{ uuid: owner }] : []), ...namedBy(group, ['configure', 'update'])];
+  const seeing = [...all, ...namedBy(group, ['discover', 'view'])];
+  return {
+    discover: { view: seeing },
+    configure: { update: all, sent: all, received: all },
+    message: { from: all, sent: all, received: all },
+    broadcast: { sent: seeing, received: all },
+  };
+};
+
+/** Opens it. */
+export const openIngest = (options: {
+  readonly store: Store;
+  readonly devices: Documents<DeviceDocument>;
+  readonly feed: Pick<Feed, 'subscribe' | 'onResync'>;
+  readonly ids: DerivedIds;
+  /** May anybody hear a broadcast of this device? */
+  readonly audience: Audience;
+  readonly send: (sent: Sent) => Promise<void>;
+  readonly readJson: ReadJson;
+  /** The largest message of the registry, in bytes of JSON; a larger one stays with MQTT's own subscribers. */
+  readonly messageBytes: number;
+  readonly now: () => number;
+}): Ingest => {
+  const { store, devices, feed, ids, audience, now } = options;
+  /** uuids by group and serial number; null for one that has not registered. */
+  const known = new LRUCache<string, Looked>({ max: mostKnown });
+  feed.subscribe(({ collection, document }) => {
+    const { type, owner, serialNumber } = (collection === 'devices' ? document : null) ?? {};
+    if (type === deviceType) known.delete(nameOf(String(owner), String(serialNumber)));
+  });
+  feed.onResync(() => known.clear());
+
+  const isSerial = (serial: string): boolean => serial !== '' && serial !== 'server' && serial.length <= maxSerial;
+
+  const find = async (owner: string, serialNumber: string): Promise<string | null> => {
+    const filter = { owner, type: deviceType, serialNumber, ...present };
+    return (await store.collection('devices').findOne(filter, { projection: { uuid: 1 } }))?.uuid ?? null;
+  };
+
+  const deviceOf = ({ group }: MqttIdentity, serial: string): Soon<string | null> => {
+    if (group === undefined || !isSerial(serial)) return null;
+    const name = nameOf(group, serial);
+    const seen = known.get(name);
+    if (seen !== undefined) return seen.uuid;
+    const found = find(group, serial);
+    const looked: Looked = { uuid: found };
+    known.set(name, looked);
+    found.then(
+      (uuid) => (looked.uuid = uuid),
+      () => known.delete(name),
+    );
+    return found;
+  };
+
+  const register = async (identity: MqttIdentity, serial: string, payload: Buffer): Promise<string | null> => {
+    const { group, uuid: by } = identity;
+    if (group === undefined || !isSerial(serial)) return null;
+    const at = new Date(now());
+    const properties = announced(readPayload(payload, options.readJson));
+    const present = await deviceOf(identity, serial);
+    if (present !== null) {
+      await devices.revise(present, null, (before) =>
+        before === null ? null : change(before, (document) => ({ ...document, ...properties }), by, at),
+      );
+      return present;
+    }
+    const document = {
+      type: deviceType,
+      serialNumber: serial,
+      owner: group,
+      ...properties,
+      meshblu: { version: '2.0.0', whitelists: whitelistsOf(group, await devices.fresh(group)) },
+    };
+    // The id follows from group and serial number: two first messages at once make one device.
+    const request = { actor: group, instance: serial, counter: 0, again: 0 };
+    for (let index = 0; index < mostReturns; index += 1) {
+      const uuid = ids.uuid('mqtt-device', request, index);
+      try {
+        await devices.insert(newDevice(document, uuid, at));
+        known.delete(nameOf(group, serial));
+        return uuid;
+      } catch (error) {
+        if (!(error instanceof RegistryError) || (error.code !== 'conflict' && error.code !== 'outcome-unknown')) throw error;
+        if ((await devices.fresh(uuid)) !== null) return uuid;
+      }
+    }
+    throw new RegistryError('conflict');
+  };
+
+  const speaker = (identity: MqttIdentity, { topic, payload }: Publication): Soon<Spoken | undefined> => {
+    if (identity.topicToken === undefined) return undefined;
+    const [first, serial = '', third, ...rest] = topic.split('/');
+    if (first !== identity.topicToken) return undefined;
+    const registers = third === 'device' && rest.length === 0;
+    const found = registers ? register(identity, serial, payload) : deviceOf(identity, serial);
+    return soon(found, (uuid) => (uuid === null ? undefined : { uuid, serial }));
+  };
+
+  return {
+    deviceOf,
+    take: (identity, publication, id) =>
+      soon(speaker(identity, publication), (spoken) => {
+        const from = spoken?.uuid ?? identity.uuid;
+        if (!audience(from)) return spoken;
+        const input = { devices: '*', topic: publication.topic, payload: readPayload(publication.payload, options.readJson) };
+        const sent = readMessage(input, from, id);
+        if (Buffer.byteLength(JSON.stringify(sent.raw)) > options.messageBytes) return spoken;
+        return options.send(sent).then(() => spoken);
+      }),
+  };
+};

@@ -1,0 +1,85 @@
+import type { Actor } from '../domain/actor.ts';
+import type { Connection } from '../realtime/connections.ts';
+import { isProperties } from '../common/plain-object.ts';
+import { RegistryError } from '@rollcall/client/contract';
+import type { Call } from '../operations/pipeline.ts';
+import type { Handled } from '../operations/handler.ts';
+import type { Operation } from '../operations/operation-table.ts';
+import { decodeUtf8 } from '../common/utf8.ts';
+import type { ReadJson } from './registry-bridge.ts';
+import type { JobTopic } from '../domain/topic-rights.ts';
+
+/** What a client is told on its own topic. */
+export interface Answer {
+  readonly payload: string;
+}
+
+/**
+ * Carries out the call that a Meshblu client makes by publishing on one of Meshblu's topics (domain model, section 5). Nothing of it is written
+ * any more when it resolves; what it gives then carries out the endings, and gives the answer, if there is one.
+ */
+export type Jobs = (
+  actor: Actor,
+  connection: Connection,
+  topic: JobTopic,
+  payload: Buffer,
+) => Promise<() => Promise<Answer | undefined>>;
+
+/** What the calls go through. */
+export interface JobsKit {
+  readonly operations: ReadonlyMap<string, Operation>;
+  readonly dispatch: (operation: Operation, call: Call) => Promise<Handled<unknown>>;
+  readonly carryOutEndings: (handled: Handled<unknown>, asking: Connection) => Promise<boolean>;
+  readonly toRegistryError: (error: unknown) => RegistryError;
+  readonly readJson: ReadJson;
+}
+
+/** The argument of a call: an object, or for the calls that take one a uuid as text. Fails with `invalid-input`. */
+const argumentOf = (payload: Buffer, readJson: ReadJson): Readonly<Record<string, unknown>> => {
+  const text = decodeUtf8(payload).trim();
+  if (text === '') return {};
+  if (!/^["[{]/.test(text)) return { uuid: text };
+  const value = readJson(text);
+  if (isProperties(value)) return value;
+  return typeof value === 'string' ? { uuid: value } : {};
+};
+
+/** Longest payload of a call that is no message to devices, in bytes. */
+const maxInputBytes = 131_072;
+
+/** Calls without a subject are about the caller. */
+const aboutSelf = new Set<JobTopic>(['update', 'generateAndStoreToken', 'resetToken', 'getPublicKey']);
+
+/** Opens them. */
+export const openJobs =
+  ({ operations, dispatch, carryOutEndings, toRegistryError, readJson }: JobsKit): Jobs =>
+  async (actor, connection, topic, payload) => {
+    let callbackId: unknown;
+    const answer = (name: string, data: unknown): Answer => ({
+      payload: JSON.stringify({ topic: name, data, ...(callbackId !== undefined && { _request: { callbackId } }) }),
+    });
+    const operation = operations.get(topic);
+    const failed = (error: unknown) => {
+      const { message, status, code } = toRegistryError(error);
+      return async () => answer('error', { message, status, code });
+    };
+    if (operation === undefined) return failed(new RegistryError('unknown-event'));
+    if (topic !== 'message' && payload.length > maxInputBytes) return failed(new RegistryError('too-large'));
+    try {
+      const { callbackId: named, ...given } = argumentOf(payload, readJson);
+      callbackId = named;
+      const input = aboutSelf.has(topic) && given['uuid'] === undefined ? { ...given, uuid: actor.uuid } : given;
+      const handled = await dispatch(operation, { actor, from: actor.uuid, input, connection });
+      return async () => {
+        try {
+          if (await carryOutEndings(handled, connection)) void connection.end();
+        } catch (error) {
+          return failed(error)();
+        }
+        // A message that nobody waits for is not answered.
+        return topic === 'message' && callbackId === undefined ? undefined : answer(topic, handled.output);
+      };
+    } catch (error) {
+      return failed(error);
+    }
+  };

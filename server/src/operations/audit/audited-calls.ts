@@ -1,0 +1,210 @@
+import { RegistryError, type Row } from '@rollcall/client/contract';
+import { LRUCache } from 'lru-cache';
+import { looksLikeJwt } from '../../identity/tokens/jwt.ts';
+import type { Actor } from '../../domain/actor.ts';
+import type { Audit } from './audit-log.ts';
+import type { Attempt, Authenticate } from '../../identity/authenticate.ts';
+import type { Authorities } from '../../identity/effective-permissions.ts';
+import { detailsOf, type Happening } from '../../domain/audit.ts';
+import { isProperties } from '../../common/plain-object.ts';
+import { looksLikeUuid } from '../../domain/user.ts';
+import type { Handled } from '../handler.ts';
+import type { AuditDocument, PrincipalDocument } from '../../domain/documents/collections.ts';
+
+/** A call as far as the audit looks at it. */
+export interface AuditedCall {
+  readonly name: string;
+  readonly row: Row;
+  readonly input: unknown;
+  readonly actor: Actor | null;
+  readonly address: string;
+  /** The device that it is about, where the row names one. */
+  readonly target?: string | undefined;
+  /** The device that the caller acts for. */
+  readonly as?: string | undefined;
+}
+
+/** Writes calls into the audit. */
+export interface Auditing {
+  /**
+   * Carries out a call between two entries: one before anything takes effect, and one with the outcome.
+   *
+   * The first is durable before `work` begins: no effect is without its entry, whatever crashes. If the second cannot be written, the first stands
+   * alone, and says that the outcome is not known.
+   */
+  around(call: AuditedCall, work: () => Promise<Handled<unknown>> | Handled<unknown>): Promise<Handled<unknown>>;
+  /** One entry for a call that was refused before it could take effect. */
+  refused(call: AuditedCall, error: RegistryError): Promise<void>;
+  /** One entry for something that is no call. Never fails. */
+  note(
+    action: string,
+    outcome: string,
+    actor: Actor | null,
+    about: { readonly target?: string | undefined; readonly address: string },
+  ): Promise<void>;
+}
+
+/** Is each call of this row written into the audit? */
+export const isAudited = ({ audit, access, dialect, mutates }: Row): boolean =>
+  audit ?? (mutates && ('permission' in access || dialect !== undefined));
+
+const textsIn = (value: unknown): readonly string[] =>
+  (Array.isArray(value) ? (value as readonly unknown[]) : [value]).filter((one) => typeof one === 'string');
+
+const fieldsIn = (input: unknown, names: readonly string[]): readonly string[] =>
+  isProperties(input) ? names.flatMap((name) => textsIn(input[name])) : [];
+
+const longestTarget = 256;
+
+/** The ids that a call is about, as far as its input says so: in its path, or as its list of ids. */
+const namedIn = ({ row: { access }, input, actor, target }: AuditedCall): readonly string[] => {
+  if (target !== undefined) return [target];
+  if ('self' in access) return actor === null ? [] : [actor.uuid];
+  if (!('permission' in access)) return [];
+  const inPath = [...access.permission.matchAll(/:(\w+)/g)].map(([, name = '']) => name);
+  return fieldsIn(input, [...inPath, 'ids']);
+};
+
+const codeOf = (error: unknown): string => (error instanceof RegistryError ? error.code : 'internal');
+
+/** What a credential is called: the name of one that lies inside a device has its hash in it. */
+const credentialOf = (id: string): string => (id.startsWith('inner:') ? id.split(':', 2).join(':') : id);
+
+/** Opens it. `report` is told what could not be written after the effect. */
+export const openAuditing = (options: {
+  readonly audit: Pick<Audit, 'add'>;
+  readonly authorities: Authorities;
+  readonly byLoginName: (loginName: string) => Promise<PrincipalDocument | null>;
+  readonly report: (error: unknown) => void;
+}): Auditing => {
+  const { audit, authorities, byLoginName, report } = options;
+
+  const person = async (uuid: string): Promise<NonNullable<AuditDocument['actor']>> => {
+    const username = (await authorities.of(uuid))?.principal.username;
+    return { uuid, ...(username !== undefined && { username }) };
+  };
+
+  const whoIs = async (actor: Actor | null): Promise<AuditDocument['actor']> => {
+    if (actor === null) return null;
+    const { uuid, credentialId, method = 'token' } = actor;
+    return {
+      ...(actor.principal === true ? await person(uuid) : { uuid }),
+      credential: credentialOf(credentialId),
+      method,
+    };
+  };
+
+  const describe = async (call: AuditedCall): Promise<Omit<Happening, 'outcome'>> => {
+    const { name: action, row, input, actor, address, as } = call;
+    const { username, ...rest } = isProperties(input) ? input : {};
+    const isNamed = 'public' in row.access && typeof username === 'string';
+    const named = isNamed ? await byLoginName(username) : null;
+    return {
+      action,
+      actor: await whoIs(actor),
+      targets: [...namedIn(call), ...(named === null ? [] : [named._id])].map((id) => id.slice(0, longestTarget)),
+      address,
+      // What somebody types in the place of a name may be his password: only names that exist are written.
+      details: {
+        ...detailsOf(isNamed && named === null ? rest : input),
+        ...(as !== undefined && { as: as.slice(0, longestTarget) }),
+      },
+    };
+  };
+
+  const add = async (happening: Happening): Promise<void> => {
+    try {
+      await audit.add(happening);
+    } catch (error) {
+      report(error);
+    }
+  };
+
+  /** What is known when it is done: what was made, who has logged in. */
+  const concluded = async (begun: Omit<Happening, 'outcome'>, { row }: AuditedCall, { output, about = [] }: Handled<unknown>) => {
+    const targets = [...new Set([...begun.targets, ...about, ...fieldsIn(output, ['id', 'uuid', 'ids'])])];
+    const isLogin = 'public' in row.access;
+    const [first] = isLogin ? targets : [];
+    const said = isLogin && isProperties(output) ? Object.entries(output) : [];
+    const flags = said.filter(([name, value]) => typeof value === 'boolean' || name === 'state');
+    return {
+      ...begun,
+      targets,
+      actor: begun.actor ?? (first === undefined ? null : await person(first)),
+      details: { ...begun.details, ...(flags.length > 0 && { answer: Object.fromEntries(flags) }) },
+    };
+  };
+
+  return {
+    async around(call, work) {
+      const begun = await describe(call);
+      const of = await audit.add({ ...begun, outcome: 'begun' });
+      try {
+        const handled = await work();
+        await add({ ...(await concluded(begun, call, handled)), outcome: 'ok', of });
+        return handled;
+      } catch (error) {
+        await add({ ...begun, outcome: codeOf(error), of });
+        throw error;
+      }
+    },
+    async refused(call, error) {
+      await add({ ...(await describe(call)), outcome: error.code });
+    },
+    async note(action, outcome, actor, { target, address }) {
+      await add({
+        action,
+        outcome,
+        actor: await whoIs(actor),
+        targets: target === undefined ? [] : [target],
+        address,
+        details: {},
+      });
+    },
+  };
+};
+
+const isPassword = ({ uuid, token, basic = false }: Attempt): boolean =>
+  basic && typeof uuid === 'string' && typeof token === 'string' && !looksLikeJwt(token) && !looksLikeUuid(uuid);
+
+const rememberedMs = 60_000;
+const mostRemembered = 5_000;
+
+/** How somebody logs in without a call: the action of the audit's entry. */
+export type LoginAction = 'login:password' | 'login:secret' | 'login:certificate';
+
+/** Writes into the audit that somebody has tried to log in; null: it proved nothing. `target`: whom the attempt names, if there is such a one. */
+export type NoteLogin = (
+  action: LoginAction,
+  actor: Actor | null,
+  attempt: { readonly target?: string | undefined; readonly address: string },
+) => Promise<void>;
+
+/** Opens it. An attempt that failed is written each time, one that did not once a minute for each credential and address. */
+export const openLoginNotes = (auditing: Pick<Auditing, 'note'>): NoteLogin => {
+  const noted = new LRUCache<string, true>({ max: mostRemembered, ttl: rememberedMs });
+  return async (action, actor, { target, address }) => {
+    if (actor === null) return auditing.note(action, 'invalid-credentials', null, { target, address });
+    const shown = JSON.stringify([action, actor.uuid, actor.hash, address]);
+    if (noted.has(shown)) return;
+    noted.set(shown, true);
+    await auditing.note(action, 'ok', actor, { target: actor.uuid, address });
+  };
+};
+
+/** The same, with the logins that are no call: whoever shows a name and a password with his requests or connections. */
+export const auditedLogins = (
+  authenticate: Authenticate,
+  note: NoteLogin,
+  byLoginName: (loginName: string) => Promise<PrincipalDocument | null>,
+): Authenticate => {
+  const noting: Authenticate = async (attempt) => {
+    const actor = await authenticate(attempt);
+    const { uuid, address = '' } = attempt;
+    if (typeof uuid !== 'string') return actor;
+    const target = actor === null ? (await byLoginName(uuid))?._id : actor.uuid;
+    await note('login:password', actor, { target, address });
+    return actor;
+  };
+  return (attempt) => (isPassword(attempt) ? noting(attempt) : authenticate(attempt));
+};

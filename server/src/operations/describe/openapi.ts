@@ -1,0 +1,206 @@
+import { STATUS_CODES } from 'node:http';
+import * as contract from '@rollcall/client/contract';
+import type { Operation } from '../operation-table.ts';
+import { exampleOf } from './example.ts';
+import type { AnswerForm, Body, HttpForm, Parameter } from './form.ts';
+import { fieldsOf, isJson, type Json } from './schema.ts';
+
+/** A page that is no operation, as the document says it. */
+export interface PageForm {
+  readonly path: string;
+  /** Default `get`. */
+  readonly method?: 'post';
+  readonly summary: string;
+  readonly parameters?: readonly Parameter[];
+  readonly body?: Body;
+  readonly answers: readonly AnswerForm[];
+  /** Does it ask who is there? */
+  readonly guarded?: true;
+}
+
+/** The ways to prove who one is (access control reference, section 1; Meshblu reference, section 2.21): any of them will do. */
+const securitySchemes: Json = {
+  bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: 'An access token, from `POST /api/login`.' },
+  token: { type: 'apiKey', in: 'header', name: 'Authorization', description: 'The same without a scheme before it.' },
+  basic: {
+    type: 'http',
+    scheme: 'basic',
+    description: 'Name and password or access token of a user; uuid and token of a device.',
+  },
+  meshbluUuid: { type: 'apiKey', in: 'header', name: 'X-Meshblu-UUID', description: 'The uuid of a device.' },
+  meshbluToken: { type: 'apiKey', in: 'header', name: 'X-Meshblu-Token', description: 'A token of that device.' },
+};
+const proofs: readonly Json[] = [{ bearer: [] }, { token: [] }, { basic: [] }, { meshbluUuid: [], meshbluToken: [] }];
+
+/** The contract's own models by their names. */
+const models: ReadonlyMap<unknown, string> = new Map(
+  Object.entries(contract)
+    .filter(([, value]) => isJson(value) && Object.keys(fieldsOf(value).properties).length > 0)
+    .map(([name, value]) => [value, name] as const),
+);
+
+/** What stands once in the document and is referred to. */
+interface Components {
+  readonly schemas: Map<string, Json>;
+  readonly responses: Map<string, { readonly text: string; readonly response: Json }>;
+}
+
+/** The same schema with references in the place of models, and of whatever has a title. */
+const referring =
+  ({ schemas }: Components) =>
+  (value: unknown): unknown => {
+    const inside = (one: Json): Json => Object.fromEntries(Object.entries(one).map(([key, part]) => [key, refer(part)]));
+    const refer = (one: unknown): unknown => {
+      if (Array.isArray(one)) return one.map(refer);
+      if (!isJson(one)) return one;
+      const name = models.get(one) ?? one['title'];
+      if (typeof name !== 'string') return inside(one);
+      if (!schemas.has(name)) schemas.set(name, inside(one));
+      return { $ref: `#/components/schemas/${name}` };
+    };
+    return refer(value);
+  };
+
+/** A reference to a response that others may share. */
+const shared = ({ responses }: Components, status: number, response: Json): Json => {
+  const text = JSON.stringify(response);
+  const phrase = (STATUS_CODES[status] ?? String(status)).replaceAll(/\W/g, '');
+  let name = phrase;
+  for (let count = 2; responses.has(name) && responses.get(name)?.text !== text; count += 1) name = `${phrase}${count}`;
+  responses.set(name, { text, response });
+  return { $ref: `#/components/responses/${name}` };
+};
+
+const json = 'application/json';
+
+const bodyOf = (components: Components, { required, schema, type = json, types = [], example }: Body): Json => ({
+  required,
+  content: {
+    [type]: { schema: referring(components)(schema), ...(example !== undefined && { example }) },
+    ...Object.fromEntries(types.map((other) => [other, {}])),
+  },
+});
+
+const parameterOf = ({ name, in: where, required = false, description, schema }: Parameter): Json => ({
+  name,
+  in: where,
+  required,
+  ...(description !== undefined && { description }),
+  schema,
+});
+
+const pathParameters = (path: string, properties: Readonly<Record<string, Json>>): readonly Json[] =>
+  [...path.matchAll(/:(\w+)/g)].map(([, name = '']) => ({
+    name,
+    in: 'path',
+    required: true,
+    schema: properties[name] ?? { type: 'string' },
+    example: exampleOf(properties[name] ?? {}, name),
+  }));
+
+/** What the server says of a request that it does not read on to the end. */
+const unread: AnswerForm = {
+  status: 431,
+  description: 'Path, query and headers are too large together.',
+  schema: {
+    title: 'Unread',
+    type: 'object',
+    required: ['error', 'status', 'code'],
+    properties: { error: { type: 'string' }, status: { type: 'integer' }, code: { type: 'string' } },
+  },
+};
+
+const grouped = <K, T>(all: readonly T[], keyOf: (one: T) => K): ReadonlyMap<K, readonly T[]> => {
+  const groups = new Map<K, T[]>();
+  for (const one of all) groups.set(keyOf(one), [...(groups.get(keyOf(one)) ?? []), one]);
+  return groups;
+};
+
+/** Answers of the same status are one: any of their bodies. */
+const responsesOf = (components: Components, answers: readonly AnswerForm[]): Json => {
+  const byStatus = grouped(answers, ({ status }) => status);
+  const text = { type: 'string' };
+  const responses = [...byStatus].map(([status, some]) => {
+    const headers = new Set(some.flatMap((answer) => answer.headers ?? []));
+    const content = grouped(
+      some.filter(({ schema }) => schema !== undefined),
+      ({ type = json }) => type,
+    );
+    const media = [...content].map(([type, [first, ...others]]) => [
+      type,
+      {
+        schema: referring(components)(
+          others.length === 0 ? first?.schema : { anyOf: [first, ...others].map((one) => one?.schema) },
+        ),
+        ...(first?.example !== undefined && { example: first.example }),
+      },
+    ]);
+    const response = {
+      description: some.map(({ description = STATUS_CODES[status] ?? '' }) => description).join(' '),
+      ...(headers.size > 0 && { headers: Object.fromEntries([...headers].map((name) => [name, { schema: text }])) }),
+      ...(media.length > 0 && { content: Object.fromEntries(media) as Json }),
+    };
+    return [String(status), status < 400 ? response : shared(components, status, response)] as const;
+  });
+  return Object.fromEntries(responses.sort(([one], [other]) => one.localeCompare(other)));
+};
+
+const described = (components: Components, { name, row }: Operation, path: string, form: HttpForm, index: number): Json => {
+  const parameters = [...pathParameters(path, fieldsOf(row.input).properties), ...form.parameters.map(parameterOf)];
+  return {
+    operationId: index === 0 ? name : `${name}.${index}`,
+    tags: [name.includes(':') ? (name.split(':')[0] ?? '') : 'meshblu'],
+    summary: row.summary,
+    ...(parameters.length > 0 && { parameters }),
+    ...(form.body !== undefined && { requestBody: bodyOf(components, form.body) }),
+    'x-event': name,
+    security: 'public' in row.access ? [{}, ...proofs] : proofs,
+    responses: responsesOf(components, [...form.answers, unread]),
+  };
+};
+
+const pageOf = (components: Components, { path, summary, parameters, body, answers, guarded }: PageForm): Json => ({
+  operationId: path.slice(1),
+  tags: ['pages'],
+  summary,
+  ...(parameters !== undefined && { parameters: parameters.map(parameterOf) }),
+  ...(body !== undefined && { requestBody: bodyOf(components, body) }),
+  security: guarded === true ? proofs : [{}],
+  responses: responsesOf(components, [...answers, unread]),
+});
+
+/**
+ * The OpenAPI 3.1 document of every row's routes, and of the pages. `formOf` says how a route takes a call and answers it on its wire: nothing of
+ * an operation is written here.
+ */
+export const openapi = (
+  operations: ReadonlyMap<string, Operation>,
+  formOf: (operation: Operation, route: string) => HttpForm,
+  pages: readonly PageForm[],
+): Json => {
+  const components: Components = { schemas: new Map(), responses: new Map() };
+  const paths: Record<string, Record<string, Json>> = {};
+  for (const operation of operations.values()) {
+    for (const [index, route] of operation.row.http.entries()) {
+      const [method = '', path = ''] = route.split(' ');
+      const template = path.replace(/:(\w+)/g, '{$1}');
+      (paths[template] ??= {})[method.toLowerCase()] = described(components, operation, path, formOf(operation, route), index);
+    }
+  }
+  for (const page of pages) (paths[page.path] ??= {})[page.method ?? 'get'] = pageOf(components, page);
+  return {
+    openapi: '3.1.0',
+    info: {
+      title: 'Rollcall',
+      version: '0.1.0',
+      description:
+        'A realtime device registry that speaks the Meshblu API. Every operation with an `x-event` is a Socket.IO event too.',
+    },
+    paths,
+    components: {
+      schemas: Object.fromEntries(components.schemas),
+      responses: Object.fromEntries([...components.responses].map(([name, { response }]) => [name, response])),
+      securitySchemes,
+    },
+  };
+};

@@ -1,0 +1,43 @@
+import { RegistryError } from '@rollcall/client/contract';
+import type { Implementation } from '../handler.ts';
+import { accessMs, type Pair } from '../../identity/tokens/login-sessions.ts';
+
+const answer = ({ token, refreshToken, expiresAt }: Pair) => ({
+  token,
+  refreshToken,
+  validityTime: accessMs / 1000,
+  expiresAt: expiresAt.toISOString(),
+});
+
+const invalid = (): RegistryError => new RegistryError('unauthenticated', 'Invalid token');
+
+export const auth: Implementation['auth'] = {
+  async token({ username, password }, { logins, sessions, address, rootGroup }) {
+    const proved = await logins.check(username, password, address);
+    // There is no way to show a code here.
+    if (proved.missing !== null) throw new RegistryError('mfa-required');
+    const pair = await sessions.openPair(proved);
+    if (!(await logins.stillHolds(proved))) {
+      await sessions.close({ uuid: proved.principal._id, credentialId: pair.id, method: 'access' });
+      throw new RegistryError('invalid-credentials');
+    }
+    return { output: { customerId: proved.principal.tenant ?? rootGroup, ...answer(pair) } };
+  },
+
+  async refresh({ token, refreshToken }, { sessions, numbered, end }) {
+    const outcome = await sessions.refresh(token, refreshToken, numbered);
+    if ('pair' in outcome) {
+      const whose = await sessions.verify(outcome.pair.token);
+      return { output: answer(outcome.pair), about: whose === null ? [] : [whose.uuid] };
+    }
+    await end(outcome.ended);
+    throw invalid();
+  },
+
+  async revoke({ token }, { sessions, actor }) {
+    const shown = token === undefined ? actor : await sessions.verify(token);
+    const ends = shown === null ? null : await sessions.close(shown);
+    if (shown === null || ends === null) throw invalid();
+    return { output: {}, ends, about: [shown.uuid] };
+  },
+};

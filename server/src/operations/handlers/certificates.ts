@@ -1,0 +1,31 @@
+import type { Implementation } from '../handler.ts';
+import { mayGive } from './grant-checks.ts';
+
+/** Every permission there is. */
+const everything = [
+  { resource: '/#', operation: 'readWrite', context: 'http' },
+  { resource: '#', operation: 'readWrite', context: 'mqtt' },
+] as const;
+
+export const certificates: Implementation['certificates'] = {
+  async list(_input, { trust }) {
+    return { output: { certificates: [...(await trust.list())] } };
+  },
+
+  async add({ pem }, call) {
+    // Who holds the key of a trusted authority can log in as any user whose grant types allow a certificate.
+    await mayGive(call, everything);
+    const certificates = [...(await call.trust.add(pem, call.request))];
+    return { output: { certificates }, about: certificates.map(({ id }) => id) };
+  },
+
+  async content({ id }, { trust }) {
+    return { output: { pem: await trust.content(id) } };
+  },
+
+  async remove({ id }, { trust }) {
+    await trust.remove(id);
+    // Connections that hang on it end when the change is carried out: the answer waits for that.
+    return { output: {}, about: [id], ends: [] };
+  },
+};

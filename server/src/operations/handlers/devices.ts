@@ -1,0 +1,169 @@
+import { RegistryError } from '@rollcall/client/contract';
+import { sees, visible, whoIs, type Who } from '../../domain/access.ts';
+import { change, claimed, gone, groupTakenOver, isGroup, newDevice } from '../../domain/device.ts';
+import { mayNameGroup } from '../../domain/group-rights.ts';
+import { outgoing, type Outgoing } from '../../domain/device-view.ts';
+import { readableDevices, resourceOf } from '../../domain/permissions.ts';
+import { readQuery } from '../../domain/device-query.ts';
+import { permissionsOf } from '../../domain/user.ts';
+import { setting } from '../../domain/device-update.ts';
+import { applyUpdate } from '../../mql/index.ts';
+import { evaluate, toClientError } from '../../domain/evaluate.ts';
+import type { Actor } from '../../domain/actor.ts';
+import type { Implementation, Services } from '../handler.ts';
+import type { DeviceDocument } from '../../domain/documents/collections.ts';
+import { removeGroup } from './groups.ts';
+import { mayManage } from './grant-checks.ts';
+import { present } from '../../domain/tombstone.ts';
+
+type Rows = Pick<
+  Implementation['meshblu'],
+  | 'register'
+  | 'whoami'
+  | 'device'
+  | 'devices'
+  | 'mydevices'
+  | 'localdevices'
+  | 'unclaimeddevices'
+  | 'update'
+  | 'claimdevice'
+  | 'unregister'
+>;
+
+/** The most devices that one search gives (Meshblu reference, section 2.8). */
+const maxFound = 1000;
+const searchMs = 2000;
+
+/** Is it found by its name? */
+const isNamedGroup = ({ _rollcall: hidden }: DeviceDocument): boolean => hidden?.group !== undefined;
+
+type Asking = Services & { readonly actor: Actor; readonly subject: string };
+
+/** What the caller's roles add to what lists let him see; nothing when he acts for another device. */
+const byRoles = async ({ actor, subject, authorities }: Asking) => {
+  const authority = actor.principal === true && actor.uuid === subject ? await authorities.of(subject) : null;
+  const named = authority === null ? [] : readableDevices(permissionsOf(authority.roles));
+  return {
+    filter: named === 'all' ? [{}] : named.length === 0 ? [] : [{ uuid: { $in: [...named] } }],
+    sees({ uuid }: DeviceDocument): boolean {
+      const path = authority === null ? undefined : resourceOf('/devices/:uuid', { uuid });
+      return path !== undefined && authority?.permissions.cover('http', 'read', path) === true;
+    },
+  };
+};
+
+/** The caller, or the device that he acts for, as lists may name it. */
+const whoAsks = async ({ actor, subject, devices }: Asking): Promise<Who> => {
+  const acting = actor.uuid === subject ? null : await devices.find(subject);
+  return acting === null ? { uuid: subject, tenant: actor.uuid === subject ? actor.tenant : undefined } : whoIs(acting);
+};
+
+/** Devices that match, of those that the subject may see: newest first, then by uuid. What the store found is asked again. */
+const search = async (call: Asking, query: Readonly<Record<string, unknown>>): Promise<Outgoing[]> => {
+  const { store } = call;
+  const roles = await byRoles(call);
+  const who = await whoAsks(call);
+  const listed = visible(who, 'discover.view');
+  const seen = roles.filter.length === 0 ? listed : { $or: [listed, ...roles.filter] };
+  const filter = { $and: [readQuery(query), seen, present] };
+  const cursor = store
+    .collection('devices')
+    .find(filter, { maxTimeMS: searchMs, promoteLongs: false })
+    .sort({ 'meshblu.createdAt': -1, uuid: 1 })
+    .limit(maxFound);
+  const found: Outgoing[] = [];
+  try {
+    for await (const document of cursor)
+      if (sees(who, 'discover.view', document) || roles.sees(document)) found.push(outgoing(document));
+  } catch (error) {
+    throw toClientError(error);
+  }
+  return found;
+};
+
+/** A document as clients see it, with its device's last sign of life beside since when and why it is on line. */
+const proven = (document: DeviceDocument, at: number | undefined): Outgoing => {
+  const seen = outgoing(document);
+  const { online, ...meshblu } = (seen['meshblu'] ?? {}) as Readonly<Record<string, object>>;
+  if (at === undefined || online === undefined) return seen;
+  return { ...seen, meshblu: { ...meshblu, online: { ...online, lastProof: new Date(at).toISOString() } } };
+};
+
+export const devices: Rows = {
+  async register(properties, { devices, tokens, ids, config, actor, request, now, authorities }) {
+    if (!config.openRegistration && actor === null) throw new RegistryError('forbidden');
+    const uuid = ids.uuid('register', request);
+    const document = newDevice(properties, uuid, new Date(now()));
+    const group = document._rollcall?.group;
+    if (group !== undefined) {
+      const authority = actor?.principal === true ? await authorities.fresh(actor.uuid) : null;
+      const subject = { uuid: actor?.uuid ?? '', ...(authority !== null && { permissions: authority.permissions }) };
+      if (!mayNameGroup(subject, uuid, group)) throw new RegistryError(actor === null ? 'unauthenticated' : 'forbidden');
+    }
+    const { token } = await tokens.issueRoot(uuid, request);
+    try {
+      const stored = await devices.insert(document, request ?? undefined);
+      return { output: { ...outgoing(stored), token } };
+    } catch (error) {
+      // The name of a group is taken: the token opens nothing.
+      if (error instanceof RegistryError && error.code === 'conflict') await tokens.removeAll(uuid);
+      throw error;
+    }
+  },
+
+  async whoami(_input, { devices, actor, provenAt }) {
+    const own = (await devices.find(actor.uuid)) ?? (await devices.fresh(actor.uuid));
+    if (own === null) throw new RegistryError('unauthenticated');
+    return { output: proven(own, provenAt(own)) };
+  },
+
+  device: (_input, { document, provenAt }) => ({ output: { device: proven(document, provenAt(document)) } }),
+
+  async devices(query, call) {
+    return { output: { devices: await search(call, query) } };
+  },
+
+  async mydevices(query, call) {
+    const { uuid: _subject, ...rest } = query;
+    return { output: { devices: await search(call, { ...rest, owner: call.subject }) } };
+  },
+
+  localdevices: () => ({ output: { devices: [] } }),
+
+  unclaimeddevices: () => ({ output: { devices: [] } }),
+
+  async update(changes, { target, subject, revise, now }) {
+    const update = setting(changes);
+    const at = new Date(now());
+    await revise((before) =>
+      change(before, (document) => evaluate(() => applyUpdate(document, update, { now: at, exact: true })), subject, at),
+    );
+    return { output: { uuid: target, status: 200 } };
+  },
+
+  async claimdevice(_input, { target, subject, revise, now, tokens }) {
+    const { document } = await revise((before) => {
+      const take = isNamedGroup(before) ? groupTakenOver : claimed;
+      return change(before, (device) => take(device, subject), subject, new Date(now()));
+    });
+    const ends = isNamedGroup(document) ? [...(await tokens.revokeAll(target)), { device: target }] : [];
+    return { output: { uuid: target, status: 200 }, ends };
+  },
+
+  async unregister({ cascade = false }, call) {
+    const { target, subject, revise, now, tokens, users } = call;
+    const device = await call.permitted();
+    if (isGroup(device)) return removeGroup(device, cascade, call);
+    if (device._rollcall?.principal === true) {
+      await mayManage(call, `/api/users/${target}`);
+      const ended = await users.changing(
+        async () => ({ losing: [target], affected: [] }),
+        () => users.remove(target, subject),
+      );
+      return { output: { uuid: target }, ends: ended.map((device) => ({ device })) };
+    }
+    await revise((before) => gone(before, subject, now()));
+    await tokens.removeAll(target);
+    return { output: { uuid: target }, ends: [{ device: target }] };
+  },
+};

@@ -1,0 +1,22 @@
+import { RegistryError } from '@rollcall/client/contract';
+import { uncovered, type Grant } from '../../domain/permissions.ts';
+import type { Actor } from '../../domain/actor.ts';
+import type { Services } from '../handler.ts';
+
+type Called = Services & { readonly actor: Actor };
+
+const permissionsOfCaller = async ({ authorities, actor }: Called) => {
+  const authority = actor.principal === true ? await authorities.fresh(actor.uuid) : null;
+  if (authority === null) throw new RegistryError('forbidden');
+  return authority.permissions;
+};
+
+/** Fails with `forbidden` unless the caller's own roles allow all of this: nobody gives what he has not. */
+export const mayGive = async (call: Called, grants: readonly Grant[]): Promise<void> => {
+  if (grants.length > 0 && uncovered(await permissionsOfCaller(call), grants).length > 0) throw new RegistryError('forbidden');
+};
+
+/** Fails with `forbidden` unless a role of the caller allows writing there: what a whitelist alone does not open. */
+export const mayManage = async (call: Called, path: string): Promise<void> => {
+  if (!(await permissionsOfCaller(call)).cover('http', 'write', path)) throw new RegistryError('forbidden');
+};

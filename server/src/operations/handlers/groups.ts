@@ -1,0 +1,67 @@
+import { RegistryError } from '@rollcall/client/contract';
+import type { Actor } from '../../domain/actor.ts';
+import { decide, grants } from '../../domain/access.ts';
+import { gone } from '../../domain/device.ts';
+import { resourceOf, type Verb } from '../../domain/permissions.ts';
+import type { Revision, Revised } from '../../data/repository/repository.ts';
+import type { Handled, Services } from '../handler.ts';
+import type { DeviceDocument } from '../../domain/documents/collections.ts';
+import { mayManage } from './grant-checks.ts';
+import { present } from '../../domain/tombstone.ts';
+
+type Called = Services & { readonly actor: Actor };
+
+/** What decides about the devices of a group that goes with all of them. */
+const removal = {
+  whitelist: 'configure.update',
+  target: 'uuid',
+  twin: { path: '/devices/:uuid', operation: 'write' },
+} as const;
+
+/**
+ * May the caller do this to a group: as its owner, by its `configure.update`, or by a role that allows its path, `/groups/<name>`, in one of
+ * these ways?
+ */
+export const opensGroup = async (group: DeviceDocument, verbs: readonly Verb[], call: Called): Promise<boolean> => {
+  const { actor, authorities } = call;
+  if (group['owner'] === actor.uuid || grants(group, 'configure.update', actor)) return true;
+  const authority = actor.principal === true ? await authorities.fresh(actor.uuid) : null;
+  const path = resourceOf('/groups/:name', { name: group['name'] });
+  return path !== undefined && verbs.some((verb) => authority?.permissions.cover('http', verb, path) === true);
+};
+
+/** Fails with `forbidden` unless the caller may remove everything that hangs on the group. */
+const mayEmpty = async (group: DeviceDocument, call: Called): Promise<void> => {
+  const { actor, authorities, groups, store } = call;
+  const authority = actor.principal === true ? await authorities.fresh(actor.uuid) : null;
+  const subject = { uuid: actor.uuid, tenant: actor.tenant, ...(authority !== null && { permissions: authority.permissions }) };
+  const users = { tenant: group.uuid, kind: 'user' as const, ...present };
+  for await (const { _id } of store.collection('principals').find(users)) await mayManage(call, `/api/users/${_id}`);
+  for (let after = '', some = await groups.devices(group.uuid); some.length > 0; some = await groups.devices(group.uuid, after)) {
+    for (const device of some)
+      if (!decide(subject, removal, device, { uuid: device.uuid }).allowed) throw new RegistryError('forbidden');
+    after = some.at(-1)?.uuid ?? '';
+  }
+};
+
+/**
+ * Removes a group. One that has members, tokens or devices stays (`conflict`) unless they go with it; then the caller must be allowed to remove
+ * each of them (domain model, section 9).
+ */
+export const removeGroup = async (
+  group: DeviceDocument,
+  cascade: boolean,
+  call: Called & {
+    revise(compute: (before: DeviceDocument) => Revision<DeviceDocument> | null): Promise<Revised<DeviceDocument>>;
+  },
+): Promise<Handled<{ uuid: string }>> => {
+  const { uuid } = group;
+  const { groups, actor, now, rootGroup } = call;
+  await mayManage(call, `/api/users/${uuid}`);
+  if (uuid === rootGroup) throw new RegistryError('conflict', 'The group of all who have no other cannot go');
+  if (cascade) await mayEmpty(group, call);
+  else if ((await groups.members(uuid)).length + (await groups.devices(uuid)).length > 0)
+    throw new RegistryError('conflict', 'The group has members, tokens or devices');
+  const ended = await groups.remove(uuid, actor.uuid, () => call.revise((before) => gone(before, actor.uuid, now())));
+  return { output: { uuid }, ends: ended.map((device) => ({ device })) };
+};

@@ -1,0 +1,88 @@
+import { RegistryError, subscriptionTypes } from '@rollcall/client/contract';
+import { hears, type Channel } from '../../domain/access.ts';
+import type { Listened } from '../../realtime/subscriptions.ts';
+import type { Connection } from '../../realtime/connections.ts';
+import type { Actor } from '../../domain/actor.ts';
+import type { Implementation, Services } from '../handler.ts';
+
+type Rows = Pick<
+  Implementation['meshblu'],
+  'subscribe' | 'unsubscribe' | 'createSubscription' | 'deleteSubscription' | 'deleteSubscriptions' | 'subscriptions'
+>;
+
+const channels: readonly Channel[] = ['broadcast', 'sent', 'received', 'config', 'data'];
+const defaults: readonly Channel[] = ['broadcast', 'received', 'sent'];
+
+/** The types that a call asks for; config and data are always among them, unknown ones are left out (Meshblu reference, section 2.17). */
+const asked = (types: readonly unknown[] | undefined): readonly Listened[] => {
+  const named = new Set<unknown>(types ?? defaults);
+  const wanted: Listened[] = channels.filter((channel) => channel === 'config' || channel === 'data' || named.has(channel));
+  return named.has('firehose') ? [...wanted, 'firehose'] : wanted;
+};
+
+const checkType = (type: string): void => {
+  if (subscriptionTypes.some((known) => known === type)) return;
+  throw new RegistryError('invalid-input', 'Invalid type', {
+    details: [{ path: '/type', rule: 'enum', message: 'Invalid type' }],
+  });
+};
+
+/** Makes a connection listen to what an actor may hear of a device; answers which of the types that is. */
+export const listen = async (
+  { devices, listening, connections }: Pick<Services, 'devices' | 'listening' | 'connections'>,
+  connection: Connection,
+  actor: Actor,
+  { uuid, types, topics }: { uuid: string; types: readonly Listened[]; topics?: string | readonly string[] | undefined },
+): Promise<readonly Listened[]> => {
+  const emitter = (await devices.find(uuid)) ?? (await devices.fresh(uuid));
+  if (emitter === null) return [];
+  const granted = types.filter((type) => (type === 'firehose' ? uuid === actor.uuid : hears(actor, type, emitter)));
+  if (granted.length === 0) return [];
+  listening.add(connection, uuid, granted, actor, topics);
+  // Listening by the token of that device ends with the token.
+  if (actor.uuid !== connection.actor.uuid) {
+    connection.onLeave(connections.watch(actor, () => listening.remove(connection, uuid, granted)));
+  }
+  return granted;
+};
+
+export const subscriptions: Rows = {
+  async subscribe({ uuid, types, topics }, call) {
+    const { actor, connection } = call;
+    if (connection === null) throw new RegistryError('invalid-input', 'Only a connection can listen');
+    const granted = await listen(call, connection, actor, { uuid, types: asked(types), topics });
+    if (granted.length === 0) throw new RegistryError('forbidden');
+    return { output: { api: 'subscribe', socketid: connection.id, toUuid: uuid, result: true, types: [...granted] } };
+  },
+
+  unsubscribe({ uuid, types }, { listening, connection }) {
+    if (connection === null) throw new RegistryError('invalid-input', 'Only a connection can listen');
+    const all: readonly Listened[] = [...channels, 'firehose'];
+    listening.remove(connection, uuid, types === undefined ? all : all.filter((type) => types.includes(type)));
+    return { output: { api: 'unsubscribe', uuid } };
+  },
+
+  async createSubscription(subscription, { permitted, subscriptions }) {
+    checkType(subscription.type);
+    await permitted();
+    await subscriptions.create(subscription);
+    return { output: subscription };
+  },
+
+  async deleteSubscription(subscription, { permitted, subscriptions }) {
+    checkType(subscription.type);
+    await permitted();
+    await subscriptions.remove(subscription);
+    return { output: subscription };
+  },
+
+  async deleteSubscriptions({ subscriberUuid, emitterUuid, type }, { permitted, subscriptions }) {
+    await permitted();
+    await subscriptions.remove({ subscriberUuid, emitterUuid, type });
+    return { output: { subscriberUuid } };
+  },
+
+  async subscriptions(_input, { target, subscriptions }) {
+    return { output: { subscriptions: [...(await subscriptions.by(target))] } };
+  },
+};

@@ -1,0 +1,465 @@
+import { RegistryError, type ErrorDetail, type Input, type users as rows } from '@rollcall/client/contract';
+import { withoutMfa } from '../../domain/mfa.ts';
+import { passwordProblems } from '../../domain/password-policy.ts';
+import { isGroup } from '../../domain/device.ts';
+import { readFingerprint } from '../../domain/fingerprint.ts';
+import { numbered, pageOf } from '../../domain/role.ts';
+import { resourceProblems } from '../../domain/permissions.ts';
+import {
+  isAdministrator,
+  loginNameOf,
+  permissionsOf,
+  prefixProblems,
+  refuseProblems,
+  roleIdsOf,
+  takesPassword,
+  usernameProblems,
+} from '../../domain/user.ts';
+import type { Actor, Ending } from '../../domain/actor.ts';
+import type { Implementation, Services } from '../handler.ts';
+import type { RequestId } from '../../data/repository/repository.ts';
+import { inParallel } from '../../common/in-parallel.ts';
+import type { CertificatePin, PrincipalDocument, RoleDocument } from '../../domain/documents/collections.ts';
+import type { Plan } from '../../identity/accounts/principals.ts';
+import { passwordId } from '../../identity/passwords/passwords.ts';
+import { opensGroup } from './groups.ts';
+import { mayGive } from './grant-checks.ts';
+import { present } from '../../domain/tombstone.ts';
+
+/** How many users of a batch are checked at once. */
+const maxReads = 16;
+
+type NewUser = Input<typeof rows.create>;
+type Change = Omit<Input<typeof rows.update>, 'id'>;
+type Called = Services & { readonly actor: Actor; readonly request: RequestId | null };
+
+/** Nobody can be held to what is switched off. */
+const checkEnforced = (enforced: boolean | undefined, { mfa }: Services): void => {
+  if (enforced === true && !mfa.canEnrol) throw new RegistryError('not-supported', 'Multi-factor authentication is switched off');
+};
+
+const passwordOnly: PrincipalDocument['grantTypes'] = [{ method: 'password', isRequired: true }];
+
+/** A user, whether or not he may log in. Fails with `not-found`. */
+const userOf = async (id: string, { principals }: Services): Promise<PrincipalDocument> => {
+  const found = (await principals.find(id)) ?? (await principals.fresh(id));
+  if (found === null || found.kind !== 'user' || found.state === 'creating') throw new RegistryError('not-found');
+  return found;
+};
+
+/** The roles with these ids. Fails with `invalid-input` where there is none, `conflict` where one is somebody else's own. */
+const rolesOf = async (ids: readonly string[], path: string, { roles }: Services): Promise<readonly RoleDocument[]> => {
+  const found = await Promise.all(ids.map((id) => roles.fresh(id)));
+  refuseProblems(
+    found.flatMap((role, index) =>
+      role === null ? [{ path: `${path}/${index}`, rule: 'exists', message: 'there is no role with this id' }] : [],
+    ),
+  );
+  return found.filter((role) => role !== null);
+};
+
+/** A role that is not shared can be given to a single user. Asked while nobody else on this node changes who holds what. */
+const checkShared = async (given: readonly Pick<PrincipalDocument, '_id' | 'roleIds'>[], { roles, store }: Services) => {
+  for (const id of new Set(given.flatMap(({ roleIds }) => roleIds))) {
+    const role = await roles.fresh(id);
+    if (role === null || role.isShared) continue;
+    const uuids = given.filter(({ roleIds }) => roleIds.includes(id)).map(({ _id }) => _id);
+    const isOwn = role.ownerUuid !== undefined && uuids.every((uuid) => uuid === role.ownerUuid);
+    const holder = await store.collection('principals').findOne({ roleIds: id, ...present, _id: { $nin: uuids } });
+    if (!isOwn && (role.ownerUuid !== undefined || uuids.length > 1 || holder !== null))
+      throw new RegistryError('conflict', 'A role that is not shared belongs to a single user');
+  }
+};
+
+const problemsOf = (input: NewUser | Change, path: string, { config }: Services): readonly ErrorDetail[] => {
+  const { username, password, mqttPublishPrefix, initialPermissions } = input;
+  const permissions = 'permissions' in input ? input.permissions : undefined;
+  return [
+    ...(username === undefined ? [] : usernameProblems(username, `${path}/username`)),
+    ...(password === undefined ? [] : passwordProblems(config.passwordPolicy, password, `${path}/password`)),
+    ...(mqttPublishPrefix === undefined ? [] : prefixProblems(mqttPublishPrefix, `${path}/mqttPublishPrefix`)),
+    ...resourceProblems(initialPermissions ?? [], `${path}/initialPermissions`),
+    ...resourceProblems(permissions ?? [], `${path}/permissions`),
+  ];
+};
+
+/** The fingerprint as it is kept. Fails with `invalid-input`. */
+const fingerprintOf = (text: string, path = '/fingerprint'): string => {
+  const fingerprint = readFingerprint(text);
+  if (fingerprint !== undefined) return fingerprint;
+  const details = [{ path, rule: 'fingerprint', message: 'a SHA-1 or SHA-256 fingerprint in hex' }];
+  throw new RegistryError('invalid-input', undefined, { details });
+};
+
+/** Certificates as they are kept, each once. Fails with `invalid-input`. */
+const pinsOf = (given: NewUser['certificates'] = [], path: string, now: number): readonly CertificatePin[] => {
+  const pins = new Map<string, CertificatePin>();
+  for (const [index, { fingerprint: text, createdAt, expiresAt }] of given.entries()) {
+    const fingerprint = fingerprintOf(text, `${path}/${index}/fingerprint`);
+    pins.set(fingerprint, {
+      fingerprint,
+      createdAt: new Date(createdAt ?? now),
+      ...(expiresAt != null && { expiresAt: new Date(expiresAt) }),
+    });
+  }
+  return [...pins.values()];
+};
+
+const nameTaken = (path: string): RegistryError =>
+  new RegistryError('conflict', 'This name is taken', {
+    details: [{ path: `${path}/username`, rule: 'unique', message: 'this name is taken' }],
+  });
+
+/** The group that somebody is put into, which the caller must be allowed to change: whoever is in it is named by the lists that name it. */
+const groupOf = async (uuid: string | undefined, path: string, call: Called): Promise<string> => {
+  if (uuid === undefined || uuid === call.rootGroup) return call.rootGroup;
+  const group = await call.devices.fresh(uuid);
+  const sees = group !== null && isGroup(group) && (await opensGroup(group, ['write'], call));
+  if (!sees) refuseProblems([{ path: `${path}/group`, rule: 'exists', message: 'there is no such group that you may change' }]);
+  return uuid;
+};
+
+/** What of a new user was there before: his id, and what he has shown. */
+type Known = Pick<Plan, 'passwordHash' | 'certificates'> & { readonly id: string };
+
+/** A plan whose password has still to be hashed, if it has one. */
+type Unhashed = Plan & { readonly password?: string };
+
+/** Checks everything about a new user that can be known before the password is hashed. */
+const planOf = async (input: NewUser, index: number, path: string, call: Called, known?: Known): Promise<Unhashed> => {
+  const { username, password, grantTypes = passwordOnly, initialPermissions = [], roles: roleIds = [] } = input;
+  checkEnforced(input.enforceMFAEnrollment, call);
+  const takes = grantTypes.some(({ method }) => method === 'password');
+  const missing = takes && password === undefined && known?.passwordHash === undefined;
+  refuseProblems([
+    ...problemsOf(input, path, call),
+    ...(missing ? [{ path: `${path}/password`, rule: 'required', message: 'these grant types need a password' }] : []),
+  ]);
+  const certificates = known?.certificates ?? pinsOf(input.certificates, `${path}/certificates`, call.now());
+  const held = await rolesOf(roleIds, `${path}/roles`, call);
+  await mayGive(call, [...permissionsOf(held), ...initialPermissions]);
+  const _id = known?.id ?? call.ids.uuid('users:create', call.request, index);
+  const other = await call.users.byLoginName(username);
+  if (other !== null && other._id !== _id) throw nameTaken(path);
+  const at = new Date(call.now());
+  return {
+    principal: {
+      _id,
+      kind: 'user',
+      state: 'creating',
+      username,
+      loginName: loginNameOf(username),
+      tenant: await groupOf(input.group, path, call),
+      autoGenerated: input.autoGenerated ?? false,
+      identityProvider: 'local',
+      grantTypes,
+      roleIds: [...new Set(roleIds)],
+      mqttPublishPrefix: input.mqttPublishPrefix ?? '',
+      ...(input.enforceMFAEnrollment === true && { enforceMfa: true as const }),
+      createdBy: call.actor.uuid,
+      createdAt: at,
+      updatedAt: at,
+      ...(initialPermissions.length > 0 && { privateRoleId: call.ids.uuid('own role', call.request, index) }),
+    },
+    permissions: numbered(initialPermissions, [], () => call.ids.uuid('permission', null)),
+    ...(certificates.length > 0 && { certificates }),
+    ...(takes && known?.passwordHash !== undefined && { passwordHash: known.passwordHash }),
+    ...(takes && known?.passwordHash === undefined && { password: password ?? '' }),
+  };
+};
+
+/** The plans with the hashes of their passwords. */
+const withHashes = async (plans: readonly Unhashed[], { passwords }: Called): Promise<Plan[]> => {
+  const hashes = await passwords.hashAll(plans.flatMap(({ password }) => (password === undefined ? [] : [password])));
+  const next = hashes.values();
+  return plans.map(({ password, ...plan }) =>
+    password === undefined ? plan : { ...plan, passwordHash: next.next().value ?? '' },
+  );
+};
+
+const create = async (plans: readonly Plan[], call: Called): Promise<readonly PrincipalDocument[]> => {
+  const affected = plans.map(({ principal }) => principal._id);
+  return call.users.changing(
+    async () => {
+      await checkShared(
+        plans.map(({ principal }) => principal),
+        call,
+      );
+      return { losing: [], affected };
+    },
+    () => call.users.create(plans, call.request),
+  );
+};
+
+/** The details of a name that is taken say which of several it was. */
+const within = async <T>(path: string, work: Promise<T>): Promise<T> => {
+  try {
+    return await work;
+  } catch (error) {
+    if (!(error instanceof RegistryError) || error.details === undefined || error.code !== 'conflict') throw error;
+    const details = error.details.map((one) => ({
+      ...one,
+      path: path + (path === '' ? one.path.replace(/^\/\d+/, '') : one.path),
+    }));
+    throw new RegistryError(error.code, error.message, { details });
+  }
+};
+
+/** A user as those see him who may. */
+export const one = async (principal: PrincipalDocument, { users }: Services) => {
+  const [view] = await users.view([principal]);
+  if (view === undefined) throw new RegistryError('not-found');
+  return view;
+};
+
+/** Makes one user; the caller must be allowed to give all that he is given. */
+export const makeUser = async (input: NewUser, call: Called, known?: Known): Promise<PrincipalDocument> => {
+  const plan = await planOf(input, 0, '', call, known);
+  const [made] = await within('', create(await withHashes([plan], call), call));
+  if (made === undefined) throw new RegistryError('not-found');
+  return made;
+};
+
+/** Changes a principal under its revision; null of `compute` changes nothing. */
+const revise = async (
+  id: string,
+  compute: (before: PrincipalDocument) => PrincipalDocument | null,
+  { principals, now, request }: Called,
+): Promise<PrincipalDocument> => {
+  try {
+    const { document } = await principals.revise(id, request, (before) => {
+      if (before === null || before.kind !== 'user') throw new RegistryError('not-found');
+      const next = compute(before);
+      return next === null ? null : { next: { ...next, updatedAt: new Date(now()) }, shown: true };
+    });
+    return document;
+  } catch (error) {
+    throw error instanceof RegistryError && error.code === 'conflict' && error.details === undefined ? nameTaken('') : error;
+  }
+};
+
+/** The administrators that this change takes the right from. */
+const losing = async (next: PrincipalDocument, roles: readonly RoleDocument[]): Promise<readonly string[]> =>
+  isAdministrator(next, roles) ? [] : [next._id];
+
+export const users: Implementation['users'] = {
+  async create(input, call) {
+    return { output: await one(await makeUser(input, call), call) };
+  },
+
+  async createBatch({ users: inputs }, call) {
+    const names = inputs.map(({ username }) => loginNameOf(username));
+    const twice = names.findIndex((name, index) => names.indexOf(name) < index);
+    if (twice >= 0) throw nameTaken(`/users/${twice}`);
+    const plans = await inParallel(inputs, maxReads, (input, index) => planOf(input, index, `/users/${index}`, call));
+    const made = await within('/users', create(await withHashes(plans, call), call));
+    return { output: { ids: made.map(({ _id }) => _id) } };
+  },
+
+  async list({ usernames, excludeAutoGeneratedRoles = false, ...asked }, { store, users }) {
+    const filter = {
+      kind: 'user' as const,
+      state: { $ne: 'creating' as const },
+      ...present,
+      ...(usernames !== undefined && { loginName: { $in: usernames.map(loginNameOf) } }),
+    };
+    const rows = store.collection('principals');
+    const { pagination, skip, limit } = pageOf(await rows.countDocuments(filter), asked);
+    const found = await rows.find(filter).sort({ loginName: 1, _id: 1 }).skip(skip).limit(limit).toArray();
+    return { output: { users: [...(await users.view(found, { withoutOwn: excludeAutoGeneratedRoles }))], pagination } };
+  },
+
+  async get({ id }, call) {
+    return { output: call.users.known(id) ?? (await one(await userOf(id, call), call)) };
+  },
+
+  async update({ id, ...input }, call) {
+    const before = await userOf(id, call);
+    refuseProblems(problemsOf(input, '', call));
+    const { username, password, mqttPublishPrefix, grantTypes, disabled, disableMfa, enforceMFAEnrollment: enforced } = input;
+    checkEnforced(enforced, call);
+    const wanted = input.permissions ?? input.initialPermissions;
+    const shared = input.roles === undefined ? undefined : await rolesOf([...new Set(input.roles)], '/roles', call);
+    const given = [
+      ...(shared ?? []).filter(({ _id }) => !before.roleIds.includes(_id)),
+      ...(wanted === undefined ? [] : [{ permissions: wanted }]),
+    ];
+    await mayGive(
+      call,
+      given.flatMap(({ permissions }) => permissions),
+    );
+    // Whoever sets how somebody logs in can become him.
+    const held = await call.authorities.rolesOf(before, true);
+    const weakens = disabled === false || disableMfa === true || enforced === false;
+    if (password !== undefined || grantTypes !== undefined || username !== undefined || weakens)
+      await mayGive(call, permissionsOf(held));
+    const tenant = input.group === undefined ? before.tenant : await groupOf(input.group, '', call);
+    const moves = tenant !== before.tenant && tenant !== undefined;
+    const passwordHash = password === undefined ? undefined : await call.passwords.hash(password);
+    if (grantTypes !== undefined && passwordHash === undefined && takesPassword({ grantTypes }) && !takesPassword(before)) {
+      refuseProblems([{ path: '/password', rule: 'required', message: 'these grant types need a password' }]);
+    }
+
+    const changed = (principal: PrincipalDocument, privateRoleId: string | undefined): PrincipalDocument => {
+      const { privateRoleId: _own, enforceMfa, ...rest } = disableMfa === true ? withoutMfa(principal) : principal;
+      return {
+        ...rest,
+        ...(username !== undefined && { username, loginName: loginNameOf(username) }),
+        ...((enforced ?? enforceMfa) === true && { enforceMfa: true }),
+        ...(mqttPublishPrefix !== undefined && { mqttPublishPrefix }),
+        ...(grantTypes !== undefined && { grantTypes }),
+        ...(disabled !== undefined && { state: disabled ? ('disabled' as const) : ('active' as const) }),
+        ...(shared !== undefined && { roleIds: shared.filter(({ ownerUuid }) => ownerUuid === undefined).map(({ _id }) => _id) }),
+        ...(moves && { tenant }),
+        ...(privateRoleId !== undefined && { privateRoleId }),
+      } as PrincipalDocument;
+    };
+    const after = await call.users.changing(
+      async () => {
+        const now = await userOf(id, call);
+        if (shared !== undefined) await checkShared([{ _id: id, roleIds: shared.map(({ _id }) => _id) }], call);
+        const roles = await call.authorities.rolesOf(changed(now, now.privateRoleId), true);
+        const own = wanted === undefined ? undefined : { permissions: numbered(wanted, [], () => '') };
+        const next = roles.flatMap((role) => (role._id === now.privateRoleId && own !== undefined ? [] : [role]));
+        const all = own === undefined ? next : [...next, { ...own } as RoleDocument];
+        return { losing: await losing(changed(now, now.privateRoleId), all), affected: [id] };
+      },
+      async () => {
+        const now = await userOf(id, call);
+        const name = username === undefined ? null : await call.users.byLoginName(username);
+        if (name !== null && name._id !== id) throw nameTaken('');
+        const own = held.find(({ _id }) => _id === now.privateRoleId)?.permissions ?? [];
+        const permissions = wanted === undefined ? undefined : numbered(wanted, own, () => call.ids.uuid('permission', null));
+        const privateRoleId =
+          permissions === undefined ? now.privateRoleId : await call.users.setOwnPermissions(now, permissions);
+        return revise(id, (principal) => changed(principal, privateRoleId), call);
+      },
+    );
+    const ends: Ending[] = [];
+    if (passwordHash !== undefined) {
+      await call.passwords.set(id, passwordHash, null);
+      const kept = id === call.actor.uuid ? call.actor : undefined;
+      for (const ended of await call.sessions.revokeAll(id, kept)) ends.push(ended);
+      await call.firstPasswordChanged(id);
+    }
+    if (moves) {
+      await call.devices.revise(id, null, (device) =>
+        device === null
+          ? null
+          : { next: { ...device, _rollcall: { rev: 0, shown: 0, ...device._rollcall, tenant } }, shown: false },
+      );
+      ends.push({ device: id });
+    }
+    if (grantTypes !== undefined && !takesPassword(after, 'certificate')) ends.push({ uuid: id, credential: passwordId(id) });
+    if (disabled === true) {
+      ends.push({ device: id });
+      for (const { _id } of await call.users.ownedBy(id)) ends.push({ device: _id });
+    }
+    return { output: await one(after, call), ends };
+  },
+
+  async delete({ id }, call) {
+    await userOf(id, call);
+    const ended = await call.users.changing(
+      async () => ({ losing: [id], affected: [] }),
+      () => call.users.remove(id, call.actor.uuid),
+    );
+    return { output: {}, ends: ended.map((device) => ({ device })) };
+  },
+
+  async deleteBatch({ ids }, call) {
+    const unique = [...new Set(ids)];
+    for (const id of unique) await userOf(id, call);
+    const ended = await call.users.changing(
+      async () => ({ losing: unique, affected: [] }),
+      async () => {
+        const removed: string[] = [];
+        for (const id of unique) for (const one of await call.users.remove(id, call.actor.uuid)) removed.push(one);
+        return removed;
+      },
+    );
+    return { output: {}, ends: ended.map((device) => ({ device })) };
+  },
+
+  async changePassword({ password, newPassword }, call) {
+    const user = await userOf(call.actor.uuid, call);
+    await call.logins.check(user.username ?? '', password, call.address);
+    refuseProblems(passwordProblems(call.config.passwordPolicy, newPassword, '/newPassword'));
+    await call.passwords.set(user._id, await call.passwords.hash(newPassword), call.request);
+    const ends = await call.sessions.revokeAll(user._id, call.actor);
+    await call.firstPasswordChanged(user._id);
+    return { output: {}, ends };
+  },
+
+  async listTokens({ id }, call) {
+    await userOf(id, call);
+    return { output: { tokens: [...((await call.sessions.list([id])).get(id) ?? [])] } };
+  },
+
+  async revokeTokens({ id, tokenId }, call) {
+    await userOf(id, call);
+    const ends = tokenId === undefined ? await call.sessions.revokeAll(id) : await call.sessions.revoke(id, tokenId);
+    if (tokenId !== undefined && ends.length === 0) throw new RegistryError('not-found');
+    const endAgain = async (): Promise<boolean> => (await call.sessions.revokeAll(id)).length > 0;
+    return { output: { revoked: ends.length }, ends, ...(ends.length === 0 && { endAgain }) };
+  },
+
+  async addCertificate({ id, fingerprint: text }, call) {
+    const user = await userOf(id, call);
+    const fingerprint = fingerprintOf(text);
+    await mayGive(call, permissionsOf(await call.authorities.rolesOf(user, true)));
+    await call.pins.add(id, { fingerprint, createdAt: new Date(call.now()) }, call.request);
+    // Connections by other certificates end when the change is carried out: the answer waits for that.
+    return { output: {}, ends: [] };
+  },
+
+  async removeCertificate({ id, fingerprint: text }, call) {
+    const user = await userOf(id, call);
+    const fingerprint = fingerprintOf(text);
+    // Who is bound to no certificate any more can use every one with his name.
+    await mayGive(call, permissionsOf(await call.authorities.rolesOf(user, true)));
+    const ends = await call.pins.remove(id, fingerprint);
+    if (ends.length === 0) throw new RegistryError('not-found');
+    return { output: {}, ends };
+  },
+
+  async addRole({ id, roleId }, call) {
+    await userOf(id, call);
+    const role = await call.roles.fresh(roleId);
+    if (role === null) throw new RegistryError('not-found');
+    await mayGive(call, role.permissions);
+    await call.users.changing(
+      async () => {
+        await checkShared([{ _id: id, roleIds: [roleId] }], call);
+        return { losing: [], affected: [id] };
+      },
+      () =>
+        revise(
+          id,
+          (before) => (roleIdsOf(before).includes(roleId) ? null : { ...before, roleIds: [...before.roleIds, roleId] }),
+          call,
+        ),
+    );
+    return { output: {} };
+  },
+
+  async removeRole({ id, roleId }, call) {
+    await call.users.changing(
+      async () => {
+        const before = await userOf(id, call);
+        const next = { ...before, roleIds: before.roleIds.filter((one) => one !== roleId) };
+        return { losing: await losing(next, await call.authorities.rolesOf(next, true)), affected: [id] };
+      },
+      () =>
+        revise(
+          id,
+          (before) => {
+            if (!before.roleIds.includes(roleId)) throw new RegistryError('not-found');
+            return { ...before, roleIds: before.roleIds.filter((one) => one !== roleId) };
+          },
+          call,
+        ),
+    );
+    return { output: {} };
+  },
+};

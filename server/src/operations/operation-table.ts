@@ -1,0 +1,79 @@
+import * as contract from '@rollcall/client/contract';
+import type { ErrorDetail, Row } from '@rollcall/client/contract';
+import Compile from 'typebox/compile';
+import type { Connection } from '../realtime/connections.ts';
+import type { Actor } from '../domain/actor.ts';
+import { gateOf, type Gate } from '../domain/access.ts';
+import type { Handled, Implementation, Services } from './handler.ts';
+import { handlers } from './handlers/index.ts';
+
+/** One operation: its row, what carries it out, and its compiled input check. */
+export interface Operation {
+  /** The event's name: `register`, `documents:update`. */
+  readonly name: string;
+  readonly row: Row;
+  readonly access: Gate;
+  /** The fields that its input declares. */
+  readonly declared: Readonly<Record<string, unknown>>;
+  readonly handle: (
+    input: unknown,
+    call: Services & { readonly actor: Actor | null; readonly connection: Connection | null },
+  ) => Promise<Handled<unknown>> | Handled<unknown>;
+  /** What is wrong with an input; empty if nothing is. */
+  readonly problems: (input: unknown) => readonly ErrorDetail[];
+}
+
+type AnyHandler = Operation['handle'];
+
+const isRow = (value: unknown): value is Row =>
+  typeof value === 'object' && value !== null && 'kind' in value && value.kind === 'operation';
+
+interface Fields {
+  readonly properties?: Readonly<Record<string, unknown>>;
+  readonly allOf?: readonly Fields[];
+}
+
+/** The fields that an input declares; those of an open one stand in one of its parts. */
+const declaredIn = ({ properties = {}, allOf = [] }: Fields): Readonly<Record<string, unknown>> =>
+  allOf.reduce((found, part) => ({ ...found, ...declaredIn(part) }), properties);
+
+const operationOf = (name: string, row: Row, handle: AnyHandler): Operation => {
+  const checker = Compile(row.input);
+  return {
+    name,
+    row,
+    access: gateOf(row),
+    declared: declaredIn(row.input),
+    handle,
+    problems: (input) =>
+      checker.Check(input)
+        ? []
+        : checker
+            .Errors(input)
+            .slice(0, 16)
+            .map(({ instancePath, keyword, message }) => ({ path: instancePath, rule: keyword, message })),
+  };
+};
+
+const join = (implementation: Implementation): ReadonlyMap<string, Operation> => {
+  const operations = new Map<string, Operation>();
+  for (const [area, rows] of Object.entries(contract)) {
+    if (typeof rows !== 'object' || rows === null) continue;
+    for (const [verb, row] of Object.entries(rows as Readonly<Record<string, unknown>>)) {
+      if (!isRow(row)) continue;
+      const name = area === 'meshblu' ? verb : `${area}:${verb}`;
+      const handle = (implementation as unknown as Readonly<Record<string, Readonly<Record<string, AnyHandler>>>>)[area]?.[verb];
+      if (handle !== undefined) operations.set(name, operationOf(name, row, handle));
+    }
+  }
+  return operations;
+};
+
+/** Every operation by its event's name: the one table that transports, documents and tests go through. */
+export const operations: ReadonlyMap<string, Operation> = join(handlers);
+
+/** The operation as it is called by one of its HTTP routes. */
+export const byRoute = (operation: Operation, route: string): Operation => ({
+  ...operation,
+  access: gateOf(operation.row, route),
+});

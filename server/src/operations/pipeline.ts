@@ -1,0 +1,332 @@
+import { RegistryError, type ErrorDetail } from '@rollcall/client/contract';
+import type { Connection } from '../realtime/connections.ts';
+import type { Caller } from '../realtime/pushes/pending-callers.ts';
+import type { Authenticate } from '../identity/authenticate.ts';
+import { isAudited, type AuditedCall, type Auditing } from './audit/audited-calls.ts';
+import { decide, type Gate, type Subject } from '../domain/access.ts';
+import { keepsAccess, withApprovedHooks } from '../domain/credential-hooks.ts';
+import { mayNameGroup } from '../domain/group-rights.ts';
+import { resourceOf } from '../domain/permissions.ts';
+import { lessOf, readRequestsLeft } from '../domain/requests-left.ts';
+import { isProperties } from '../common/plain-object.ts';
+import type { Sent } from '../domain/message.ts';
+import type { RequestId, Revised, Revision } from '../data/repository/repository.ts';
+import { canonicalUuid, withCanonicalUuids } from '../identity/canonical-uuid.ts';
+import type { Actor } from '../domain/actor.ts';
+import type { Handled, Services } from './handler.ts';
+import type { Limits } from '../common/rate-limit.ts';
+import { assertAllFactors, hasAllFactors, isByPasswordAlone, mayGrantCredential } from '../identity/credential-grants.ts';
+import type { Operation } from './operation-table.ts';
+import type { DeviceDocument } from '../domain/documents/collections.ts';
+
+/** One call as a transport hands it over. */
+export interface Call {
+  readonly actor: Actor | null;
+  /** Whose limit the call counts against: the device's uuid, or a name for a connection without one. */
+  readonly from: string;
+  /** The network address that the call came from. */
+  readonly address?: string;
+  readonly input: unknown;
+  /** `<client instance>:<counter>` and the number of the sending, if the caller gave them. */
+  readonly request?: Omit<RequestId, 'actor'>;
+  /** The visible revision that the caller expects, or whether it is one of them. */
+  readonly expectedRev?: number | ((rev: number) => boolean);
+  /** The connection that the call came by, if it is one that events can be sent to. */
+  readonly connection?: Connection;
+  /** The same, identified or not. */
+  readonly caller?: Caller;
+  /** The device that the caller acts for. */
+  readonly as?: string;
+  /** How many webhook requests it may cause, as the caller says it of a call that comes of one: decimal digits. */
+  readonly requestsLeft?: string;
+}
+
+/** What the pipeline works with. */
+export interface Pipeline {
+  readonly services: Services;
+  readonly authenticate: Authenticate;
+  readonly limits: Limits;
+  readonly auditing: Auditing;
+  /** Sends a message out; `repeated` if the call may have been carried out before. */
+  readonly send: (sent: Sent, repeated: boolean) => Promise<void>;
+  /** Fails with `unavailable` while this node may not answer (decisions, section 11). */
+  readonly available: () => void;
+}
+
+type Properties = Readonly<Record<string, unknown>>;
+
+/** An option that the operation would ignore; null if there is none. A caller who sends it relies on a check that is not made. */
+const misplacedOption = ({ access, mutates, checksRevision = false }: Operation['row'], call: Call): ErrorDetail | null => {
+  if (call.expectedRev !== undefined && mutates && !checksRevision)
+    return { path: '/options/rev', rule: 'unsupported', message: 'This operation checks no revision' };
+  if (call.as !== undefined && 'public' in access)
+    return { path: '/options/as', rule: 'unsupported', message: 'This operation acts for no other device' };
+  return null;
+};
+
+/** May a change make webhooks forward credentials of the device (`mayIssue`), and touch what decides about access? */
+interface ChangeRights {
+  readonly mayIssue: boolean;
+  readonly mayChangeAccess: boolean;
+  /** How many webhook requests the change may cause; undefined if it comes of none. */
+  readonly requestsLeft: number | undefined;
+}
+
+/** A device without roles that acts for itself: it is the subject as it is. */
+const isPlain = (actor: Actor, as: string | undefined): boolean => as === undefined && actor.principal !== true;
+
+/** A field that stands in the path is no level of a path. */
+const wrongPath = (template: string): RegistryError =>
+  new RegistryError('invalid-input', undefined, {
+    details: [{ path: '', rule: 'path', message: `each name in ${template} must be one level of a path` }],
+  });
+
+type Dispatch = (operation: Operation, call: Call) => Promise<Handled<unknown>>;
+
+/** The steps of every call, in their order: limit, parse, load, decide, handle, publish. */
+export const openPipeline = ({ services, authenticate, limits, auditing, send, available }: Pipeline): Dispatch => {
+  const { devices, authorities, principals, mfa, sessions } = services;
+  const granting = { authorities, principals, mfa, sessions };
+
+  /** What the actor's roles allow. Fails with `unauthenticated` if he may not be here any more. */
+  const ownPart = async ({ uuid, principal, scope }: Actor, fresh: boolean): Promise<Subject> => {
+    if (principal !== true) return { uuid };
+    const known = fresh ? null : (services.authorities.known(uuid) ?? (await services.authorities.of(uuid)));
+    const authority = known ?? (await services.authorities.fresh(uuid));
+    if (authority === null) throw new RegistryError('unauthenticated');
+    // His roles are none until he has enrolled.
+    if (scope !== undefined) return { uuid };
+    return { uuid, tenant: authority.principal.tenant, permissions: authority.permissions };
+  };
+
+  const subjectOf = async (actor: Actor, as: string | undefined, fresh: boolean): Promise<Subject> => {
+    const own = await ownPart(actor, fresh);
+    if (as === undefined || as === actor.uuid) return own;
+    return { ...own, as: { uuid: as, document: await (fresh ? devices.fresh(as) : devices.find(as)) } };
+  };
+
+  /** Loads the target and decides. A refusal is decided again on a fresh read before it counts. */
+  const permit = async (
+    actor: Actor,
+    as: string | undefined,
+    access: Gate,
+    target: string,
+    input: Properties,
+    fresh = false,
+  ): Promise<DeviceDocument> => {
+    const document = await (fresh ? devices.fresh(target) : devices.find(target));
+    const decision = decide(isPlain(actor, as) ? actor : await subjectOf(actor, as, fresh), access, document, input);
+    if (decision.allowed && document !== null) return document;
+    if (!fresh) return permit(actor, as, access, target, input, true);
+    throw new RegistryError('forbidden');
+  };
+
+  const permitWithoutTarget = async (
+    actor: Actor | null,
+    as: string | undefined,
+    access: Gate,
+    input: Properties,
+    fresh = false,
+  ): Promise<void> => {
+    if ('public' in access) return;
+    const decision = decide(actor === null ? null : await subjectOf(actor, as, fresh), access, null, input);
+    if (decision.allowed) return;
+    const mayBeStale = actor !== null && (as !== undefined || 'permission' in access);
+    if (mayBeStale && !fresh) return permitWithoutTarget(actor, as, access, input, true);
+    throw new RegistryError(decision.code);
+  };
+
+  /** Is it allowed by what is known already, without anything being read? */
+  const allowedAtOnce = (actor: Actor, as: string | undefined, access: Gate, input: Properties): boolean => {
+    if (as !== undefined) return false;
+    const authority = actor.principal === true ? services.authorities.known(actor.uuid) : null;
+    if (actor.principal === true && (authority === undefined || authority === null)) return false;
+    const subject: Subject = { uuid: actor.uuid, ...(authority && { permissions: authority.permissions }) };
+    return decide(subject, access, null, input).allowed;
+  };
+
+  /** The decision of a change, on exactly the document that is replaced. It is marked as written by this node. */
+  const decideWith =
+    (
+      subject: Subject,
+      access: Gate,
+      input: Properties,
+      { mayIssue, mayChangeAccess, requestsLeft }: ChangeRights,
+      compute: (before: DeviceDocument) => Revision<DeviceDocument> | null,
+    ) =>
+    (before: DeviceDocument | null) => {
+      if (before === null || !decide(subject, access, before, input).allowed) throw new RegistryError('forbidden');
+      const computed = compute(before);
+      if (computed === null) return null;
+      const revision = withApprovedHooks(before, computed, mayIssue);
+      if (revision === null || !(mayChangeAccess || keepsAccess(before, revision.next))) throw new RegistryError('forbidden');
+      const group = revision.next._rollcall?.group;
+      if (group !== undefined && group !== before._rollcall?.group && !mayNameGroup(subject, before.uuid, group))
+        throw new RegistryError('forbidden');
+      const { requestsLeft: _before, ...kept } = revision.next._rollcall ?? before._rollcall ?? { rev: 0, shown: 0 };
+      const hidden = { ...kept, node: services.node, ...(requestsLeft !== undefined && { requestsLeft }) };
+      return { ...revision, next: { ...revision.next, _rollcall: hidden } };
+    };
+
+  /**
+   * Whoever has still to enrol a second factor makes only calls that say so in their row, and what anybody may, as nobody (access control
+   * reference, section 3.3).
+   */
+  const held = async (actor: Actor, { enrolling = false, access, credential }: Operation['row']): Promise<Actor | null> => {
+    if (!(await services.sessions.hasToEnrol(actor))) {
+      const { scope: _scope, ...free } = actor;
+      return free;
+    }
+    if (enrolling) return actor;
+    if ('public' in access && credential !== 'grants') return null;
+    throw new RegistryError('mfa-enrollment-required');
+  };
+
+  /** Refuses a call for which the actor has to show every factor, and has not. */
+  const checkFactors = async (actor: Actor, { mutates, credential, passwordAlone = false }: Operation['row']): Promise<void> => {
+    const needsAll = credential === 'grants' || (isByPasswordAlone(actor) && mutates && !passwordAlone);
+    if (needsAll && actor.principal === true) await assertAllFactors({ ...granting, actor });
+  };
+
+  /** What the caller of a change may change beside what its access says. */
+  const changeRightsOf = async (actor: Actor, subject: string, target: string): Promise<Omit<ChangeRights, 'requestsLeft'>> => {
+    const call = { ...granting, actor, subject };
+    const device = (await devices.find(target)) ?? (await devices.fresh(target));
+    const mayIssue = device?._rollcall?.principal !== true || (await mayGrantCredential(device, call));
+    if (!isByPasswordAlone(actor)) return { mayIssue, mayChangeAccess: true };
+    return { mayIssue, mayChangeAccess: await hasAllFactors(call) };
+  };
+
+  const carryOut = async (operation: Operation, call: Call, handle: Handle = operation.handle): Promise<Handled<unknown>> => {
+    available();
+    limits.spend(call.from);
+    const { row, access } = operation;
+    const shown = call.input;
+    const admitted = call.actor?.scope === undefined ? call.actor : await held(call.actor, row);
+    const { actor, input: asked } = showsCredentials(operation, shown)
+      ? await actingWith(admitted, shown)
+      : { actor: admitted, input: shown };
+    if (actor !== null) await checkFactors(actor, row);
+    const as = call.as === undefined ? undefined : await canonicalUuid(devices, call.as);
+    const input = isProperties(asked) ? await withCanonicalUuids(devices, operation.declared, asked) : asked;
+    const given = isProperties(input) ? input : {};
+    const isPath = !('permission' in access) || resourceOf(access.permission, given) !== undefined;
+    const misplaced = misplacedOption(row, call);
+    const problems = misplaced === null ? operation.problems(input) : [misplaced];
+    if (problems.length > 0) {
+      // Over an area of administration the permission is decided first: a stranger learns nothing of what is asked for.
+      if ('permission' in access && (actor === null || isPath)) await permitWithoutTarget(actor, as, access, given);
+      throw new RegistryError('invalid-input', misplaced?.message ?? row.refusal?.(problems), { details: problems });
+    }
+
+    const request = actor !== null && call.request !== undefined ? { ...call.request, actor: actor.uuid } : null;
+    if ('permission' in access && !isPath) throw wrongPath(access.permission);
+    // The services are behind every call, not copied into it: this is the way of every request.
+    const { address = '', connection = null, caller = null, request: numbered = null } = call;
+    const handled = (more: Partial<Own> | null) =>
+      handle(input, contextOf({ __proto__: services, actor, request, numbered, address, connection, caller, ...more }));
+    if (actor === null) {
+      await permitWithoutTarget(actor, as, access, given);
+      return handled(null);
+    }
+    const subject = as ?? actor.uuid;
+    if (!('target' in access)) {
+      if (!allowedAtOnce(actor, as, access, given)) await permitWithoutTarget(actor, as, access, given);
+      return handled({ subject });
+    }
+
+    const named = given[access.target];
+    const target = typeof named === 'string' ? named : subject;
+    const permitted = (): Promise<DeviceDocument> => permit(actor, as, access, target, given, true);
+    if (!row.mutates) return handled({ subject, target, permitted, document: await permit(actor, as, access, target, given) });
+    const acting = await subjectOf(actor, as, true);
+    const requestsLeft = lessOf(readRequestsLeft(call.requestsLeft), actor.requestsLeft);
+    const revise = async (compute: Parameters<typeof decideWith>[4]) =>
+      devices.revise(
+        target,
+        request,
+        decideWith(acting, access, given, { ...(await changeRightsOf(actor, subject, target)), requestsLeft }, compute),
+        call.expectedRev === undefined ? {} : { expectedRev: call.expectedRev },
+      );
+    return handled({ subject, target, permitted, revise });
+  };
+
+  /** The same between two entries of the audit; one entry for a refusal. */
+  const carryOutAudited: Dispatch = async (operation, call) => {
+    const { name, row } = operation;
+    const audited = (input: unknown, { actor, address, target }: Audited): AuditedCall => ({
+      name,
+      row,
+      input,
+      actor,
+      address,
+      target,
+      as: call.as,
+    });
+    let begun = false;
+    try {
+      return await carryOut(operation, call, (input, context) => {
+        begun = true;
+        return auditing.around(audited(input, context as unknown as Audited), () => operation.handle(input, context));
+      });
+    } catch (error) {
+      const isRefusal = error instanceof RegistryError && error.code === 'forbidden' && call.actor !== null;
+      if (!begun && isRefusal) {
+        await auditing.refused(audited(call.input, { actor: call.actor, address: call.address ?? '' }), error);
+      }
+      throw error;
+    }
+  };
+
+  return async (operation, call) => {
+    const handled = await (isAudited(operation.row) ? carryOutAudited : carryOut)(operation, call);
+    const requestsLeft = lessOf(readRequestsLeft(call.requestsLeft), call.actor?.requestsLeft);
+    const chain = requestsLeft === undefined ? {} : { requestsLeft };
+    for (const sent of handled.sends ?? []) await send({ ...sent, ...chain }, (call.request?.again ?? 0) > 0);
+    handled.accepted?.();
+    return handled;
+  };
+
+  /** Credentials inside a call make it the call of that device; `token` is taken out (Meshblu reference, section 1.8). */
+  async function actingWith(actor: Actor | null, shown: Credentials): Promise<{ actor: Actor; input: unknown }> {
+    if (actor === null) throw new RegistryError('unauthenticated');
+    const { token, ...input } = shown;
+    const acting = await authenticate({ uuid: shown.uuid, token });
+    if (acting === null) throw new RegistryError('forbidden');
+    return { actor: acting, input };
+  }
+};
+
+interface Credentials {
+  readonly uuid: string;
+  readonly token: string;
+}
+
+const showsCredentials = (operation: Operation, input: unknown): input is Credentials =>
+  operation.row.credentials === true &&
+  isProperties(input) &&
+  typeof input['uuid'] === 'string' &&
+  typeof input['token'] === 'string';
+
+type Handle = Operation['handle'];
+type Context = Parameters<Handle>[1];
+type Audited = Pick<Own, 'actor' | 'address' | 'target'>;
+
+/** What a call has of its own; the services are its prototype. */
+interface Own {
+  readonly __proto__: Services;
+  readonly actor: Actor | null;
+  readonly request: RequestId | null;
+  readonly numbered: Omit<RequestId, 'actor'> | null;
+  readonly address: string;
+  readonly connection: Connection | null;
+  readonly caller: Caller | null;
+  readonly subject?: string;
+  readonly target?: string;
+  readonly permitted?: () => Promise<DeviceDocument>;
+  readonly document?: DeviceDocument;
+  readonly revise?: (compute: (before: DeviceDocument) => Revision<DeviceDocument> | null) => Promise<Revised<DeviceDocument>>;
+}
+
+/** A literal whose prototype is the services, as what it is: a call with all services. */
+const contextOf = (own: Own): Context => own as unknown as Context;

@@ -1,0 +1,62 @@
+import { gateOf, type Gate } from '../domain/access.ts';
+import type { Operation } from './operation-table.ts';
+
+/** A route that a request would take. */
+export interface Routed {
+  readonly gate: Gate;
+  /** What its path says, by the names in the route. */
+  readonly params: Readonly<Record<string, string>>;
+}
+
+/** Finds the route of a method and a path, without a query; null if there is none. */
+export type RouteTable = (method: string, path: string) => Routed | null;
+
+const levelsOf = (path: string): readonly string[] =>
+  (path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path).split('/');
+
+const decoded = (level: string): string | undefined => {
+  try {
+    return decodeURIComponent(level);
+  } catch {
+    return undefined;
+  }
+};
+
+interface Template {
+  readonly levels: readonly string[];
+  readonly gate: Gate;
+}
+
+const paramsOf = ({ levels }: Template, asked: readonly string[]): Readonly<Record<string, string>> | undefined => {
+  if (levels.length !== asked.length) return undefined;
+  const params: Record<string, string> = {};
+  for (const [index, level] of levels.entries()) {
+    const value = decoded(asked[index] ?? '');
+    if (value === undefined || (level.startsWith(':') ? value === '' : level !== asked[index])) return undefined;
+    if (level.startsWith(':')) params[level.slice(1)] = value;
+  }
+  return params;
+};
+
+/** Fixed levels count before named ones, from the left, as the HTTP server has it. */
+const kinds = ({ levels }: Template): string => levels.map((level) => (level.startsWith(':') ? '1' : '0')).join('');
+
+/** The routes of these operations. */
+export const routeTable = (operations: ReadonlyMap<string, Operation>): RouteTable => {
+  const byMethod = new Map<string, Template[]>();
+  for (const { row } of operations.values()) {
+    for (const route of row.http) {
+      const [method = '', path = ''] = route.split(' ');
+      byMethod.set(method, [...(byMethod.get(method) ?? []), { levels: path.split('/'), gate: gateOf(row, route) }]);
+    }
+  }
+  for (const templates of byMethod.values()) templates.sort((one, other) => kinds(one).localeCompare(kinds(other)));
+  return (method, path) => {
+    const asked = levelsOf(path);
+    for (const template of byMethod.get(method === 'HEAD' ? 'GET' : method) ?? []) {
+      const params = paramsOf(template, asked);
+      if (params !== undefined) return { gate: template.gate, params };
+    }
+    return null;
+  };
+};

@@ -1,0 +1,91 @@
+import type { Readable } from 'node:stream';
+import multipart from '@fastify/multipart';
+import { RegistryError } from '@rollcall/client/contract';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Jobs, Maintenance } from '../../backup/jobs.ts';
+import type { Answer } from '../dialects/dialect.ts';
+import { unhurried } from '../listener.ts';
+
+/** Where archives come from and go to. */
+export interface Archives {
+  readonly offer: Maintenance['offer'];
+  readonly newest: Jobs['newest'];
+}
+
+/** A route whose request or answer is an archive. */
+export interface ArchiveRoute extends Archives {
+  readonly method: string;
+  readonly url: string;
+  readonly config: object;
+  /** Makes the call, with this as what the body says. */
+  respond(request: FastifyRequest, body: unknown): Promise<Answer>;
+  write(reply: FastifyReply, answer: Answer): FastifyReply;
+}
+
+/** An upload of which nothing comes for so long is given up, in milliseconds. */
+const idleMs = 30_000;
+/** How much may stand in front of the file in a form. */
+const formLimits = { files: 1, fields: 16, fieldSize: 65_536, parts: 32, headerPairs: 32 };
+
+/** The file in a request: the field `file` of a form, else the body as it is. */
+const fileIn = async (request: FastifyRequest): Promise<Readable> => {
+  if (!request.isMultipart()) return request.raw;
+  const part = await request.file().catch((error: unknown) => {
+    // Only the form itself can be wrong here: its boundary, its headers, its end.
+    throw new RegistryError('invalid-input', 'This is no form that can be read', { cause: error });
+  });
+  if (part?.fieldname !== 'file') throw new RegistryError('invalid-input', 'The form has no field file');
+  return part.file;
+};
+
+/** Serves one. The decision comes before the first byte is read: an archive is offered under a name, and whoever carries out the call reads it. */
+export const serveArchives = async (app: FastifyInstance, route: ArchiveRoute): Promise<void> => {
+  const { method, url, config, respond, write } = route;
+
+  const receive = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
+    const { raw } = request;
+    let hurry = (): void => undefined;
+    const { name, withdraw } = route.offer(async () => {
+      hurry = unhurried(raw);
+      raw.setTimeout(idleMs, () => raw.destroy());
+      return fileIn(request);
+    });
+    try {
+      const answer = await respond(request, name);
+      return await write(reply, answer);
+    } finally {
+      withdraw();
+      raw.setTimeout(0);
+      if (!raw.readableEnded) {
+        // Whatever is still on its way is not kept any more, and may not take long.
+        raw.unpipe();
+        raw.resume();
+        hurry();
+      }
+    }
+  };
+
+  const send = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
+    const answer = await respond(request, undefined);
+    if (answer.status !== 200) return write(reply, answer);
+    const archive = await route.newest();
+    if (archive === null) throw new RegistryError('not-found');
+    const { id, file, bytes } = archive;
+    const headers = {
+      'cache-control': 'no-store',
+      'content-disposition': `attachment; filename="rollcall_${id.replaceAll(/[^\w.-]/g, '-')}"`,
+      'content-length': String(bytes),
+    };
+    return reply
+      .headers(headers)
+      .type('application/octet-stream')
+      .send(file.createReadStream({ start: 0 }));
+  };
+
+  await app.register(async (scope) => {
+    scope.removeAllContentTypeParsers();
+    scope.addContentTypeParser('*', (_request, _body, done) => done(null));
+    await scope.register(multipart, { limits: { ...formLimits, fileSize: Number.MAX_SAFE_INTEGER } });
+    scope.route({ method, url, config, handler: method === 'GET' ? send : receive });
+  });
+};

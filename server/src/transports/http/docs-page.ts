@@ -1,0 +1,24 @@
+import swagger from '@fastify/swagger';
+import swaggerUi from '@fastify/swagger-ui';
+import type { FastifyInstance } from 'fastify';
+import type { Json } from '../../operations/describe/schema.ts';
+import { closedPolicy } from './security-headers.ts';
+
+/** What the page may do: everything from where it came, nothing from elsewhere. Its styles stand in attributes; its icons are data. */
+const pagePolicy = {
+  ...closedPolicy,
+  'connect-src': ["'self'"],
+  'img-src': ["'self'", 'data:'],
+  'script-src': ["'self'"],
+  'style-src': ["'self'", "'unsafe-inline'"],
+};
+
+/** Serves Swagger UI with this OpenAPI document at `/docs`, the document itself at `/docs/json` and `/docs/yaml`. */
+export const serveDocs = async (app: FastifyInstance, document: Json): Promise<void> => {
+  await app.register(swagger, { mode: 'static', specification: { document: document as never } });
+  await app.register(swaggerUi, {
+    routePrefix: '/docs',
+    staticCSP: pagePolicy,
+    uiConfig: { deepLinking: true, tagsSorter: 'alpha', validatorUrl: null },
+  });
+};

@@ -1,0 +1,38 @@
+import type { Server, Socket } from 'socket.io';
+import type { Connection, Outlet } from '../../realtime/connections.ts';
+
+/**
+ * The outlets of these servers. Every socket is in the room of its own id, so one event to many is one broadcast: it is encoded
+ * once. All events take this way, so they arrive in the order in which they were sent.
+ */
+export const outletsOf = (servers: readonly Server[]): ((socket: Socket) => Outlet) => {
+  const outlets = servers.map((server): [Server, Outlet] => {
+    const emit = (to: readonly Connection[], event: string, values: readonly unknown[]): void => {
+      if (to.length > 0) server.to(to.map(({ id }) => id)).emit(event, ...values);
+    };
+    return [
+      server,
+      {
+        send(to, event, data, extras) {
+          if (extras === undefined) return emit(to, event, [data]);
+          emit(
+            to.filter((connection) => connection.extras),
+            event,
+            [data, extras],
+          );
+          emit(
+            to.filter((connection) => !connection.extras),
+            event,
+            [data],
+          );
+        },
+      },
+    ];
+  });
+  const byServer = new Map(outlets);
+  return (socket) => {
+    const outlet = byServer.get(socket.nsp.server);
+    if (outlet === undefined) throw new Error('a socket of a server that has no outlet');
+    return outlet;
+  };
+};

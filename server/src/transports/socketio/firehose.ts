@@ -1,0 +1,63 @@
+import type { ClientAddress } from '../../common/client-address.ts';
+import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'socket.io';
+import type { Attempt, Authenticate } from '../../identity/authenticate.ts';
+import type { Connection, Connections, Outlet } from '../../realtime/connections.ts';
+import type { Listening } from '../../realtime/subscriptions.ts';
+import { lowerUuid } from '../../identity/canonical-uuid.ts';
+
+/** The credentials of a firehose's handshake: headers, else the query (Meshblu reference, section 1.11). */
+export const firehoseCredentials = ({ headers, url = '' }: IncomingMessage): Attempt => {
+  const query = new URLSearchParams(url.split('?')[1]);
+  return {
+    uuid: headers['x-meshblu-uuid'] ?? query.get('uuid') ?? undefined,
+    token: headers['x-meshblu-token'] ?? query.get('token') ?? undefined,
+  };
+};
+
+/** What a firehose needs of the registry. */
+export interface FirehoseKit {
+  readonly clientAddress: ClientAddress;
+  readonly authenticate: Authenticate;
+  readonly connections: Connections;
+  readonly listening: Listening;
+  drop(socket: Socket): void;
+}
+
+/**
+ * Serves a socket that only listens to what reaches its device, as the event `message`; it is never asked who it is.
+ *
+ * The device of the path must be the one of the credentials. When those end, the socket is closed.
+ */
+export const serveFirehose = async (
+  socket: Socket,
+  named: string,
+  { authenticate, connections, listening, clientAddress, drop }: FirehoseKit,
+): Promise<void> => {
+  const actor = await authenticate({ ...firehoseCredentials(socket.request), address: clientAddress(socket.request) });
+  if (actor === null || (actor.uuid !== named && actor.uuid !== lowerUuid(named))) {
+    drop(socket);
+    return;
+  }
+  const { uuid } = actor;
+  const releases: (() => void)[] = [];
+  const outlet: Outlet = {
+    send: (_to, _event, data) => void socket.emit('message', data),
+  };
+  const connection: Connection = {
+    actor,
+    id: socket.id,
+    extras: false,
+    outlet,
+    end() {
+      drop(socket);
+      return undefined;
+    },
+    onLeave: (release) => releases.push(release),
+  };
+  listening.add(connection, uuid, ['firehose'], { uuid });
+  connection.onLeave(connections.watch(actor, () => void connection.end()));
+  socket.on('disconnect', () => {
+    for (const release of releases.splice(0)) release();
+  });
+};
