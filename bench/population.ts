@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
-import type { DeviceDocument, TokenDocument } from '@rollcall/server/internal/domain/documents/collections';
 import { tokenHash } from '@rollcall/server/internal/identity/tokens/device-tokens';
+import type { DeviceDocument } from '@rollcall/server/internal/domain/documents/device';
+import type { TokenDocument } from '@rollcall/server/internal/domain/documents/token';
 
 /** A set of devices that every process of a run can name without being told: all of it follows from numbers. */
 export interface Population {

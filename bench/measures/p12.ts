@@ -1,10 +1,12 @@
 import { openAuthorities } from '@rollcall/server/internal/identity/effective-permissions';
 import { decide, gateOf, type Gate, type Subject } from '@rollcall/server/internal/domain/access';
-import type { DeviceDocument, PrincipalDocument, RoleDocument } from '@rollcall/server/internal/domain/documents/collections';
 import { openEmbedded, type Store } from '@rollcall/server/store';
 import { openTestNode } from '../../test/dist/data/support/nodes.js';
 import type { Measure } from '../measure.ts';
 import { median, rounded } from '../statistics.ts';
+import type { DeviceDocument } from '@rollcall/server/internal/domain/documents/device';
+import type { PrincipalDocument } from '@rollcall/server/internal/domain/documents/principal';
+import type { RoleDocument } from '@rollcall/server/internal/domain/documents/role';
 
 const roles = 50;
 const permissionsOfRole = 100;

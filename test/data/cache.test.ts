@@ -1,9 +1,9 @@
-import type { Step } from '@rollcall/server/internal/data/repository/repository';
-import type { DeviceDocument } from '@rollcall/server/internal/domain/documents/collections';
 import { expect } from 'chai';
 import { until } from '../support/until.ts';
 import { breakWire } from './support/broken-wire.ts';
 import { onBothEngines, onMongo } from './support/engines.ts';
+import type { Step } from '@rollcall/server/internal/domain/revision';
+import type { DeviceDocument } from '@rollcall/server/internal/domain/documents/device';
 
 const lamp: DeviceDocument = { _id: 'lamp', uuid: 'lamp', count: 0 };
 const more: Step<DeviceDocument> = (before) => ({ next: { ...before!, count: Number(before!['count']) + 1 }, shown: true });

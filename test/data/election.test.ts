@@ -1,10 +1,10 @@
 import { MongoClient } from 'mongodb';
 import { RegistryError } from '@rollcall/client/contract';
-import type { RequestId } from '@rollcall/server/internal/data/repository/repository';
 import { expect } from 'chai';
 import { startReplicaSet, type StartedReplicaSet } from '../support/mongod.ts';
 import { until } from '../support/until.ts';
 import { openMongoStore, openTestNode, type TestNode } from './support/nodes.ts';
+import type { RequestId } from '@rollcall/server/internal/domain/revision';
 
 /** Writers at work at the same time, and how long they go on, in milliseconds. */
 const WRITERS = 12;

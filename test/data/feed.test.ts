@@ -1,10 +1,11 @@
 import { systemClock } from '@rollcall/server/internal/common/clock';
-import { openFeed, type Change } from '@rollcall/server/internal/data/feed/change-feed';
+import { openFeed } from '@rollcall/server/internal/data/feed/change-feed';
 import { storeTime } from '@rollcall/server/internal/backup/state';
 import type { Collection } from '@rollcall/server/store';
 import { expect } from 'chai';
 import { until } from '../support/until.ts';
 import { onBothEngines, onMongo } from './support/engines.ts';
+import type { Change } from '@rollcall/server/internal/data/feed/change';
 
 const ids = (changes: readonly Change[] | 'resync'): unknown =>
   changes === 'resync' ? 'resync' : changes.filter(({ collection }) => collection === 'devices').map(({ id }) => id);

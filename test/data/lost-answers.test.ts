@@ -1,11 +1,11 @@
 import { RegistryError } from '@rollcall/client/contract';
-import type { RequestId, Step } from '@rollcall/server/internal/data/repository/repository';
-import type { DeviceDocument } from '@rollcall/server/internal/domain/documents/collections';
 import { expect } from 'chai';
 import { until } from '../support/until.ts';
 import { breakWire, type BrokenWire } from './support/broken-wire.ts';
 import { onBothEngines } from './support/engines.ts';
 import type { TestNode } from './support/nodes.ts';
+import type { RequestId, Step } from '@rollcall/server/internal/domain/revision';
+import type { DeviceDocument } from '@rollcall/server/internal/domain/documents/device';
 
 const request = (counter: number, again = 0, instance = 'client'): RequestId => ({ actor: 'phone', instance, counter, again });
 const lamp: DeviceDocument = { _id: 'lamp', uuid: 'lamp', count: 0 };

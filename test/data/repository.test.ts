@@ -1,8 +1,9 @@
 import { RegistryError } from '@rollcall/client/contract';
-import type { Documents, RequestId, Step } from '@rollcall/server/internal/data/repository/repository';
-import type { DeviceDocument } from '@rollcall/server/internal/domain/documents/collections';
 import { expect } from 'chai';
 import { onBothEngines } from './support/engines.ts';
+import type { RequestId, Step } from '@rollcall/server/internal/domain/revision';
+import type { Documents } from '@rollcall/server/internal/data/repository/types';
+import type { DeviceDocument } from '@rollcall/server/internal/domain/documents/device';
 
 const request = (counter: number, again = 0, instance = 'client'): RequestId => ({ actor: 'phone', instance, counter, again });
 const lamp = (more: object = {}): DeviceDocument => ({ _id: 'lamp', uuid: 'lamp', count: 0, ...more });

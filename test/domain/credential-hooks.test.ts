@@ -1,6 +1,6 @@
 import { withApprovedHooks } from '@rollcall/server/internal/domain/credential-hooks';
-import type { DeviceDocument } from '@rollcall/server/internal/domain/documents/collections';
 import { expect } from 'chai';
+import type { DeviceDocument } from '@rollcall/server/internal/domain/documents/device';
 
 const hook = (url: string) => ({ type: 'webhook', url, generateAndForwardMeshbluCredentials: true });
 

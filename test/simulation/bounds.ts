@@ -1,5 +1,5 @@
-import type { Guarded } from '@rollcall/server/internal/domain/documents/collections';
 import type { LogEntry } from './replica-set.ts';
+import type { Guarded } from '@rollcall/server/internal/domain/documents/metadata';
 
 /** Reads may be this much behind the committed state when the feed stalls, and when the node reads an old primary until its fence. */
 export const LATE_MS = 2_100;

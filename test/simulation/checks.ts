@@ -2,9 +2,9 @@ import { positionAt } from '@rollcall/server/internal/data/feed/position';
 import type { History } from './history.ts';
 import { AFTERMATH_MS, BEHIND_MS, ENDING_MS, LATE_MS, STALE_MS, versionsDuring, WIDE } from './bounds.ts';
 import { checkPeers } from './peer-checks.ts';
-import type { Guarded } from '@rollcall/server/internal/domain/documents/collections';
 import type { Counted, Process } from './process.ts';
 import { addressOf, type LogEntry, type ReplicaSet } from './replica-set.ts';
+import type { Guarded } from '@rollcall/server/internal/domain/documents/metadata';
 
 /** Codes that leave open whether the call took effect. */
 const OPEN: ReadonlySet<string> = new Set(['unavailable', 'busy', 'internal', 'outcome-unknown']);

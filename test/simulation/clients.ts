@@ -1,9 +1,9 @@
 import { RegistryError } from '@rollcall/client/contract';
-import type { RequestId } from '@rollcall/server/internal/data/repository/repository';
 import type { Call, History } from './history.ts';
 import type { Process } from './process.ts';
 import type { ReplicaSet } from './replica-set.ts';
 import type { World } from './world.ts';
+import type { RequestId } from '@rollcall/server/internal/domain/revision';
 
 /** How long a client waits for one answer, and how long it repeats a call, in milliseconds. */
 const ANSWER_MS = 4_000;

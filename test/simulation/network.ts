@@ -1,4 +1,3 @@
-import type { Guarded } from '@rollcall/server/internal/domain/documents/collections';
 import { freeze } from '@rollcall/server/internal/common/object-size';
 import { compileFilter } from '@rollcall/server/mql';
 import type { Store } from '@rollcall/server/store';
@@ -12,6 +11,7 @@ import {
   type WriteResult,
 } from './replica-set.ts';
 import type { Host, World } from './world.ts';
+import type { Guarded } from '@rollcall/server/internal/domain/documents/metadata';
 
 /** What is wrong between one node and the database at the moment. */
 export interface Trouble {

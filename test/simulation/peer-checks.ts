@@ -1,7 +1,7 @@
-import type { Guarded } from '@rollcall/server/internal/domain/documents/collections';
 import { AFTERMATH_MS, BEHIND_MS, LATE_MS, STALE_MS, versionsDuring, WIDE } from './bounds.ts';
 import type { History, Said } from './history.ts';
 import type { LogEntry } from './replica-set.ts';
+import type { Guarded } from '@rollcall/server/internal/domain/documents/metadata';
 
 /** Presence is right this long after whatever happened, in milliseconds; how often that is looked at. */
 const PRESENCE_MS = 8_000;

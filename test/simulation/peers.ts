@@ -1,10 +1,10 @@
 import { RegistryError } from '@rollcall/client/contract';
-import type { DeviceDocument } from '@rollcall/server/internal/domain/documents/collections';
 import type { History, Said, Stay } from './history.ts';
 import type { Process } from './process.ts';
 import type { Attached } from './realtime.ts';
 import type { ReplicaSet } from './replica-set.ts';
 import type { World } from './world.ts';
+import type { DeviceDocument } from '@rollcall/server/internal/domain/documents/device';
 
 /** How long a peer waits for an answer or for a connection, in milliseconds; how long it sends a message again, and for how long it is away. */
 const ANSWER_MS = 4_000;

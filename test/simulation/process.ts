@@ -1,17 +1,22 @@
 import { inspect } from 'node:util';
 import { RegistryError } from '@rollcall/client/contract';
 import { endForGood } from '@rollcall/server/internal/data/cluster/revocation-barrier';
-import { openFeed, type Change, type Feed } from '@rollcall/server/internal/data/feed/change-feed';
+import { openFeed, type Feed } from '@rollcall/server/internal/data/feed/change-feed';
 import { failuresTo } from '@rollcall/server/internal/app/to-registry-error';
 import { openCache, revOf, type DocumentsCache } from '@rollcall/server/internal/data/repository/cache';
-import { openDoor, type Documents, type RequestId, type Step } from '@rollcall/server/internal/data/repository/repository';
+import { openDoor } from '@rollcall/server/internal/data/repository/repository';
 import { openNode, type Node } from '@rollcall/server/internal/data/cluster/node';
-import type { DeviceDocument, Guarded, TokenDocument } from '@rollcall/server/internal/domain/documents/collections';
 import type { Call, History } from './history.ts';
 import { openConnection, type Connection, type StoreBreaks } from './network.ts';
 import { openMessaging, type Messaging, type RealtimeBreaks } from './realtime.ts';
 import type { ReplicaSet } from './replica-set.ts';
 import { openHost, type Host, type World } from './world.ts';
+import type { RequestId, Step } from '@rollcall/server/internal/domain/revision';
+import type { Documents } from '@rollcall/server/internal/data/repository/types';
+import type { Change } from '@rollcall/server/internal/data/feed/change';
+import type { Guarded } from '@rollcall/server/internal/domain/documents/metadata';
+import type { DeviceDocument } from '@rollcall/server/internal/domain/documents/device';
+import type { TokenDocument } from '@rollcall/server/internal/domain/documents/token';
 
 /** A document that remembers which requests have changed it, so that a checker can see each effect. */
 export interface Counted extends DeviceDocument {

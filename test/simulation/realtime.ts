@@ -4,12 +4,12 @@ import type { Feed } from '@rollcall/server/internal/data/feed/change-feed';
 import { openHistory } from '@rollcall/server/internal/realtime/resume/history';
 import { dueBy, lanesBy } from '@rollcall/server/internal/realtime/pushes/pushes';
 import { readMessage } from '@rollcall/server/internal/domain/message';
-import type { Documents } from '@rollcall/server/internal/data/repository/repository';
 import type { Node } from '@rollcall/server/internal/data/cluster/node';
 import { openRealtime, type Realtime } from '@rollcall/server/internal/realtime/open-realtime';
-import type { DeviceDocument } from '@rollcall/server/internal/domain/documents/collections';
 import type { Store } from '@rollcall/server/store';
 import type { Host } from './world.ts';
+import type { Documents } from '@rollcall/server/internal/data/repository/types';
+import type { DeviceDocument } from '@rollcall/server/internal/domain/documents/device';
 
 /** What comes to a client's end of a connection: an event, its body, and the position that it may resume from. */
 export type Got = (event: string, body: Readonly<Record<string, unknown>>, cursor: string | undefined) => void;

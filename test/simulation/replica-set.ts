@@ -1,5 +1,5 @@
-import type { Guarded } from '@rollcall/server/internal/domain/documents/collections';
 import type { World } from './world.ts';
+import type { Guarded } from '@rollcall/server/internal/domain/documents/metadata';
 
 /** One write in the log of the set. */
 export interface LogEntry {

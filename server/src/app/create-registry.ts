@@ -23,7 +23,6 @@ import type { Handled, Services } from '../operations/handler.ts';
 import { openKeys } from '../identity/keys/key-ring.ts';
 import { closeAll, closeOnce, openLife, ReplacedError, type Closers } from './restartable.ts';
 import { openLimits } from '../common/rate-limit.ts';
-import { openTokenLoader } from '../common/batch-loader.ts';
 import { openMaintenance, type Maintenance } from '../backup/jobs.ts';
 import { openMetrics, openProcessFigures } from './metrics.ts';
 import { openMqtt } from '../mqtt/open-mqtt.ts';
@@ -36,7 +35,6 @@ import { routeTable } from '../operations/route-table.ts';
 import { openSecrets, type Secrets } from '../identity/keys/secret-files.ts';
 import { slowHash } from '../identity/passwords/bcrypt-pool.ts';
 import { openSweeper } from './sweeper.ts';
-import type { TokenDocument } from '../domain/documents/collections.ts';
 import { ensureIndexes } from '../data/indexes.ts';
 import { openGate } from '../data/store-gate.ts';
 import { probeWrite } from '../backup/state.ts';
@@ -56,6 +54,8 @@ import { drop, openEngines } from '../transports/socketio/engines.ts';
 import { firehoseCredentials } from '../transports/socketio/firehose.ts';
 import { outletsOf } from '../transports/socketio/fan-out.ts';
 import { serveSockets } from '../transports/socketio/socket.ts';
+import type { TokenDocument } from '../domain/documents/token.ts';
+import { openTokenLoader } from '../identity/tokens/token-loader.ts';
 
 /** A registry that runs in this process. */
 export interface Registry {

@@ -4,10 +4,10 @@ import { openapi, type PageForm } from '../operations/describe/openapi.ts';
 import type { Json } from '../operations/describe/schema.ts';
 import type { Operation } from '../operations/operation-table.ts';
 import { formOf } from '../transports/dialects/index.ts';
-import type { Page } from '../transports/http/http.ts';
 import { hookForms } from '../transports/http/broker-hooks.ts';
 import { loginPages } from '../transports/http/login-page.ts';
 import { liveForm } from '../transports/http/live-stream.ts';
+import type { Page } from '../transports/http/page.ts';
 
 const json = 'application/json; charset=utf-8';
 

@@ -1,9 +1,9 @@
 import { every, type Clock } from '../common/clock.ts';
 import type { Connection, Connections } from '../realtime/connections.ts';
-import type { Guarded } from '../domain/documents/collections.ts';
 import type { Collection, Store } from '../store/port.ts';
 import type { Actor } from '../domain/actor.ts';
 import type { Tokens } from '../identity/tokens/device-tokens.ts';
+import type { Guarded } from '../domain/documents/metadata.ts';
 
 /** Work that goes on beside the calls: a second look at every connection's credential, and what unregistering leaves behind. */
 export interface Sweeper {

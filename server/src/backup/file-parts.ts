@@ -1,6 +1,6 @@
 import { BSON, type Document } from 'mongodb';
-import type { Collections } from '../domain/documents/collections.ts';
 import type { Collection, Store } from '../store/port.ts';
+import type { Collections } from '../domain/documents/index.ts';
 
 /** How one collection takes part in backups and restores. */
 export interface Part {

@@ -2,8 +2,8 @@ import { RegistryError } from '@rollcall/client/contract';
 import type { Clock } from '../common/clock.ts';
 import type { Log } from '../common/log.ts';
 import { elapsed, instant } from '../data/cluster/fence.ts';
-import type { JobRecord, MaintenanceDocument, RunningJob } from '../domain/documents/collections.ts';
 import type { Changed, State } from './state.ts';
+import type { JobRecord, MaintenanceDocument, RunningJob } from '../domain/documents/backup.ts';
 
 /** How often the owner of a job gives a sign of life, in milliseconds. */
 const beatMs = 1_000;

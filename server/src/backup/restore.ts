@@ -1,11 +1,11 @@
 import type { FileHandle } from 'node:fs/promises';
 import type { Clock } from '../common/clock.ts';
-import type { MaintenanceDocument, RunningJob } from '../domain/documents/collections.ts';
 import type { Store } from '../store/port.ts';
 import { verifyArchive, type Opening } from './contents.ts';
 import { recordOf, type Job } from './job-lease.ts';
 import { clearCopies, makeCopies, putBack, replaceAll, type Replacing } from './swap.ts';
 import { newFeedId, storeTime } from './state.ts';
+import type { MaintenanceDocument, RunningJob } from '../domain/documents/backup.ts';
 
 /** What a restore works with. */
 export interface Restoring {

@@ -1,11 +1,12 @@
 import type { FileHandle } from 'node:fs/promises';
 import type { Document } from 'mongodb';
 import { delay, type Clock } from '../common/clock.ts';
-import type { Change, Feed } from '../data/feed/change-feed.ts';
+import type { Feed } from '../data/feed/change-feed.ts';
 import type { Store } from '../store/port.ts';
 import { writeArchive, type ArchiveKey } from './archive.ts';
 import type { Job } from './job-lease.ts';
 import { exactly, partOf, parts, rowsOf } from './file-parts.ts';
+import type { Change } from '../data/feed/change.ts';
 
 /** How many changes may come while a backup runs: whoever reads it has to keep their ids apart. */
 export const mostChanges = 1_000_000;

@@ -1,6 +1,6 @@
 import { RegistryError } from '@rollcall/client/contract';
-import type { Collections } from '../domain/documents/collections.ts';
 import type { Collection, Store } from '../store/port.ts';
+import type { Collections } from '../domain/documents/index.ts';
 
 /** A way to a store that can be shut for good. */
 export interface Gate {

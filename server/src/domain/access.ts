@@ -1,8 +1,7 @@
 import { whitelistNames, type Access, type Row, type Whitelist } from '@rollcall/client/contract';
 import type { Filter } from 'mongodb';
-import type { DeviceDocument } from './documents/collections.ts';
-import { mayNameGroup } from './group-rights.ts';
 import { resourceOf, type Permissions, type Verb } from './permissions.ts';
+import type { DeviceDocument } from './documents/device.ts';
 
 /** Whom a list may name: a device, by its own uuid or by that of its principal's group (domain model, section 5). */
 export interface Who {
@@ -278,3 +277,15 @@ export const visible = ({ uuid, tenant }: Who, list: Whitelist): Filter<DeviceDo
     ],
   };
 };
+
+/** The paths of which a role has to allow writing one, for making or taking over the group with this name. */
+export const groupPaths = (uuid: string, name: string): readonly string[] =>
+  [resourceOf('/groups/:name', { name }), resourceOf('/api/users/:uuid', { uuid })].filter((path) => path !== undefined);
+
+/**
+ * May this subject make a group with this name, or take one over? A role has to allow writing `/groups/<name>`, or
+ * `/api/users/<uuid>` of the group itself, which administrators of users have.
+ */
+export const mayNameGroup = ({ uuid: caller, as, permissions }: Subject, uuid: string, name: string): boolean =>
+  (as === undefined || as.uuid === caller) &&
+  groupPaths(uuid, name).some((path) => permissions?.cover('http', 'write', path) === true);

@@ -1,7 +1,7 @@
 import { createHash, createHmac } from 'node:crypto';
-import type { AuditDocument, AuditHead } from './documents/collections.ts';
 import { canonicalJson } from '../common/json/canonical.ts';
 import { isProperties } from '../common/plain-object.ts';
+import type { AuditDocument, AuditHead } from './documents/audit.ts';
 
 /** What happened, before it has its place in a chain. */
 export type Happening = Pick<AuditDocument, 'action' | 'outcome' | 'actor' | 'targets' | 'address' | 'details' | 'of'>;

@@ -1,5 +1,5 @@
 import type { maintenance, Output } from '@rollcall/client/contract';
-import type { JobRecord, MaintenanceDocument, RunningJob } from './documents/collections.ts';
+import type { JobRecord, MaintenanceDocument, RunningJob } from './documents/backup.ts';
 
 type Status = Output<typeof maintenance.status>;
 

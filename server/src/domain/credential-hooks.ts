@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import { equalValues } from '../mql/index.ts';
-import type { Revision } from '../data/repository/repository.ts';
-import type { DeviceDocument } from './documents/collections.ts';
 import { versionOneNames } from './access.ts';
 import { allHooksOf, type Hook } from './webhook-rules.ts';
 import { isProperties } from '../common/plain-object.ts';
+import type { Revision } from './revision.ts';
+import type { DeviceDocument } from './documents/device.ts';
 
 /** The fingerprint of a hook with all its options: one that goes elsewhere, or with other headers, is another one. */
 export const fingerprintOfHook = (hook: Hook): string => createHash('sha256').update(JSON.stringify(hook)).digest('base64url');

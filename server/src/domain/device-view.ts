@@ -1,4 +1,5 @@
-import type { DeviceDocument, Hidden } from './documents/collections.ts';
+import type { Hidden } from './documents/metadata.ts';
+import type { DeviceDocument } from './documents/device.ts';
 
 /** What clients get of a document: JSON values only. */
 export type Outgoing = { readonly uuid: string } & Readonly<Record<string, unknown>>;

@@ -1,14 +1,14 @@
 import { createHash } from 'node:crypto';
 import { RegistryError } from '@rollcall/client/contract';
 import { equalValues } from '../mql/index.ts';
-import type { Revision } from '../data/repository/repository.ts';
-import type { DeviceDocument } from './documents/collections.ts';
 import { isVersionTwo } from './access.ts';
 import { goneAs } from './tombstone.ts';
 import { outgoing } from './device-view.ts';
 import { isProperties } from '../common/plain-object.ts';
 import { checkWhitelists } from './whitelist-form.ts';
 import { storedKey, storedValue } from './stored-value.ts';
+import type { Revision } from './revision.ts';
+import type { DeviceDocument } from './documents/device.ts';
 
 /** The largest visible document, as UTF-8 JSON, in bytes. */
 const maxBytes = 64 * 1024;

@@ -1,8 +1,8 @@
 import type { Explanation, Permission } from '@rollcall/client/contract';
-import type { DeviceDocument, RoleDocument } from './documents/collections.ts';
-import { decide, namings, type Gate, type Subject } from './access.ts';
-import { groupPaths } from './group-rights.ts';
+import { decide, namings, type Gate, type Subject, groupPaths } from './access.ts';
 import { compilePermissions, resourceOf, type Verb } from './permissions.ts';
+import type { DeviceDocument } from './documents/device.ts';
+import type { RoleDocument } from './documents/role.ts';
 
 /** May somebody do something, as far as that is known beforehand. */
 export interface Question {

@@ -1,5 +1,5 @@
 import { RegistryError } from '@rollcall/client/contract';
-import type { PrincipalDocument } from './documents/collections.ts';
+import type { PrincipalDocument } from './documents/principal.ts';
 
 /** What somebody who has shown his password has still to do: show a code, or enrol; null: nothing. */
 export type MissingFactor = 'code' | 'enrolment' | null;

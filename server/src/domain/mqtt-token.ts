@@ -1,6 +1,6 @@
 import { RegistryError, type MqttToken } from '@rollcall/client/contract';
-import type { PrincipalDocument } from './documents/collections.ts';
 import { looksLikeUuid } from './user.ts';
+import type { PrincipalDocument } from './documents/principal.ts';
 
 /** A token as it was asked for, after all checks that need no look at the store (MQTT token reference, sections 2 and 3). */
 export interface WantedToken {

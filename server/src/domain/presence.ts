@@ -1,7 +1,7 @@
 import { RegistryError } from '@rollcall/client/contract';
 import { change } from './device.ts';
-import type { Revision } from '../data/repository/repository.ts';
-import type { DeviceDocument } from './documents/collections.ts';
+import type { Revision } from './revision.ts';
+import type { DeviceDocument } from './documents/device.ts';
 
 /** The nodes that hold a socket of this device, as the document says. */
 export const nodesOf = (document: DeviceDocument): readonly string[] => document._rollcall?.presence?.nodes ?? [];

@@ -1,5 +1,5 @@
 import type { RegistrationRequest } from '@rollcall/client/contract';
-import type { RegistrationDocument } from './documents/collections.ts';
+import type { RegistrationDocument } from './documents/registration.ts';
 
 /** A request to become a user, as those see it who may; and who asked. */
 export const requestView = (request: RegistrationDocument): RegistrationRequest => ({

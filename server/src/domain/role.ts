@@ -1,8 +1,8 @@
 import type { Pagination, Permission, Role } from '@rollcall/client/contract';
-import type { Revision } from '../data/repository/repository.ts';
-import type { RoleDocument } from './documents/collections.ts';
 import { goneAs } from './tombstone.ts';
 import type { Grant } from './permissions.ts';
+import type { Revision } from './revision.ts';
+import type { RoleDocument } from './documents/role.ts';
 
 /** The role of those who may do everything; the name that the access control reference gives it means the same role. */
 export const administratorRole = 'registry-admin';

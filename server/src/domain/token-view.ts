@@ -1,5 +1,5 @@
-import type { TokenDocument } from './documents/collections.ts';
 import { outgoingValue } from './device-view.ts';
+import type { TokenDocument } from './documents/token.ts';
 
 /** A token as its owner sees it: everything but the hash (Meshblu reference, section 2.13). */
 export const outgoingToken = ({ uuid, metadata, root, expiresOn }: TokenDocument) => ({

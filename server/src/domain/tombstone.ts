@@ -1,5 +1,5 @@
-import type { Revision } from '../data/repository/repository.ts';
-import type { Guarded, Hidden } from './documents/collections.ts';
+import type { Revision } from './revision.ts';
+import type { Guarded, Hidden } from './documents/metadata.ts';
 
 /** Of a store filter: what is there. Whatever is gone counts as missing (decisions, section 6). */
 export const present = { '_rollcall.gone': { $exists: false } } as const;

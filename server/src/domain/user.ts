@@ -6,12 +6,13 @@ import {
   type TokenInfo,
   type User,
 } from '@rollcall/client/contract';
-import type { Revision } from '../data/repository/repository.ts';
-import type { PrincipalDocument, RoleDocument } from './documents/collections.ts';
 import { isEnrolled, withoutMfa } from './mfa.ts';
 import { goneAs } from './tombstone.ts';
 import { compilePermissions, isEverything } from './permissions.ts';
 import { roleView } from './role.ts';
+import type { Revision } from './revision.ts';
+import type { PrincipalDocument } from './documents/principal.ts';
+import type { RoleDocument } from './documents/role.ts';
 
 /** Letters, digits, dots, hyphens, underscores, and @ as in addresses: 3 to 128 characters (access control reference, section 5.6). */
 const usernameForm = /^[A-Za-z0-9][A-Za-z0-9_.@-]{2,127}$/;

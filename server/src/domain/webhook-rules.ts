@@ -1,5 +1,5 @@
-import type { DeviceDocument } from './documents/collections.ts';
 import { isProperties } from '../common/plain-object.ts';
+import type { DeviceDocument } from './documents/device.ts';
 
 /** A request that a device wants made for it. Only these options of a document reach the HTTP library. */
 export interface Hook {

@@ -2,13 +2,14 @@ import { looksLikeJwt } from './tokens/jwt.ts';
 import type { Actor } from '../domain/actor.ts';
 import type { Authorities } from './effective-permissions.ts';
 import { looksLikeUuid, standingOf } from '../domain/user.ts';
-import type { Documents } from '../data/repository/repository.ts';
 import { lowerUuid } from './canonical-uuid.ts';
 import type { Logins } from './passwords/password-login.ts';
 import { passwordId } from './passwords/passwords.ts';
 import type { Sessions } from './tokens/login-sessions.ts';
-import type { DeviceDocument, PrincipalDocument } from '../domain/documents/collections.ts';
 import type { Tokens } from './tokens/device-tokens.ts';
+import type { Documents } from '../data/repository/types.ts';
+import type { DeviceDocument } from '../domain/documents/device.ts';
+import type { PrincipalDocument } from '../domain/documents/principal.ts';
 
 /** What somebody shows to prove who he is. Values are as they came: any type. */
 export interface Attempt {

@@ -1,6 +1,6 @@
 import { looksLikeUuid } from '../domain/user.ts';
-import type { Documents } from '../data/repository/repository.ts';
-import type { DeviceDocument } from '../domain/documents/collections.ts';
+import type { Documents } from '../data/repository/types.ts';
+import type { DeviceDocument } from '../domain/documents/device.ts';
 
 /** Where devices are looked up. */
 type Lookup = Pick<Documents<DeviceDocument>, 'find' | 'fresh'>;

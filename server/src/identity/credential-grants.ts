@@ -6,7 +6,7 @@ import { missingFactor, type MissingFactor } from '../domain/mfa.ts';
 import { uncovered } from '../domain/permissions.ts';
 import { permissionsOf } from '../domain/user.ts';
 import type { Services } from '../operations/handler.ts';
-import type { DeviceDocument } from '../domain/documents/collections.ts';
+import type { DeviceDocument } from '../domain/documents/device.ts';
 
 type Granting = Pick<Services, 'authorities' | 'principals' | 'mfa' | 'sessions'>;
 type Called = Granting & { readonly actor: Actor };

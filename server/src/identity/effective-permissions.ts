@@ -1,8 +1,9 @@
 import { LRUCache } from 'lru-cache';
-import type { Documents } from '../data/repository/repository.ts';
 import { compilePermissions, type Permissions } from '../domain/permissions.ts';
 import { isLive, permissionsOf, roleIdsOf } from '../domain/user.ts';
-import type { PrincipalDocument, RoleDocument } from '../domain/documents/collections.ts';
+import type { Documents } from '../data/repository/types.ts';
+import type { PrincipalDocument } from '../domain/documents/principal.ts';
+import type { RoleDocument } from '../domain/documents/role.ts';
 
 /** What a principal may do, and by which roles. */
 export interface Authority {

@@ -10,7 +10,7 @@ import { openRegistrationWindow } from './enrollment/registration-window.ts';
 import type { Config } from '../app/config.ts';
 import type { Feed } from '../data/feed/change-feed.ts';
 import type { DerivedIds } from '../data/repository/idempotent-ids.ts';
-import { openDoor, type DoorOptions, type Documents } from '../data/repository/repository.ts';
+import { openDoor } from '../data/repository/repository.ts';
 import { firstStart, type FirstPassword } from './accounts/bootstrap.ts';
 import { openGroups } from './accounts/groups.ts';
 import { openIdentities, type Identities } from './accounts/principals.ts';
@@ -30,11 +30,12 @@ import { openPasswords, passwordId } from './passwords/passwords.ts';
 import { openSessions } from './tokens/login-sessions.ts';
 import type { TokenList } from './tokens/token-list.ts';
 import type { SlowHash } from './passwords/bcrypt-pool.ts';
-import type { DeviceDocument } from '../domain/documents/collections.ts';
 import type { Store } from '../store/port.ts';
 import { telling, type UserLists } from './tokens/token-list-cache.ts';
 import type { Tokens } from './tokens/device-tokens.ts';
 import { openUsers } from './accounts/users.ts';
+import type { DoorOptions, Documents } from '../data/repository/types.ts';
+import type { DeviceDocument } from '../domain/documents/device.ts';
 
 /** Principals, credentials and roles of a registry, and what works with them. */
 export interface Access {

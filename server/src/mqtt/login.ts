@@ -6,11 +6,11 @@ import type { NoteLogin } from '../operations/audit/audited-calls.ts';
 import type { Authenticate } from '../identity/authenticate.ts';
 import type { Authorities } from '../identity/effective-permissions.ts';
 import { loginNameOf, looksLikeUuid } from '../domain/user.ts';
-import type { Documents } from '../data/repository/repository.ts';
 import { canonicalUuid } from '../identity/canonical-uuid.ts';
 import type { MqttPrincipal, MqttPrincipals } from '../identity/accounts/mqtt-logins.ts';
-import type { DeviceDocument } from '../domain/documents/collections.ts';
 import type { Holder } from '../domain/topic-rights.ts';
+import type { Documents } from '../data/repository/types.ts';
+import type { DeviceDocument } from '../domain/documents/device.ts';
 
 /** What an MQTT client shows when it connects. */
 export interface MqttAttempt {

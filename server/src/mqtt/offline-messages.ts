@@ -1,13 +1,14 @@
-import type { Change, Feed } from '../data/feed/change-feed.ts';
+import type { Feed } from '../data/feed/change-feed.ts';
 import { sentOf } from '../realtime/messages/feed-message.ts';
 import { mayMessage } from '../domain/access.ts';
 import { messageBody, type Sent } from '../domain/message.ts';
-import type { Documents } from '../data/repository/repository.ts';
-import type { DeviceDocument } from '../domain/documents/collections.ts';
 import type { MqttQueue } from './offline-queue.ts';
 import type { MqttSessions } from './sessions.ts';
 import type { Publication } from './stored-message.ts';
 import type { QoS } from './subscription-index.ts';
+import type { Documents } from '../data/repository/types.ts';
+import type { Change } from '../data/feed/change.ts';
+import type { DeviceDocument } from '../domain/documents/device.ts';
 
 /** Stores messages of the registry for the kept MQTT sessions of their addressees. */
 export interface Mailbox {

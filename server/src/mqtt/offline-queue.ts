@@ -1,10 +1,10 @@
 import { LRUCache } from 'lru-cache';
 import { openRecent } from '../common/recent-set.ts';
-import type { MqttQueueDocument } from '../domain/documents/collections.ts';
 import type { Store } from '../store/port.ts';
 import { createGroupedWrites } from './grouped-writes.ts';
 import { publicationOf, stored, type Publication } from './stored-message.ts';
 import type { QoS } from './subscription-index.ts';
+import type { MqttQueueDocument } from '../domain/documents/mqtt.ts';
 
 /** A message that waits for a session. */
 export interface Waiting extends Publication {

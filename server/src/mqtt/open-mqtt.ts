@@ -14,7 +14,6 @@ import type { Carriage } from '../realtime/messages/message-relay.ts';
 import type { Feed } from '../data/feed/change-feed.ts';
 import type { Listening } from '../realtime/subscriptions.ts';
 import type { DerivedIds } from '../data/repository/idempotent-ids.ts';
-import type { Documents } from '../data/repository/repository.ts';
 import type { Handled } from '../operations/handler.ts';
 import { createCertificateExpiry } from './certificate-expiry.ts';
 import { createDeniedPublishes } from './denied-publishes.ts';
@@ -36,7 +35,6 @@ import type { Node } from '../data/cluster/node.ts';
 import type { Call } from '../operations/pipeline.ts';
 import type { Presence } from '../realtime/presence/presence.ts';
 import type { Operation } from '../operations/operation-table.ts';
-import type { DeviceDocument } from '../domain/documents/collections.ts';
 import type { Store } from '../store/port.ts';
 import { readJson } from '../common/json/read.ts';
 import { maxFrameBytesOf } from '../common/frame-limits.ts';
@@ -45,6 +43,8 @@ import { meshbluWording } from './broker/event-encoding.ts';
 import type { ClientAddress } from '../common/client-address.ts';
 import { listenTcp, listenTls, openUpgrades, type MqttUpgrades } from './broker/listeners.ts';
 import { isAllowedOrigin } from '../common/allowed-origin.ts';
+import type { Documents } from '../data/repository/types.ts';
+import type { DeviceDocument } from '../domain/documents/device.ts';
 
 /** What the broker is built on. */
 export interface MqttFoundation {

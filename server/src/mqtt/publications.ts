@@ -1,6 +1,4 @@
-import type { Change } from '../data/feed/change-feed.ts';
 import type { Soon } from '../common/maybe-promise.ts';
-import type { MqttPublicationDocument } from '../domain/documents/collections.ts';
 import type { Store } from '../store/port.ts';
 import { inOrder } from '../common/ordered-batches.ts';
 import type { MqttQueue } from './offline-queue.ts';
@@ -8,6 +6,8 @@ import type { Retained } from './retained.ts';
 import type { MqttSessions } from './sessions.ts';
 import { publicationOf, stored, type Publication } from './stored-message.ts';
 import type { QoS } from './subscription-index.ts';
+import type { Change } from '../data/feed/change.ts';
+import type { MqttPublicationDocument } from '../domain/documents/mqtt.ts';
 
 /** Everything that has to be stored of a message before it is acknowledged, and its way to the other nodes (decisions, section 12). */
 export interface Publications {

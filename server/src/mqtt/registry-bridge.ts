@@ -6,13 +6,13 @@ import type { DerivedIds } from '../data/repository/idempotent-ids.ts';
 import { change, newDevice } from '../domain/device.ts';
 import { readMessage, type Sent } from '../domain/message.ts';
 import { isProperties } from '../common/plain-object.ts';
-import type { Documents } from '../data/repository/repository.ts';
 import { soon, type Soon } from '../common/maybe-promise.ts';
-import type { DeviceDocument } from '../domain/documents/collections.ts';
 import type { Store } from '../store/port.ts';
 import type { MqttIdentity } from './login.ts';
 import type { Publication } from './stored-message.ts';
 import { present } from '../domain/tombstone.ts';
+import type { Documents } from '../data/repository/types.ts';
+import type { DeviceDocument } from '../domain/documents/device.ts';
 
 /** A device that a client speaks for. */
 export interface Spoken {

@@ -1,7 +1,7 @@
 import type { Feed } from '../data/feed/change-feed.ts';
 import type { Log } from '../common/log.ts';
-import type { MqttRetainedDocument } from '../domain/documents/collections.ts';
 import type { Store } from '../store/port.ts';
+import type { MqttRetainedDocument } from '../domain/documents/mqtt.ts';
 
 /** How much may be retained: messages, and bytes of their topics and payloads. */
 export interface RetainedBounds {

@@ -1,10 +1,11 @@
 import { RegistryError } from '@rollcall/client/contract';
-import type { Change, Feed } from '../data/feed/change-feed.ts';
+import type { Feed } from '../data/feed/change-feed.ts';
 import { isDuplicateKey } from '../store/duplicate-key.ts';
-import type { MqttSessionDocument, StoredPublish } from '../domain/documents/collections.ts';
 import type { Store } from '../store/port.ts';
 import { openLevelBudget, type LevelBounds } from './level-budget.ts';
 import { levelsOf, openSubscriptionIndex, type QoS, type Subscribed } from './subscription-index.ts';
+import type { Change } from '../data/feed/change.ts';
+import type { MqttSessionDocument, StoredPublish } from '../domain/documents/mqtt.ts';
 
 /** A connection that asks for the session of its client id. */
 export interface Claim {

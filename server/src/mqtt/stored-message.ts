@@ -1,6 +1,6 @@
 import { Binary } from 'mongodb';
-import type { StoredPublish } from '../domain/documents/collections.ts';
 import type { QoS } from './subscription-index.ts';
+import type { StoredPublish } from '../domain/documents/mqtt.ts';
 
 /** A message as the broker has it. */
 export interface Publication {

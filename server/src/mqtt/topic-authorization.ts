@@ -1,11 +1,11 @@
 import type { Authorities, Authority } from '../identity/effective-permissions.ts';
 import { hears } from '../domain/access.ts';
 import type { Permissions } from '../domain/permissions.ts';
-import type { Documents } from '../data/repository/repository.ts';
 import { soon, type Soon } from '../common/maybe-promise.ts';
-import type { DeviceDocument } from '../domain/documents/collections.ts';
 import type { MqttIdentity } from './login.ts';
 import { isDeviceTopic, mayPublish, mayRead, ownRights, type OwnRights } from '../domain/topic-rights.ts';
+import type { Documents } from '../data/repository/types.ts';
+import type { DeviceDocument } from '../domain/documents/device.ts';
 
 /** What MQTT clients may do with topics as things are now, for brokers in the process and outside (domain model, section 5). */
 export interface TopicPermission {

@@ -1,7 +1,6 @@
 import type { Actor, Ending } from '../domain/actor.ts';
 import type * as contract from '@rollcall/client/contract';
 import type { Input, Output, Row } from '@rollcall/client/contract';
-import type { CredentialDocument, DeviceDocument, PrincipalDocument, RoleDocument } from '../domain/documents/collections.ts';
 import type { Audit } from './audit/audit-log.ts';
 import type { Authorities } from '../identity/effective-permissions.ts';
 import type { Pins } from '../identity/certificates/bindings.ts';
@@ -15,7 +14,6 @@ import type { Authenticate } from '../identity/authenticate.ts';
 import type { Resume } from '../realtime/resume/resume.ts';
 import type { Live } from '../realtime/live/live.ts';
 import type { Config } from '../app/config.ts';
-import type { Documents, RequestId, Revised, Revision } from '../data/repository/repository.ts';
 import type { Store } from '../store/port.ts';
 import type { RouteTable } from './route-table.ts';
 import type { StoredSubscriptions } from '../realtime/stored-subscriptions.ts';
@@ -31,6 +29,12 @@ import type { Tokens } from '../identity/tokens/device-tokens.ts';
 import type { Users } from '../identity/accounts/users.ts';
 import type { DerivedIds } from '../data/repository/idempotent-ids.ts';
 import type { Groups } from '../identity/accounts/groups.ts';
+import type { RequestId, Revised, Revision } from '../domain/revision.ts';
+import type { Documents } from '../data/repository/types.ts';
+import type { DeviceDocument } from '../domain/documents/device.ts';
+import type { CredentialDocument } from '../domain/documents/credential.ts';
+import type { PrincipalDocument } from '../domain/documents/principal.ts';
+import type { RoleDocument } from '../domain/documents/role.ts';
 
 /** What a handler may use. It knows no transport and emits nothing. */
 export interface Services {

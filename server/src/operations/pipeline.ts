@@ -3,21 +3,20 @@ import type { Connection } from '../realtime/connections.ts';
 import type { Caller } from '../realtime/pushes/pending-callers.ts';
 import type { Authenticate } from '../identity/authenticate.ts';
 import { isAudited, type AuditedCall, type Auditing } from './audit/audited-calls.ts';
-import { decide, type Gate, type Subject } from '../domain/access.ts';
+import { decide, type Gate, type Subject, mayNameGroup } from '../domain/access.ts';
 import { keepsAccess, withApprovedHooks } from '../domain/credential-hooks.ts';
-import { mayNameGroup } from '../domain/group-rights.ts';
 import { resourceOf } from '../domain/permissions.ts';
 import { lessOf, readRequestsLeft } from '../domain/requests-left.ts';
 import { isProperties } from '../common/plain-object.ts';
 import type { Sent } from '../domain/message.ts';
-import type { RequestId, Revised, Revision } from '../data/repository/repository.ts';
 import { canonicalUuid, withCanonicalUuids } from '../identity/canonical-uuid.ts';
 import type { Actor } from '../domain/actor.ts';
 import type { Handled, Services } from './handler.ts';
 import type { Limits } from '../common/rate-limit.ts';
 import { assertAllFactors, hasAllFactors, isByPasswordAlone, mayGrantCredential } from '../identity/credential-grants.ts';
 import type { Operation } from './operation-table.ts';
-import type { DeviceDocument } from '../domain/documents/collections.ts';
+import type { RequestId, Revised, Revision } from '../domain/revision.ts';
+import type { DeviceDocument } from '../domain/documents/device.ts';
 
 /** One call as a transport hands it over. */
 export interface Call {

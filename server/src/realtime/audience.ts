@@ -1,9 +1,9 @@
 import { forwardersOf, oldForwardersOf } from '../domain/webhook-rules.ts';
-import type { Documents } from '../data/repository/repository.ts';
 import type { Node } from '../data/cluster/node.ts';
-import type { DeviceDocument } from '../domain/documents/collections.ts';
 import type { StoredSubscriptions } from './stored-subscriptions.ts';
 import type { Listening } from './subscriptions.ts';
+import type { Documents } from '../data/repository/types.ts';
+import type { DeviceDocument } from '../domain/documents/device.ts';
 
 /**
  * May anybody hear a broadcast of this device, or have heard it: listen to it now, be away and come back to it, have subscribed for good, or have

@@ -24,16 +24,16 @@ import { openWaiting } from './pushes/pending-callers.ts';
 import { openWebhooks } from './messages/webhooks.ts';
 import type { DerivedIds } from '../data/repository/idempotent-ids.ts';
 import { readMessage } from '../domain/message.ts';
-import type { Documents } from '../data/repository/repository.ts';
 import type { Log } from '../common/log.ts';
 import type { Node } from '../data/cluster/node.ts';
 import { mayForwardCredential } from '../identity/credential-grants.ts';
 import { openPresence } from './presence/presence.ts';
-import type { DeviceDocument } from '../domain/documents/collections.ts';
 import type { Store } from '../store/port.ts';
 import { openStoredSubscriptions } from './stored-subscriptions.ts';
 import type { Tokens } from '../identity/tokens/device-tokens.ts';
 import { webhookFailures } from './messages/webhook-failures.ts';
+import type { Documents } from '../data/repository/types.ts';
+import type { DeviceDocument } from '../domain/documents/device.ts';
 
 /** What the realtime side is built on. */
 export interface Foundation {

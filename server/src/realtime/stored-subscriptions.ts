@@ -1,12 +1,12 @@
 import { RegistryError } from '@rollcall/client/contract';
 import type { Clock } from '../common/clock.ts';
-import type { Change } from '../data/feed/change-feed.ts';
 import { isDuplicateKey } from '../store/duplicate-key.ts';
 import { joinLoads } from '../common/batch-loader.ts';
-import type { SubscriptionDocument } from '../domain/documents/collections.ts';
 import type { Filter } from 'mongodb';
 import type { Collection, Store } from '../store/port.ts';
 import { reached } from '../data/with-deadline.ts';
+import type { Change } from '../data/feed/change.ts';
+import type { SubscriptionDocument } from '../domain/documents/message.ts';
 
 /** One stored subscription as routing needs it. */
 export type Subscription = Pick<SubscriptionDocument, 'subscriberUuid' | 'emitterUuid' | 'type'>;

@@ -1,7 +1,7 @@
 import { grants, whoIs } from '../domain/access.ts';
-import type { DeviceDocument } from '../domain/documents/collections.ts';
 import type { Subscription } from './stored-subscriptions.ts';
 import { maxHops, type Spread } from './messages/delivery-budget.ts';
+import type { DeviceDocument } from '../domain/documents/device.ts';
 
 /** One step of a message from device to device (Meshblu reference, section 6.4). */
 export interface Hop {

@@ -9,7 +9,7 @@ import type {
   WithId,
   WithoutId,
 } from 'mongodb';
-import type { Collections } from '../domain/documents/collections.ts';
+import type { Collections } from '../domain/documents/index.ts';
 
 /**
  * What the registry asks of a database: the part of the MongoDB driver's `Db` that it calls.

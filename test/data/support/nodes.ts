@@ -2,17 +2,16 @@ import type { Db, MongoClient } from 'mongodb';
 import { systemClock, type Clock } from '@rollcall/server/internal/common/clock';
 import { openFeed, type Feed } from '@rollcall/server/internal/data/feed/change-feed';
 import { openCache, type DocumentsCache } from '@rollcall/server/internal/data/repository/cache';
-import { openDoor, type Documents } from '@rollcall/server/internal/data/repository/repository';
+import { openDoor } from '@rollcall/server/internal/data/repository/repository';
 import { openNode, openSoleNode, type Node } from '@rollcall/server/internal/data/cluster/node';
-import type {
-  CertificateDocument,
-  CredentialDocument,
-  DeviceDocument,
-  PrincipalDocument,
-  RoleDocument,
-  TokenDocument,
-} from '@rollcall/server/internal/domain/documents/collections';
 import type { Store } from '@rollcall/server/store';
+import type { Documents } from '@rollcall/server/internal/data/repository/types';
+import type { DeviceDocument } from '@rollcall/server/internal/domain/documents/device';
+import type { TokenDocument } from '@rollcall/server/internal/domain/documents/token';
+import type { CertificateDocument } from '@rollcall/server/internal/domain/documents/certificate';
+import type { CredentialDocument } from '@rollcall/server/internal/domain/documents/credential';
+import type { PrincipalDocument } from '@rollcall/server/internal/domain/documents/principal';
+import type { RoleDocument } from '@rollcall/server/internal/domain/documents/role';
 
 /** Everything that one node needs between the store and its operations. */
 export interface TestNode {

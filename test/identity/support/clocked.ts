@@ -12,10 +12,10 @@ import { openPasswords, passwordId } from '@rollcall/server/internal/identity/pa
 import { openSessions } from '@rollcall/server/internal/identity/tokens/login-sessions';
 import type { TokenList } from '@rollcall/server/internal/identity/tokens/token-list';
 import { slowHash } from '@rollcall/server/internal/identity/passwords/bcrypt-pool';
-import type { PrincipalDocument } from '@rollcall/server/internal/domain/documents/collections';
 import { openUserLists } from '@rollcall/server/internal/identity/tokens/token-list-cache';
 import { openTokens } from '@rollcall/server/internal/identity/tokens/device-tokens';
 import type { Bench } from '../../data/support/engines.ts';
+import type { PrincipalDocument } from '@rollcall/server/internal/domain/documents/principal';
 
 const key = Buffer.alloc(32, 3);
 const pepper = 'im-a-pepper';

@@ -1,9 +1,9 @@
 import type { Connection } from '@rollcall/server/internal/realtime/connections';
 import { openLive, type Live } from '@rollcall/server/internal/realtime/live/live';
-import type { DeviceDocument } from '@rollcall/server/internal/domain/documents/collections';
 import { openEmbedded, type Store } from '@rollcall/server/store';
 import { expect } from 'chai';
 import { until } from '../../support/until.ts';
+import type { DeviceDocument } from '@rollcall/server/internal/domain/documents/device';
 
 const viewer = 'viewer';
 

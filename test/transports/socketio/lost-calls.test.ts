@@ -1,6 +1,6 @@
 import { errors, RegistryError, type ErrorCode } from '@rollcall/client/contract';
 import { openConnections } from '@rollcall/server/internal/realtime/connections';
-import { serveSockets, type SocketKit } from '@rollcall/server/internal/transports/socketio/socket';
+import { serveSockets } from '@rollcall/server/internal/transports/socketio/socket';
 import { drop } from '@rollcall/server/internal/transports/socketio/engines';
 import { outletsOf } from '@rollcall/server/internal/transports/socketio/fan-out';
 import { expect } from 'chai';
@@ -8,6 +8,7 @@ import type { Server } from 'socket.io';
 import { until } from '../../support/until.ts';
 import { call, client, closeClients, next } from './clients.ts';
 import { serve, type Served } from './serve.ts';
+import type { SocketKit } from '@rollcall/server/internal/transports/socketio/kit';
 
 const codes = Object.keys(errors) as ErrorCode[];
 

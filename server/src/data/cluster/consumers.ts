@@ -1,6 +1,7 @@
-import type { Change, Feed } from '../feed/change-feed.ts';
+import type { Feed } from '../feed/change-feed.ts';
 import type { Position } from '../feed/position.ts';
 import type { Log } from '../../common/log.ts';
+import type { Change } from '../feed/change.ts';
 
 /**
  * Carries out on this node what a change means, above all the end of a credential: a returned promise holds the node's `at`

@@ -1,9 +1,9 @@
 import { delay, within, type Clock } from '../../common/clock.ts';
 import type { Position } from '../feed/position.ts';
 import type { Log } from '../../common/log.ts';
-import type { NodeDocument } from '../../domain/documents/collections.ts';
 import type { Store } from '../../store/port.ts';
 import { elapsed, instant, type Instant } from './fence.ts';
+import type { NodeDocument } from '../../domain/documents/cluster.ts';
 
 /** How often a lease is renewed, in milliseconds. */
 export const RENEW_MS = 1_000;

@@ -1,16 +1,17 @@
 import { randomUUID } from 'node:crypto';
 import { RegistryError } from '@rollcall/client/contract';
 import { delay, within, type Clock } from '../../common/clock.ts';
-import type { Change, Feed } from '../feed/change-feed.ts';
+import type { Feed } from '../feed/change-feed.ts';
 import type { Position } from '../feed/position.ts';
-import type { RequestId } from '../repository/repository.ts';
 import type { Log } from '../../common/log.ts';
 import { openCarrying, type Carrier } from './consumers.ts';
 import { openFence, type FenceState } from './fence.ts';
 import { openLease, RENEW_MS } from './lease.ts';
 import { openPeers } from './peers.ts';
-import type { NodeDocument } from '../../domain/documents/collections.ts';
 import type { Store } from '../../store/port.ts';
+import type { RequestId } from '../../domain/revision.ts';
+import type { Change } from '../feed/change.ts';
+import type { NodeDocument } from '../../domain/documents/cluster.ts';
 
 export type { Carrier } from './consumers.ts';
 export type { FenceState } from './fence.ts';

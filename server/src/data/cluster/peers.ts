@@ -1,6 +1,6 @@
 import type { Clock } from '../../common/clock.ts';
 import type { Position } from '../feed/position.ts';
-import type { NodeDocument } from '../../domain/documents/collections.ts';
+import type { NodeDocument } from '../../domain/documents/cluster.ts';
 
 /** Others hold a node for dead this long after they saw its last counting renewal, in milliseconds of their own monotonic clock. */
 const DEAD_MS = 6_000;

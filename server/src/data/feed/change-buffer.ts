@@ -1,5 +1,5 @@
-import type { Change } from './change-feed.ts';
 import { START, type Position } from './position.ts';
+import type { Change } from './change.ts';
 
 /** How far the ring reaches back: whichever bound is met first. */
 export interface RingBounds {

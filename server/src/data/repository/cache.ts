@@ -1,10 +1,11 @@
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../common/clock.ts';
-import type { Change, Feed } from '../feed/change-feed.ts';
+import type { Feed } from '../feed/change-feed.ts';
 import type { Position } from '../feed/position.ts';
 import { freeze, roughBytes } from '../../common/object-size.ts';
 import type { Log } from '../../common/log.ts';
-import type { Guarded } from '../../domain/documents/collections.ts';
+import type { Change } from '../feed/change.ts';
+import type { Guarded } from '../../domain/documents/metadata.ts';
 
 /** Which guarded collections are cached, and the property by which each one's documents are addressed. */
 export type CachedCollections = Readonly<Record<string, 'uuid' | '_id'>>;

@@ -1,13 +1,14 @@
 import { RegistryError } from '@rollcall/client/contract';
 import type { Filter, OptionalUnlessRequiredId } from 'mongodb';
 import { delay, within } from '../../common/clock.ts';
-import type { DoorOptions, GuardedName } from './repository.ts';
 import { revOf } from './cache.ts';
 import { freeze } from '../../common/object-size.ts';
 import { joinLoads } from '../../common/batch-loader.ts';
-import type { Collections, Guarded } from '../../domain/documents/collections.ts';
 import { isOutcomeUnknown } from '../../store/write-outcome.ts';
 import type { Collection, FindOptions } from '../../store/port.ts';
+import type { DoorOptions, GuardedName } from './types.ts';
+import type { Guarded } from '../../domain/documents/metadata.ts';
+import type { Collections } from '../../domain/documents/index.ts';
 
 /** Time limit of one operation of the store, in milliseconds. */
 const OPERATION_MS = 5_000;

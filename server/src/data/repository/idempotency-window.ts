@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto';
 import { RegistryError } from '@rollcall/client/contract';
-import type { WindowEntry } from '../../domain/documents/collections.ts';
+import type { WindowEntry } from '../../domain/documents/metadata.ts';
 
 /** Client instances that one document remembers at most. */
 export const WINDOW_ENTRIES = 64;

@@ -1,5 +1,5 @@
 import { createHmac, randomBytes, randomUUID } from 'node:crypto';
-import type { RequestId } from './repository.ts';
+import type { RequestId } from '../../domain/revision.ts';
 
 /** Makes ids and secrets. With a request number an id is derived from it, so that a repeat meets its own first sending. */
 export interface DerivedIds {

@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto';
 import { inputHash } from './idempotency-window.ts';
-import type { RequestId } from './repository.ts';
+import type { RequestId } from '../../domain/revision.ts';
 
 /** To which request (a keyed hash, so that it cannot be read back) and to which of its sendings a secret was handed out. */
 export interface HandedOut {

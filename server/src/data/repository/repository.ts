@@ -1,99 +1,16 @@
 import { RegistryError } from '@rollcall/client/contract';
-import { delay, type Clock } from '../../common/clock.ts';
-import type { Feed } from '../feed/change-feed.ts';
-import { revOf, type DocumentsCache } from './cache.ts';
+import { delay } from '../../common/clock.ts';
+import { revOf } from './cache.ts';
 import { openAccess } from './collection-io.ts';
 import { openAttempt } from './write-attempt.ts';
-import type { Node } from '../cluster/node.ts';
 import { openQueue } from '../../common/keyed-queue.ts';
-import type { Collections, Guarded } from '../../domain/documents/collections.ts';
 import { keyReused } from './idempotency-window.ts';
 import { isDuplicateKey } from '../../store/duplicate-key.ts';
 import { isOutcomeUnknown } from '../../store/write-outcome.ts';
-import type { Store } from '../../store/port.ts';
-
-/** The number of a call: `<client instance>:<counter>`, the sending (0 for the first, then counted up), and whose call it is. */
-export interface RequestId {
-  readonly actor: string;
-  readonly instance: string;
-  readonly counter: number;
-  readonly again: number;
-  /** Hash of what it asks for, if its transport gives one: the same number with another hash is a conflict. */
-  readonly fingerprint?: string;
-  /** Is it named by a key of its own rather than counted? Then what a document has forgotten counts as new. */
-  readonly isKeyed?: true;
-}
-
-/** What a step makes of a document. The door adds revision and request window; the other hidden fields are as the step gives them, or as they were if it gives none. */
-export interface Revision<D> {
-  readonly next: D;
-  /** Is the change one that clients may see (an event is made of it)? */
-  readonly shown: boolean;
-}
-
-/**
- * How a write ended. `unchanged`: the step had nothing to do. `repeated`: the request took effect earlier; `document` is as
- * it is now, and may be gone.
- */
-export interface Revised<D> {
-  readonly document: D;
-  readonly outcome: 'changed' | 'unchanged' | 'repeated';
-}
-
-/** Decides on a document and computes the next one. Pure: it may be called several times. */
-export type Step<D> = (before: D | null) => Revision<D> | null;
-
-/** The documents of one guarded collection. All that it returns is frozen. Whatever is gone counts as missing. */
-export interface Documents<D extends Guarded> {
-  /** From the cache if that is allowed; null if missing. */
-  find(id: string): Promise<D | null>;
-  /** The same at once; undefined if it has to be loaded. */
-  known(id: string): D | null | undefined;
-  /** A number that is another one whenever something of the collection may have changed; undefined while what the node knows may not be used. */
-  version(): number | undefined;
-  /** From the primary, as the majority has it; null if missing. */
-  fresh(id: string): Promise<D | null>;
-  /**
-   * Writes a new document, with revision 1.
-   *
-   * With a request its id must be derived from that request: a repeat meets its own document and returns it as it is.
-   * Fails with `conflict` if the id or another unique value is taken, with `outcome-unknown` if the own document is already gone.
-   */
-  insert(document: D, request?: RequestId): Promise<D>;
-  /**
-   * The one door for writes: decides and computes on the very document that is replaced, again and again if somebody is faster.
-   *
-   * `step` gets the document, or null if it is missing. It may throw a `RegistryError` (refusal) or return null (nothing to
-   * change); either counts only on a fresh read. A revision of a missing document inserts it. Fails with `conflict` if
-   * `expectedRev` is not the revision that clients know, `outcome-unknown` if the request is too old to tell, `busy` if others
-   * were faster too often, `unavailable` if the store cannot be reached or the node is paused.
-   */
-  revise(
-    id: string,
-    request: RequestId | null,
-    step: Step<D>,
-    options?: { readonly expectedRev?: ExpectedRevision | undefined },
-  ): Promise<Revised<D>>;
-}
-
-/** The collections whose documents are written through the door. */
-export type GuardedName = Exclude<
-  { [N in keyof Collections]: Collections[N] extends Guarded ? N : never }[keyof Collections],
-  'data' | 'events'
->;
-
-export interface DoorOptions<N extends GuardedName> {
-  readonly store: Pick<Store, 'collection'>;
-  readonly collection: N;
-  /** The property that addresses a document. */
-  readonly key: 'uuid' | '_id';
-  readonly feed: Pick<Feed, 'time' | 'newest'>;
-  readonly node: Pick<Node, 'check' | 'trusts' | 'request' | 'isOnly'>;
-  readonly cache: DocumentsCache;
-  readonly clock: Clock;
-  /** Keys the names in request windows. The same on every node. */
-  readonly windowSecret: Buffer;
-}
+import type { RequestId, Revised, Step, ExpectedRevision } from '../../domain/revision.ts';
+import type { Documents, GuardedName, DoorOptions } from './types.ts';
+import type { Guarded } from '../../domain/documents/metadata.ts';
+import type { Collections } from '../../domain/documents/index.ts';
 
 /** Time limit of a whole write, repeats included, in milliseconds. */
 const PATIENCE_MS = 10_000;
@@ -105,9 +22,6 @@ const INSERT_ROUNDS = 2;
 type Decision<D> = { readonly write: D } | { readonly answer: Revised<D> } | { readonly refuse: RegistryError };
 
 const present = <D extends Guarded>(document: D | null): D | null => (document?._rollcall?.gone === undefined ? document : null);
-/** The visible revision that a caller expects, or a test of it. */
-type ExpectedRevision = number | ((rev: number) => boolean);
-
 const isExpected = (expected: ExpectedRevision | undefined, rev: number): boolean =>
   typeof expected === 'function' ? expected(rev) : expected === undefined || expected === rev;
 

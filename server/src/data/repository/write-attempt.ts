@@ -1,7 +1,7 @@
 import type { Feed } from '../feed/change-feed.ts';
-import type { RequestId, Revision } from './repository.ts';
 import { inputHash, judge, remember, windowKey, type Verdict } from './idempotency-window.ts';
-import type { Guarded, Hidden } from '../../domain/documents/collections.ts';
+import type { RequestId, Revision } from '../../domain/revision.ts';
+import type { Guarded, Hidden } from '../../domain/documents/metadata.ts';
 
 /** One request on its way through the door: what a document remembers of it, and what the document becomes by it. */
 export interface Attempt<D> {

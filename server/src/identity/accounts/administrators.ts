@@ -1,6 +1,6 @@
 import { RegistryError } from '@rollcall/client/contract';
-import type { Documents } from '../../data/repository/repository.ts';
-import type { RecordOfRegistry } from '../../domain/documents/collections.ts';
+import type { Documents } from '../../data/repository/types.ts';
+import type { RecordOfRegistry } from '../../domain/documents/registration.ts';
 
 /** Who may do everything: one document, so that the last one cannot go, whoever else is taken away at the same time. */
 export interface Administrators {

@@ -8,10 +8,12 @@ import { administratorRole, numbered, roleNameKey } from '../../domain/role.ts';
 import type { Grant } from '../../domain/permissions.ts';
 import { makePassword } from '../../domain/password-policy.ts';
 import { loginNameOf } from '../../domain/user.ts';
-import type { Documents, RequestId } from '../../data/repository/repository.ts';
 import type { Passwords } from '../passwords/passwords.ts';
-import type { PrincipalDocument, RoleDocument } from '../../domain/documents/collections.ts';
 import type { Users } from './users.ts';
+import type { RequestId } from '../../domain/revision.ts';
+import type { Documents } from '../../data/repository/types.ts';
+import type { PrincipalDocument } from '../../domain/documents/principal.ts';
+import type { RoleDocument } from '../../domain/documents/role.ts';
 
 /** The password of user `admin` that was made at the first start, as long as it is kept. */
 export interface FirstPassword {

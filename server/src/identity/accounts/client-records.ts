@@ -1,8 +1,8 @@
-import type { Documents } from '../../data/repository/repository.ts';
 import { openQueue } from '../../common/keyed-queue.ts';
-import type { PrincipalDocument } from '../../domain/documents/collections.ts';
 import type { Store } from '../../store/port.ts';
 import { present } from '../../domain/tombstone.ts';
+import type { Documents } from '../../data/repository/types.ts';
+import type { PrincipalDocument } from '../../domain/documents/principal.ts';
 
 /** Client records as they are found (MQTT client reference). One that has expired is not there, also before it is removed. */
 export interface MqttClients {

@@ -1,11 +1,12 @@
 import { gone } from '../../domain/device.ts';
-import type { Documents } from '../../data/repository/repository.ts';
-import type { DeviceDocument, PrincipalDocument } from '../../domain/documents/collections.ts';
 import type { Store } from '../../store/port.ts';
 import type { Tokens } from '../tokens/device-tokens.ts';
 import type { Users } from './users.ts';
 import { present } from '../../domain/tombstone.ts';
 import { unless } from '../../common/ignore-error.ts';
+import type { Documents } from '../../data/repository/types.ts';
+import type { DeviceDocument } from '../../domain/documents/device.ts';
+import type { PrincipalDocument } from '../../domain/documents/principal.ts';
 
 /** Groups: devices of type `group`, found by their name, which no two of them share (domain model, sections 1 and 2). */
 export interface Groups {

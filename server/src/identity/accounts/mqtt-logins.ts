@@ -1,12 +1,12 @@
 import { LRUCache } from 'lru-cache';
 import type { Actor } from '../../domain/actor.ts';
 import { isLive, loginNameOf, standingOf } from '../../domain/user.ts';
-import type { Documents } from '../../data/repository/repository.ts';
 import type { Node } from '../../data/cluster/node.ts';
 import { secretId, type MqttSecrets } from '../passwords/mqtt-secrets.ts';
-import type { PrincipalDocument } from '../../domain/documents/collections.ts';
 import type { Store } from '../../store/port.ts';
 import { present } from '../../domain/tombstone.ts';
+import type { Documents } from '../../data/repository/types.ts';
+import type { PrincipalDocument } from '../../domain/documents/principal.ts';
 
 /** Somebody who may want to log in at a broker, as far as a broker has to know him. */
 export interface MqttPrincipal {

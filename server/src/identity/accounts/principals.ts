@@ -3,25 +3,24 @@ import type { Pins } from '../certificates/bindings.ts';
 import type { DerivedIds } from '../../data/repository/idempotent-ids.ts';
 import { gone, newDevice } from '../../domain/device.ts';
 import { loginNameOf, removedPrincipal } from '../../domain/user.ts';
-import type { Documents, RequestId } from '../../data/repository/repository.ts';
 import type { MqttSecrets } from '../passwords/mqtt-secrets.ts';
 import type { Passwords } from '../passwords/passwords.ts';
 import type { Sessions } from '../tokens/login-sessions.ts';
-import type {
-  CertificatePin,
-  DeviceDocument,
-  Hidden,
-  PrincipalDocument,
-  RecordOfRegistry,
-  RoleDocument,
-  StoredSecret,
-} from '../../domain/documents/collections.ts';
 import type { Store } from '../../store/port.ts';
 import type { Tokens } from '../tokens/device-tokens.ts';
 import { present } from '../../domain/tombstone.ts';
 import { removedRole } from '../../domain/role.ts';
 import { inParallel } from '../../common/in-parallel.ts';
 import { unless } from '../../common/ignore-error.ts';
+import type { RequestId } from '../../domain/revision.ts';
+import type { Documents } from '../../data/repository/types.ts';
+import type { Hidden } from '../../domain/documents/metadata.ts';
+import type { DeviceDocument } from '../../domain/documents/device.ts';
+import type { CertificatePin } from '../../domain/documents/certificate.ts';
+import type { StoredSecret } from '../../domain/documents/credential.ts';
+import type { PrincipalDocument } from '../../domain/documents/principal.ts';
+import type { RoleDocument } from '../../domain/documents/role.ts';
+import type { RecordOfRegistry } from '../../domain/documents/registration.ts';
 
 /** What a new identity is made of: the principal, and what else is written for it. */
 export interface Plan {

@@ -4,11 +4,12 @@ import type { Authorities } from '../effective-permissions.ts';
 import type { Pins } from '../certificates/bindings.ts';
 import type { DerivedIds } from '../../data/repository/idempotent-ids.ts';
 import { isAdministrator, roleIdsOf, userView } from '../../domain/user.ts';
-import type { Documents } from '../../data/repository/repository.ts';
 import { ownRole, type Identities } from './principals.ts';
 import { openQueue } from '../../common/keyed-queue.ts';
 import type { Sessions } from '../tokens/login-sessions.ts';
-import type { PrincipalDocument, RoleDocument } from '../../domain/documents/collections.ts';
+import type { Documents } from '../../data/repository/types.ts';
+import type { PrincipalDocument } from '../../domain/documents/principal.ts';
+import type { RoleDocument } from '../../domain/documents/role.ts';
 
 /** Identities, and what only users have: roles of their own, and how they are shown. */
 export interface Users extends Identities {

@@ -2,13 +2,16 @@ import type { CertificateReference } from '@rollcall/client/contract';
 import type { Actor, Ending } from '../../domain/actor.ts';
 import type { DerivedIds } from '../../data/repository/idempotent-ids.ts';
 import { isLive, isNamed, standingOf, takesCertificate } from '../../domain/user.ts';
-import type { Documents, RequestId } from '../../data/repository/repository.ts';
-import type { CertificatePin, CredentialDocument, PrincipalDocument } from '../../domain/documents/collections.ts';
 import type { Store } from '../../store/port.ts';
 import type { UserLists } from '../tokens/token-list-cache.ts';
 import type { Identified } from './trust-store.ts';
 import { goneAs, present } from '../../domain/tombstone.ts';
 import { unless } from '../../common/ignore-error.ts';
+import type { RequestId } from '../../domain/revision.ts';
+import type { Documents } from '../../data/repository/types.ts';
+import type { CertificatePin } from '../../domain/documents/certificate.ts';
+import type { CredentialDocument } from '../../domain/documents/credential.ts';
+import type { PrincipalDocument } from '../../domain/documents/principal.ts';
 
 /** The certificates that users are bound to: credentials of kind `certificate` (access control reference, section 5.5). */
 export interface Pins {

@@ -3,17 +3,18 @@ import { RegistryError, type CertificateInfo } from '@rollcall/client/contract';
 import { LRUCache } from 'lru-cache';
 import type { Feed } from '../../data/feed/change-feed.ts';
 import type { DerivedIds } from '../../data/repository/idempotent-ids.ts';
-import type { Documents, RequestId } from '../../data/repository/repository.ts';
 import { certificateId } from '../../domain/fingerprint.ts';
 import type { Keys } from '../keys/key-ring.ts';
 import { openQueue } from '../../common/keyed-queue.ts';
-import type { CertificateDocument } from '../../domain/documents/collections.ts';
 import type { Store } from '../../store/port.ts';
 import { leadsTo } from './chain.ts';
 import { readCertificate, type ReadCertificate } from './describe.ts';
 import { issueCertificate, issueForServer, makeAuthority, type KeyedCertificate } from './issue.ts';
 import { readPem, refused } from './pem.ts';
 import { goneAs, present } from '../../domain/tombstone.ts';
+import type { RequestId } from '../../domain/revision.ts';
+import type { Documents } from '../../data/repository/types.ts';
+import type { CertificateDocument } from '../../domain/documents/certificate.ts';
 
 /** Who a client certificate says it is, and which one it is: both fingerprints, upper-case hex with colons. */
 export interface Identified {

@@ -1,7 +1,7 @@
 import type { Clock } from '../../common/clock.ts';
 import type { Feed } from '../../data/feed/change-feed.ts';
-import type { Documents } from '../../data/repository/repository.ts';
-import type { RecordOfRegistry } from '../../domain/documents/collections.ts';
+import type { Documents } from '../../data/repository/types.ts';
+import type { RecordOfRegistry } from '../../domain/documents/registration.ts';
 
 /** When strangers may ask to become users: closed until it is opened for a while, the same on every node. */
 export interface RegistrationWindow {

@@ -7,15 +7,17 @@ import type { DerivedIds } from '../../data/repository/idempotent-ids.ts';
 import { passwordProblems } from '../../domain/password-policy.ts';
 import { requestView } from '../../domain/registration.ts';
 import { loginNameOf, usernameProblems } from '../../domain/user.ts';
-import type { Documents, RequestId } from '../../data/repository/repository.ts';
 import type { Lockout } from '../passwords/lockout.ts';
 import type { Passwords } from '../passwords/passwords.ts';
 import { openQueue } from '../../common/keyed-queue.ts';
-import type { PrincipalDocument, RegistrationDocument } from '../../domain/documents/collections.ts';
 import type { Store } from '../../store/port.ts';
 import type { RegistrationWindow } from './registration-window.ts';
 import { goneAs, present } from '../../domain/tombstone.ts';
 import { unless } from '../../common/ignore-error.ts';
+import type { RequestId } from '../../domain/revision.ts';
+import type { Documents } from '../../data/repository/types.ts';
+import type { PrincipalDocument } from '../../domain/documents/principal.ts';
+import type { RegistrationDocument } from '../../domain/documents/registration.ts';
 
 /** What somebody asks with: a password, or the public key (DER) of a certificate request that has been checked. */
 export type Credential = { readonly password: string } | { readonly publicKey: Uint8Array };

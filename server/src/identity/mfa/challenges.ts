@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { RegistryError } from '@rollcall/client/contract';
-import type { Documents, RequestId } from '../../data/repository/repository.ts';
 import type { ByPassword } from '../passwords/password-login.ts';
-import type { CredentialDocument } from '../../domain/documents/collections.ts';
 import { tokenHash } from '../tokens/device-tokens.ts';
+import type { RequestId } from '../../domain/revision.ts';
+import type { Documents } from '../../data/repository/types.ts';
+import type { CredentialDocument } from '../../domain/documents/credential.ts';
 
 /** The login that somebody asked for by his password. */
 export interface Wish {

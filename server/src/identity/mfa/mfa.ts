@@ -9,14 +9,15 @@ import {
   type CodeRules,
 } from '../../domain/mfa.ts';
 import { isLive, isNamed } from '../../domain/user.ts';
-import type { Documents, RequestId, Revised } from '../../data/repository/repository.ts';
 import { handedOutTo, supersedes } from '../../data/repository/one-time-secret.ts';
 import type { ByPassword, Logins, Proved, Unproved } from '../passwords/password-login.ts';
-import type { MfaPart, PrincipalDocument } from '../../domain/documents/collections.ts';
 import { backupCodeHash, newBackupCodes } from './backup-codes.ts';
 import type { Challenges, Wish } from './challenges.ts';
 import type { Seeds } from './seeds.ts';
 import { newSeed, stepOf, uriOf } from './totp.ts';
+import type { RequestId, Revised } from '../../domain/revision.ts';
+import type { Documents } from '../../data/repository/types.ts';
+import type { MfaPart, PrincipalDocument } from '../../domain/documents/principal.ts';
 
 /** The second factor of users: a code that their device shows, or one of their backup codes (access control reference, section 5.7). */
 export interface Mfa {

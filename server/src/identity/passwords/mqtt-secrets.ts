@@ -1,12 +1,13 @@
 import { randomBytes, randomInt, timingSafeEqual } from 'node:crypto';
 import { RegistryError } from '@rollcall/client/contract';
-import type { Documents, RequestId } from '../../data/repository/repository.ts';
 import { handedOutTo, supersedes } from '../../data/repository/one-time-secret.ts';
 import type { Lockout } from './lockout.ts';
 import type { Passwords } from './passwords.ts';
 import { openQueue } from '../../common/keyed-queue.ts';
-import type { CredentialDocument, StoredSecret } from '../../domain/documents/collections.ts';
 import { tokenHash } from '../tokens/device-tokens.ts';
+import type { RequestId } from '../../domain/revision.ts';
+import type { Documents } from '../../data/repository/types.ts';
+import type { CredentialDocument, StoredSecret } from '../../domain/documents/credential.ts';
 
 /** The secrets with which MQTT tokens and client records log in: one for each, in `credentials`. */
 export interface MqttSecrets {

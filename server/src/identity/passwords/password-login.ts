@@ -6,7 +6,7 @@ import { isLive, isNamed, loginNameOf, takesPassword } from '../../domain/user.t
 import type { Lockout } from './lockout.ts';
 import type { Passwords } from './passwords.ts';
 import { openQueue } from '../../common/keyed-queue.ts';
-import type { PrincipalDocument } from '../../domain/documents/collections.ts';
+import type { PrincipalDocument } from '../../domain/documents/principal.ts';
 
 /** A user who has shown his password, and the stored hash that it fitted. */
 export interface ByPassword {

@@ -1,8 +1,9 @@
 import { createHmac, randomBytes } from 'node:crypto';
-import type { Documents, RequestId } from '../../data/repository/repository.ts';
 import { inParallel } from '../../common/in-parallel.ts';
 import type { SlowHash } from './bcrypt-pool.ts';
-import type { CredentialDocument } from '../../domain/documents/collections.ts';
+import type { RequestId } from '../../domain/revision.ts';
+import type { Documents } from '../../data/repository/types.ts';
+import type { CredentialDocument } from '../../domain/documents/credential.ts';
 
 /**
  * Secrets that people choose: bcrypt over HMAC-SHA-256 of their Unicode form NFC, with the pepper. Keyboards differ in the form

@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
 import { RegistryError, type TokenInfo } from '@rollcall/client/contract';
 import type { DerivedIds } from '../../data/repository/idempotent-ids.ts';
-import type { Documents, RequestId } from '../../data/repository/repository.ts';
 import { keyReused } from '../../data/repository/idempotency-window.ts';
 import { handedOutTo, supersedes } from '../../data/repository/one-time-secret.ts';
 import { compileFilter } from '../../mql/index.ts';
@@ -10,11 +9,14 @@ import { readRequestsLeft } from '../../domain/requests-left.ts';
 import { isProperties } from '../../common/plain-object.ts';
 import type { Actor, Ending } from '../../domain/actor.ts';
 import type { SlowHash } from '../passwords/bcrypt-pool.ts';
-import type { DeviceDocument, TokenDocument } from '../../domain/documents/collections.ts';
 import { isDuplicateKey } from '../../store/duplicate-key.ts';
 import type { Store } from '../../store/port.ts';
 import { telling, type UserLists } from './token-list-cache.ts';
 import { present } from '../../domain/tombstone.ts';
+import type { RequestId } from '../../domain/revision.ts';
+import type { Documents } from '../../data/repository/types.ts';
+import type { DeviceDocument } from '../../domain/documents/device.ts';
+import type { TokenDocument } from '../../domain/documents/token.ts';
 
 /** Meshblu's hash of a token: base64 of SHA-256 over token, uuid and pepper, joined as UTF-8 (reference, section 5.3). */
 export const tokenHash = (token: string, uuid: string, pepper: string): string =>

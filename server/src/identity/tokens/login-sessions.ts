@@ -7,17 +7,19 @@ import { isEnrolled } from '../../domain/mfa.ts';
 import { standingOf } from '../../domain/user.ts';
 import { seal, unseal } from '../keys/key-ring.ts';
 import type { Authorities } from '../effective-permissions.ts';
-import type { Documents, RequestId } from '../../data/repository/repository.ts';
 import type { DerivedIds } from '../../data/repository/idempotent-ids.ts';
 import type { Actor, Ending } from '../../domain/actor.ts';
 import type { Proved, Unproved } from '../passwords/password-login.ts';
-import type { CredentialDocument, PrincipalDocument } from '../../domain/documents/collections.ts';
 import type { Store } from '../../store/port.ts';
 import { tokenList, type TokenList } from './token-list.ts';
 import { tokenHash, type Listed, type Tokens } from './device-tokens.ts';
 import type { UserLists } from './token-list-cache.ts';
 import { goneAs, present } from '../../domain/tombstone.ts';
 import { unless } from '../../common/ignore-error.ts';
+import type { RequestId } from '../../domain/revision.ts';
+import type { Documents } from '../../data/repository/types.ts';
+import type { CredentialDocument } from '../../domain/documents/credential.ts';
+import type { PrincipalDocument } from '../../domain/documents/principal.ts';
 
 /** An access token that was just made. */
 export interface Login {

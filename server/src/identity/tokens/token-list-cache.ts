@@ -1,8 +1,9 @@
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../common/clock.ts';
-import type { Change, Feed } from '../../data/feed/change-feed.ts';
-import type { Documents } from '../../data/repository/repository.ts';
-import type { Guarded } from '../../domain/documents/collections.ts';
+import type { Feed } from '../../data/feed/change-feed.ts';
+import type { Documents } from '../../data/repository/types.ts';
+import type { Change } from '../../data/feed/change.ts';
+import type { Guarded } from '../../domain/documents/metadata.ts';
 
 /** Lists of what users have, tokens or certificates, kept for as long as nothing of theirs changes. */
 export interface UserLists<T extends object> {

@@ -5,7 +5,6 @@ import { RegistryError } from '@rollcall/client/contract';
 import { nanoid } from 'nanoid';
 import type { Actor } from '../../domain/actor.ts';
 import type { Connection, Connections } from '../../realtime/connections.ts';
-import type { Change } from '../../data/feed/change-feed.ts';
 import type { Ingest } from '../registry-bridge.ts';
 import { openLevelBudget, type LevelBounds } from '../level-budget.ts';
 import { LoginRefused, type Certified, type MqttIdentity, type MqttLogin } from '../login.ts';
@@ -29,6 +28,7 @@ import { persistenceOf, sessionMark } from './persistence.ts';
 import { openStanding } from './connection-table.ts';
 import { holdToStandard } from './protocol-checks.ts';
 import { answerEachFilter } from './suback.ts';
+import type { Change } from '../../data/feed/change.ts';
 
 /** What the broker works with. */
 export interface BrokerKit {

@@ -2,9 +2,9 @@ import { RegistryError } from '@rollcall/client/contract';
 import type { Filter } from 'mongodb';
 import { delay, type Clock } from '../../common/clock.ts';
 import { auditCheck, entryOf, headOf, type AuditProblem, type Happening } from '../../domain/audit.ts';
-import type { AuditDocument } from '../../domain/documents/collections.ts';
 import { isDuplicateKey } from '../../store/duplicate-key.ts';
 import type { Collection, Store } from '../../store/port.ts';
+import type { AuditDocument } from '../../domain/documents/audit.ts';
 
 /** What is asked for of the audit. */
 export interface AuditQuery {

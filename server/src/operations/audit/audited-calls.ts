@@ -9,7 +9,8 @@ import { detailsOf, type Happening } from '../../domain/audit.ts';
 import { isProperties } from '../../common/plain-object.ts';
 import { looksLikeUuid } from '../../domain/user.ts';
 import type { Handled } from '../handler.ts';
-import type { AuditDocument, PrincipalDocument } from '../../domain/documents/collections.ts';
+import type { PrincipalDocument } from '../../domain/documents/principal.ts';
+import type { AuditDocument } from '../../domain/documents/audit.ts';
 
 /** A call as far as the audit looks at it. */
 export interface AuditedCall {

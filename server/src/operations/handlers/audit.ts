@@ -1,6 +1,6 @@
 import { RegistryError } from '@rollcall/client/contract';
 import type { Implementation } from '../handler.ts';
-import type { AuditDocument } from '../../domain/documents/collections.ts';
+import type { AuditDocument } from '../../domain/documents/audit.ts';
 
 const view = ({ _id, at, action, outcome, actor, targets, address, details }: AuditDocument) => ({
   id: _id,

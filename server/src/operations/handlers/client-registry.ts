@@ -7,8 +7,10 @@ import { resourceProblems } from '../../domain/permissions.ts';
 import { awaitedName } from '../../domain/registration.ts';
 import { refuseProblems, usernameProblems } from '../../domain/user.ts';
 import type { Implementation, Services } from '../handler.ts';
-import type { CertificatePin, PrincipalDocument, RegistrationDocument } from '../../domain/documents/collections.ts';
 import { makeUser, one } from './users.ts';
+import type { CertificatePin } from '../../domain/documents/certificate.ts';
+import type { PrincipalDocument } from '../../domain/documents/principal.ts';
+import type { RegistrationDocument } from '../../domain/documents/registration.ts';
 
 type Asker = Pick<Parameters<Implementation['clientRegistry']['register']>[1], 'caller' | 'waiting'>;
 

@@ -1,7 +1,6 @@
 import { RegistryError } from '@rollcall/client/contract';
-import { sees, visible, whoIs, type Who } from '../../domain/access.ts';
+import { sees, visible, whoIs, type Who, mayNameGroup } from '../../domain/access.ts';
 import { change, claimed, gone, groupTakenOver, isGroup, newDevice } from '../../domain/device.ts';
-import { mayNameGroup } from '../../domain/group-rights.ts';
 import { outgoing, type Outgoing } from '../../domain/device-view.ts';
 import { readableDevices, resourceOf } from '../../domain/permissions.ts';
 import { readQuery } from '../../domain/device-query.ts';
@@ -11,10 +10,10 @@ import { applyUpdate } from '../../mql/index.ts';
 import { evaluate, toClientError } from '../../domain/evaluate.ts';
 import type { Actor } from '../../domain/actor.ts';
 import type { Implementation, Services } from '../handler.ts';
-import type { DeviceDocument } from '../../domain/documents/collections.ts';
 import { removeGroup } from './groups.ts';
 import { mayManage } from './grant-checks.ts';
 import { present } from '../../domain/tombstone.ts';
+import type { DeviceDocument } from '../../domain/documents/device.ts';
 
 type Rows = Pick<
   Implementation['meshblu'],

@@ -3,11 +3,11 @@ import type { Actor } from '../../domain/actor.ts';
 import { decide, grants } from '../../domain/access.ts';
 import { gone } from '../../domain/device.ts';
 import { resourceOf, type Verb } from '../../domain/permissions.ts';
-import type { Revision, Revised } from '../../data/repository/repository.ts';
 import type { Handled, Services } from '../handler.ts';
-import type { DeviceDocument } from '../../domain/documents/collections.ts';
 import { mayManage } from './grant-checks.ts';
 import { present } from '../../domain/tombstone.ts';
+import type { Revision, Revised } from '../../domain/revision.ts';
+import type { DeviceDocument } from '../../domain/documents/device.ts';
 
 type Called = Services & { readonly actor: Actor };
 

@@ -1,7 +1,7 @@
 import { RegistryError } from '@rollcall/client/contract';
 import { statusView } from '../../domain/backup-status.ts';
-import type { RequestId } from '../../data/repository/repository.ts';
 import type { Implementation } from '../handler.ts';
+import type { RequestId } from '../../domain/revision.ts';
 
 /** A request by which a job knows its own repeat. */
 const nameOf = (request: RequestId | null): string | null =>

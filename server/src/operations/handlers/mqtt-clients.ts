@@ -4,10 +4,11 @@ import type { Actor } from '../../domain/actor.ts';
 import type { Authority } from '../../identity/effective-permissions.ts';
 import { change } from '../../domain/device.ts';
 import type { Verb } from '../../domain/permissions.ts';
-import type { RequestId } from '../../data/repository/repository.ts';
 import type { Implementation, Services } from '../handler.ts';
 import { randomBase36, secretId } from '../../identity/passwords/mqtt-secrets.ts';
-import type { MqttPart, PrincipalDocument, StoredSecret } from '../../domain/documents/collections.ts';
+import type { RequestId } from '../../domain/revision.ts';
+import type { StoredSecret } from '../../domain/documents/credential.ts';
+import type { MqttPart, PrincipalDocument } from '../../domain/documents/principal.ts';
 
 type Called = Services & { readonly actor: Actor; readonly request: RequestId | null };
 

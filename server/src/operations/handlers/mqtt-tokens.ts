@@ -4,12 +4,13 @@ import { sees } from '../../domain/access.ts';
 import { needed, readWantedToken, tokenView, type WantedToken } from '../../domain/mqtt-token.ts';
 import { resourceOf, type Verb } from '../../domain/permissions.ts';
 import { loginNameOf } from '../../domain/user.ts';
-import type { RequestId } from '../../data/repository/repository.ts';
 import type { Implementation, Services } from '../handler.ts';
 import { randomBase36, randomSecret, randomTopicToken } from '../../identity/passwords/mqtt-secrets.ts';
-import type { DeviceDocument, PrincipalDocument } from '../../domain/documents/collections.ts';
 import { opensGroup } from './groups.ts';
 import { present } from '../../domain/tombstone.ts';
+import type { RequestId } from '../../domain/revision.ts';
+import type { DeviceDocument } from '../../domain/documents/device.ts';
+import type { PrincipalDocument } from '../../domain/documents/principal.ts';
 
 type Called = Services & { readonly actor: Actor; readonly request: RequestId | null };
 

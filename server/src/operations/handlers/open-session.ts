@@ -1,9 +1,9 @@
 import { RegistryError, type LoginResult } from '@rollcall/client/contract';
 import { permissionsOf } from '../../domain/user.ts';
-import type { RequestId } from '../../data/repository/repository.ts';
 import type { Services } from '../handler.ts';
 import type { Proved, Unproved } from '../../identity/passwords/password-login.ts';
 import type { Wish } from '../../identity/mfa/challenges.ts';
+import type { RequestId } from '../../domain/revision.ts';
 
 /** Opens the login that somebody asked for: a full one, or one that is good for enrolling only. Fails with `invalid-credentials` if he may no longer. */
 export const loggedIn = async (

@@ -2,8 +2,8 @@ import type { Permission } from '@rollcall/client/contract';
 import { pageOf } from '../../domain/role.ts';
 import type { Implementation, Services } from '../handler.ts';
 import { explain } from './explain.ts';
-import type { RoleDocument } from '../../domain/documents/collections.ts';
 import { present } from '../../domain/tombstone.ts';
+import type { RoleDocument } from '../../domain/documents/role.ts';
 
 interface Held {
   readonly role: RoleDocument;

@@ -2,13 +2,14 @@ import { RegistryError, type Permission } from '@rollcall/client/contract';
 import { isSame, numbered, pageOf, removedRole, roleNameKey, roleView } from '../../domain/role.ts';
 import { resourceProblems, type Grant } from '../../domain/permissions.ts';
 import { isAdministrator, refuseProblems, roleIdsOf } from '../../domain/user.ts';
-import type { RequestId } from '../../data/repository/repository.ts';
 import type { Actor } from '../../domain/actor.ts';
 import type { Implementation, Services } from '../handler.ts';
-import type { PrincipalDocument, RoleDocument } from '../../domain/documents/collections.ts';
 import { mayGive } from './grant-checks.ts';
 import { present } from '../../domain/tombstone.ts';
 import { unless } from '../../common/ignore-error.ts';
+import type { RequestId } from '../../domain/revision.ts';
+import type { PrincipalDocument } from '../../domain/documents/principal.ts';
+import type { RoleDocument } from '../../domain/documents/role.ts';
 
 type Called = Services & { readonly actor: Actor; readonly request: RequestId | null };
 

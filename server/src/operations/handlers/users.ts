@@ -17,14 +17,16 @@ import {
 } from '../../domain/user.ts';
 import type { Actor, Ending } from '../../domain/actor.ts';
 import type { Implementation, Services } from '../handler.ts';
-import type { RequestId } from '../../data/repository/repository.ts';
 import { inParallel } from '../../common/in-parallel.ts';
-import type { CertificatePin, PrincipalDocument, RoleDocument } from '../../domain/documents/collections.ts';
 import type { Plan } from '../../identity/accounts/principals.ts';
 import { passwordId } from '../../identity/passwords/passwords.ts';
 import { opensGroup } from './groups.ts';
 import { mayGive } from './grant-checks.ts';
 import { present } from '../../domain/tombstone.ts';
+import type { RequestId } from '../../domain/revision.ts';
+import type { CertificatePin } from '../../domain/documents/certificate.ts';
+import type { PrincipalDocument } from '../../domain/documents/principal.ts';
+import type { RoleDocument } from '../../domain/documents/role.ts';
 
 /** How many users of a batch are checked at once. */
 const maxReads = 16;

@@ -1,6 +1,6 @@
 import { revOf } from '../../data/repository/cache.ts';
 import { roughBytes } from '../../common/object-size.ts';
-import type { DeviceDocument } from '../../domain/documents/collections.ts';
+import type { DeviceDocument } from '../../domain/documents/device.ts';
 
 /** The documents that live queries keep: each once, however many keep it. */
 export interface Held<Q> {

@@ -1,12 +1,12 @@
 import { RegistryError } from '@rollcall/client/contract';
 import { revOf } from '../../data/repository/cache.ts';
 import { sees, visible } from '../../domain/access.ts';
-import type { DeviceDocument } from '../../domain/documents/collections.ts';
 import type { Store } from '../../store/port.ts';
 import type { Feed } from '../../data/feed/change-feed.ts';
 import type { LiveQuery } from './query.ts';
 import { reserveOf, type Row } from './window.ts';
 import { present } from '../../domain/tombstone.ts';
+import type { DeviceDocument } from '../../domain/documents/device.ts';
 
 /** What a load has brought, and the changes that came by the feed since it began, oldest first. */
 export interface Loaded {

@@ -5,14 +5,15 @@ import { revOf } from '../../data/repository/cache.ts';
 import { roughBytes } from '../../common/object-size.ts';
 import { named, sees } from '../../domain/access.ts';
 import { outgoing, type Outgoing } from '../../domain/device-view.ts';
-import type { DeviceDocument } from '../../domain/documents/collections.ts';
 import type { Store } from '../../store/port.ts';
-import type { Change, Feed } from '../../data/feed/change-feed.ts';
+import type { Feed } from '../../data/feed/change-feed.ts';
 import { openHeld } from './client-buffer.ts';
 import { openLoads, rowOf, type Loaded } from './initial-load.ts';
 import { queriesOf, type LiveQuery } from './query.ts';
 import { openTable, type Asked } from './table.ts';
 import { stepsBetween, type Step } from './window.ts';
+import type { Change } from '../../data/feed/change.ts';
+import type { DeviceDocument } from '../../domain/documents/device.ts';
 
 /** The result of a live query, and the number of the event that it stands after. */
 export interface LiveResult {

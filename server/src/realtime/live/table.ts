@@ -2,13 +2,13 @@ import { compileFilter, DocumentError, type Match } from '../../mql/index.ts';
 import { evaluate } from '../../domain/evaluate.ts';
 import type { Who } from '../../domain/access.ts';
 import { readQuery, readSort } from '../../domain/device-query.ts';
-import type { DeviceDocument } from '../../domain/documents/collections.ts';
 import { coversOf } from './filter-subsumption.ts';
 import { openFilterIndex } from './filter-index.ts';
 import type { Held } from './client-buffer.ts';
 import { orderBy } from './order.ts';
 import type { FilterGroup, LiveQuery } from './query.ts';
 import { openWindow } from './window.ts';
+import type { DeviceDocument } from '../../domain/documents/device.ts';
 
 /** What a client asks for: `live:open`'s input. */
 export interface Asked {

@@ -1,4 +1,4 @@
-import type { DeviceDocument } from '../../domain/documents/collections.ts';
+import type { DeviceDocument } from '../../domain/documents/device.ts';
 
 /** A document in the order of a query. */
 export interface Row {

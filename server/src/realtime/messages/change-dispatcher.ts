@@ -2,14 +2,17 @@ import type { Connections } from '../connections.ts';
 import { outgoing } from '../../domain/device-view.ts';
 import { takesCertificate, takesPassword } from '../../domain/user.ts';
 import type { Presence } from '../presence/presence.ts';
-import type { CredentialDocument, DeviceDocument, PrincipalDocument, TokenDocument } from '../../domain/documents/collections.ts';
 import { passwordId } from '../../identity/passwords/passwords.ts';
 import { hasInnerToken, innerId } from '../../identity/tokens/device-tokens.ts';
 import type { Carriage } from './message-relay.ts';
-import type { Change } from '../../data/feed/change-feed.ts';
 import type { Line } from './delivery-queue.ts';
 import type { Deliveries } from './message-delivery.ts';
 import type { Pushes } from '../pushes/pushes.ts';
+import type { Change } from '../../data/feed/change.ts';
+import type { DeviceDocument } from '../../domain/documents/device.ts';
+import type { TokenDocument } from '../../domain/documents/token.ts';
+import type { CredentialDocument } from '../../domain/documents/credential.ts';
+import type { PrincipalDocument } from '../../domain/documents/principal.ts';
 
 /**
  * Turns changes of the feed into what connections are told: `config`, `unregistered`, messages of other nodes, pushes, and the end of credentials.

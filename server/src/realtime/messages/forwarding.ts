@@ -2,10 +2,10 @@ import { mayMessage } from '../../domain/access.ts';
 import type { Sent } from '../../domain/message.ts';
 import { messageBody } from '../../domain/message.ts';
 import { forwardersOf, oldForwardersOf, type Hook } from '../../domain/webhook-rules.ts';
-import type { DeviceDocument } from '../../domain/documents/collections.ts';
 import type { Kind, Route } from '../subscription-routes.ts';
 import { maxHops, type Spread } from './delivery-budget.ts';
 import type { Webhooks } from './webhooks.ts';
+import type { DeviceDocument } from '../../domain/documents/device.ts';
 
 /** Makes the requests that devices have asked for, on the node where something happened (Meshblu reference, sections 6.3 and 6.5). */
 export interface Forwarding {

@@ -1,8 +1,6 @@
 import type { Connection, Connections, Extras } from '../connections.ts';
 import { hears, mayMessage, whoIs, type Channel } from '../../domain/access.ts';
 import { messageBody, type Sent } from '../../domain/message.ts';
-import type { Documents } from '../../data/repository/repository.ts';
-import type { DeviceDocument } from '../../domain/documents/collections.ts';
 import type { StoredSubscriptions } from '../stored-subscriptions.ts';
 import type { Behind } from '../resume/lagging-connections.ts';
 import type { Listening } from '../subscriptions.ts';
@@ -10,6 +8,8 @@ import type { Forwarding } from './forwarding.ts';
 import { routeFrom, type Kind, type Route } from '../subscription-routes.ts';
 import { forwardersOf } from '../../domain/webhook-rules.ts';
 import { maxHops, type Spread, type Spreads } from './delivery-budget.ts';
+import type { Documents } from '../../data/repository/types.ts';
+import type { DeviceDocument } from '../../domain/documents/device.ts';
 
 /** Who may get a delivery, by whose documents that is decided, and what becomes of it. */
 export interface View {

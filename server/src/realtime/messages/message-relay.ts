@@ -5,11 +5,12 @@ import { isDuplicateKey } from '../../store/duplicate-key.ts';
 import type { Store } from '../../store/port.ts';
 import { reached } from '../../data/with-deadline.ts';
 import type { Behind } from '../resume/lagging-connections.ts';
-import type { Change, Feed } from '../../data/feed/change-feed.ts';
+import type { Feed } from '../../data/feed/change-feed.ts';
 import type { Flight, InFlight } from './in-flight.ts';
 import type { Line } from './delivery-queue.ts';
 import type { Deliveries } from './message-delivery.ts';
 import { placedMessage, sentOf } from './feed-message.ts';
+import type { Change } from '../../data/feed/change.ts';
 
 /** Stores a message for addressees that get it later. */
 export type KeepMessage = (sent: Sent) => Promise<void> | undefined;

@@ -1,10 +1,10 @@
 import { RegistryError } from '@rollcall/client/contract';
 import type { Filter } from 'mongodb';
 import { delay, within, type Clock } from '../../common/clock.ts';
-import type { Documents } from '../../data/repository/repository.ts';
-import type { DeviceDocument } from '../../domain/documents/collections.ts';
 import { isOutcomeUnknown } from '../../store/write-outcome.ts';
 import type { Store } from '../../store/port.ts';
+import type { Documents } from '../../data/repository/types.ts';
+import type { DeviceDocument } from '../../domain/documents/device.ts';
 
 /** Makes documents what they should be, many in one write. */
 export interface Bulk {

@@ -1,12 +1,12 @@
 import { RegistryError } from '@rollcall/client/contract';
 import type { Clock } from '../../common/clock.ts';
-import type { Documents } from '../../data/repository/repository.ts';
 import type { Node } from '../../data/cluster/node.ts';
 import { openBulk } from './bulk-writer.ts';
 import { held, nodesOf } from '../../domain/presence.ts';
 import { openReaper } from './reaper.ts';
-import type { DeviceDocument } from '../../domain/documents/collections.ts';
 import type { Store } from '../../store/port.ts';
+import type { Documents } from '../../data/repository/types.ts';
+import type { DeviceDocument } from '../../domain/documents/device.ts';
 
 /** Which devices have a socket on this node, and what of that is written down (decisions, section 8). */
 export interface Presence {

@@ -1,10 +1,10 @@
 import { every, type Clock } from '../../common/clock.ts';
 import type { Node } from '../../data/cluster/node.ts';
-import type { DeviceDocument } from '../../domain/documents/collections.ts';
 import type { Store } from '../../store/port.ts';
 import type { Bulk } from './bulk-writer.ts';
 import { held, nodesOf } from '../../domain/presence.ts';
 import { present } from '../../domain/tombstone.ts';
+import type { DeviceDocument } from '../../domain/documents/device.ts';
 
 /** Takes nodes that are no more out of the documents, and this node where it holds no socket, so that nothing stays online by them. */
 export interface Reaper {

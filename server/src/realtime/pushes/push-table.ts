@@ -2,8 +2,9 @@ import { clientRegistry, maintenance, meshblu, mqttClients, roles, users } from 
 import { tokenView } from '../../domain/mqtt-token.ts';
 import { awaitedName, requestView } from '../../domain/registration.ts';
 import { statusView } from '../../domain/backup-status.ts';
-import type { DeviceDocument, PrincipalDocument } from '../../domain/documents/collections.ts';
 import { push, type Push } from './pushes.ts';
+import type { DeviceDocument } from '../../domain/documents/device.ts';
+import type { PrincipalDocument } from '../../domain/documents/principal.ts';
 
 /** What a record's account is told when `is` holds of the principal. */
 const ofRecord =

@@ -3,11 +3,13 @@ import type { Static } from 'typebox';
 import type { Authorities } from '../../identity/effective-permissions.ts';
 import type { Connection, Connections, Extras } from '../connections.ts';
 import { decide, gateOf, named, type Gate } from '../../domain/access.ts';
-import type { Documents, GuardedName } from '../../data/repository/repository.ts';
-import type { Collections, DeviceDocument, Guarded } from '../../domain/documents/collections.ts';
 import type { Behind } from '../resume/lagging-connections.ts';
-import type { Change } from '../../data/feed/change-feed.ts';
 import type { Waiting } from './pending-callers.ts';
+import type { Documents, GuardedName } from '../../data/repository/types.ts';
+import type { Change } from '../../data/feed/change.ts';
+import type { Guarded } from '../../domain/documents/metadata.ts';
+import type { DeviceDocument } from '../../domain/documents/device.ts';
+import type { Collections } from '../../domain/documents/index.ts';
 
 type Publications = typeof publications;
 

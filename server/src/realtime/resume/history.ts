@@ -1,9 +1,10 @@
 import { roughBytes } from '../../common/object-size.ts';
 import { accessPart } from '../../domain/access.ts';
-import type { DeviceDocument } from '../../domain/documents/collections.ts';
-import type { Change, Feed } from '../../data/feed/change-feed.ts';
+import type { Feed } from '../../data/feed/change-feed.ts';
 import { sentOf } from '../messages/feed-message.ts';
 import type { Position } from '../../data/feed/position.ts';
+import type { Change } from '../../data/feed/change.ts';
+import type { DeviceDocument } from '../../domain/documents/device.ts';
 
 /** A device's document at an earlier moment; null: there was none. `same`: it has not changed since. `unknown`: it has, and nobody kept it. */
 export type Earlier = DeviceDocument | null | 'same' | 'unknown';

@@ -1,12 +1,12 @@
 import type { Connection, Connections, Extras } from '../connections.ts';
 import { outgoing } from '../../domain/device-view.ts';
-import type { Documents } from '../../data/repository/repository.ts';
-import type { DeviceDocument } from '../../domain/documents/collections.ts';
-import type { Change } from '../../data/feed/change-feed.ts';
 import type { History } from './history.ts';
 import type { Deliveries, View } from '../messages/message-delivery.ts';
 import type { Pushes } from '../pushes/pushes.ts';
 import { sentOf } from '../messages/feed-message.ts';
+import type { Documents } from '../../data/repository/types.ts';
+import type { Change } from '../../data/feed/change.ts';
+import type { DeviceDocument } from '../../domain/documents/device.ts';
 
 /** It is no longer known by which document one would have to decide whether an event was permitted at its time. */
 export class Undecided extends Error {}

@@ -2,8 +2,6 @@ import { RegistryError, type resyncReasons } from '@rollcall/client/contract';
 import { delay, type Clock } from '../../common/clock.ts';
 import type { Connection, Connections } from '../connections.ts';
 import { outgoing } from '../../domain/device-view.ts';
-import type { Documents } from '../../data/repository/repository.ts';
-import type { DeviceDocument } from '../../domain/documents/collections.ts';
 import type { StoredSubscriptions } from '../stored-subscriptions.ts';
 import type { Behind } from './lagging-connections.ts';
 import type { Feed } from '../../data/feed/change-feed.ts';
@@ -14,6 +12,8 @@ import type { Listening } from '../subscriptions.ts';
 import type { Position } from '../../data/feed/position.ts';
 import { pushLane } from '../pushes/pushes.ts';
 import { Undecided, type Replay } from './replay.ts';
+import type { Documents } from '../../data/repository/types.ts';
+import type { DeviceDocument } from '../../domain/documents/device.ts';
 
 /** Why somebody cannot be brought up to date event by event. */
 export type ResyncReason = (typeof resyncReasons)[number];

@@ -30,6 +30,7 @@ import type { Front } from '../listener.ts';
 import { serveLive } from './live-stream.ts';
 import { readText } from './request-text.ts';
 import { openTurnEnds } from '../../common/end-of-turn.ts';
+import type { Page } from './page.ts';
 
 /** What the HTTP side needs of the registry. */
 export interface HttpKit {
@@ -54,15 +55,6 @@ export interface HttpKit {
   readonly pages: readonly Page[];
   /** The OpenAPI document of all of it. */
   readonly document: Json;
-}
-
-/** A page that is no operation. */
-export interface Page {
-  readonly path: string;
-  readonly type: string;
-  readonly headers?: Readonly<Record<string, string>>;
-  /** The text of the page; `status` default 200. */
-  read(): Promise<{ readonly status?: number; readonly text: string }> | { readonly status?: number; readonly text: string };
 }
 
 const allMethods = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;

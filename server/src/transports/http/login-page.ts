@@ -1,4 +1,4 @@
-import type { Page } from './http.ts';
+import type { Page } from './page.ts';
 
 const script = `const form = document.querySelector('form');
 const told = document.querySelector('output');

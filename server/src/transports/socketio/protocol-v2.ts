@@ -5,7 +5,7 @@ import type { Actor } from '../../domain/actor.ts';
 import { guarded, splitArguments } from './events.ts';
 import { openIntake } from './intake.ts';
 import { Rejected } from './packet.ts';
-import type { SocketKit } from './socket.ts';
+import type { SocketKit } from './kit.ts';
 
 /** What is left of an update's query or parameters that is no object. */
 const properties = (value: unknown): Readonly<Record<string, unknown>> => (isProperties(value) ? value : {});

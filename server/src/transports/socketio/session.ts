@@ -14,7 +14,7 @@ import { readOptions } from './call-options.ts';
 import { guarded, splitArguments } from './events.ts';
 import { openIntake, type Intake } from './intake.ts';
 import { Rejected } from './packet.ts';
-import type { SocketKit } from './socket.ts';
+import type { SocketKit } from './kit.ts';
 
 /** When something last came from the other end of a connection, heartbeats included, in milliseconds since 1970. */
 const provenAt = new WeakMap<Socket['conn'], number>();

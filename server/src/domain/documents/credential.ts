@@ -1,0 +1,41 @@
+import type { Guarded } from './metadata.ts';
+
+/** A secret as it is stored, and the request (keyed hash) and its sending to which it is handed out. */
+export interface StoredSecret {
+  readonly alg: 'sha256-pepper' | 'bcrypt';
+  readonly hash: string;
+  readonly secretFor?: { request: string; sending: number };
+}
+
+/** A secret, or what is left of it (domain model, section 3). Meshblu tokens are in `tokens`. */
+export interface CredentialDocument extends Guarded {
+  _id: string;
+  uuid: string;
+  kind: 'password' | 'secret' | 'access' | 'refresh' | 'certificate' | 'mfaChallenge';
+  alg: 'sha256-pepper' | 'bcrypt' | 'none';
+  hash?: string;
+  /** SHA-256 of an access token, or either fingerprint of a certificate, as colon separated hex. */
+  fingerprint?: string;
+  /** A certificate that was issued here. */
+  pem?: string;
+  label: string;
+  /** The login that access and refresh tokens belong to. */
+  sid?: string;
+  createdAt: Date;
+  expiresAt?: Date;
+  /** Whatever happens, a refresh token of this login is worth nothing after this. */
+  absoluteAt?: Date;
+  /** A refresh token works once, and so does a challenge. */
+  usedAt?: Date;
+  /** The pair that took the place of a used refresh token, encrypted: repeats within the grace get the same one. */
+  successor?: string;
+  /** An access token of somebody who has still to enrol: it is worth only what that takes, until `fullUntil` takes the place of `expiresAt`. */
+  scope?: 'enrolment';
+  fullUntil?: Date;
+  /** Of a challenge: the hash that the password fitted, the lifetime of the login that was asked for, and how often a code was tried. */
+  proof?: string;
+  lifetimeMs?: number;
+  tries?: number;
+  /** When the store may drop the row. */
+  purgeAt?: Date;
+}
