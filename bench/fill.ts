@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { ensureIndexes } from '@rollcall/server/internal/data/indexes';
-import { openEmbedded, type Store } from '@rollcall/server/store';
+import type { Store } from '@rollcall/server/internal/data/store';
+import { openEmbedded } from '@rollcall/server/store';
 import { MongoClient } from 'mongodb';
 import {
   callerDocument,

@@ -1,6 +1,7 @@
 import { openAuthorities } from '@rollcall/server/internal/identity/effective-permissions';
 import { decide, gateOf, type Gate, type Subject } from '@rollcall/server/internal/domain/access';
-import { openEmbedded, type Store } from '@rollcall/server/store';
+import type { Store } from '@rollcall/server/internal/data/store';
+import { openEmbedded } from '@rollcall/server/store';
 import { openTestNode } from '../../test/dist/data/support/nodes.js';
 import type { Measure } from '../measure.ts';
 import { median, rounded } from '../statistics.ts';

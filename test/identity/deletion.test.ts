@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import type { Store } from '@rollcall/server/store';
+import type { Store } from '@rollcall/server/internal/data/store';
 import { connectMqtt } from '../mqtt/support/client.ts';
 import { connectAs, connectRaw } from '../support/meshblu.ts';
 import { onBothStores } from '../support/registries.ts';

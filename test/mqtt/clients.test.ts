@@ -1,5 +1,5 @@
 import type { Registry } from '@rollcall/server';
-import type { Store } from '@rollcall/server/store';
+import type { Store } from '@rollcall/server/internal/data/store';
 import { expect } from 'chai';
 import { connectRaw } from '../support/meshblu.ts';
 import { onBothStores, type Registries } from '../support/registries.ts';

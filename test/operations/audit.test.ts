@@ -1,5 +1,7 @@
 import type { Registry } from '@rollcall/server';
-import { openEmbedded, type Collections, type Store } from '@rollcall/server/store';
+import type { Collections } from '@rollcall/server/internal/domain/documents/index';
+import type { Store } from '@rollcall/server/internal/data/store';
+import { openEmbedded } from '@rollcall/server/store';
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';

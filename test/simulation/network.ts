@@ -1,6 +1,6 @@
 import { freeze } from '@rollcall/server/internal/common/object-size';
 import { compileFilter } from '@rollcall/server/mql';
-import type { Store } from '@rollcall/server/store';
+import type { Store } from '@rollcall/server/internal/data/store';
 import {
   driverError,
   historyLost,

@@ -6,7 +6,7 @@ import { dueBy, lanesBy } from '@rollcall/server/internal/realtime/pushes/pushes
 import { readMessage } from '@rollcall/server/internal/domain/message';
 import type { Node } from '@rollcall/server/internal/data/cluster/node';
 import { openRealtime, type Realtime } from '@rollcall/server/internal/realtime/open-realtime';
-import type { Store } from '@rollcall/server/store';
+import type { Store } from '@rollcall/server/internal/data/store';
 import type { Host } from './world.ts';
 import type { Documents } from '@rollcall/server/internal/data/repository/types';
 import type { DeviceDocument } from '@rollcall/server/internal/domain/documents/device';

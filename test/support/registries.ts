@@ -3,7 +3,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createRegistry, type Config, type Registry } from '@rollcall/server';
-import { openEmbedded, type Store } from '@rollcall/server/store';
+import type { Store } from '@rollcall/server/internal/data/store';
+import { openEmbedded } from '@rollcall/server/store';
 import { MongoClient } from 'mongodb';
 import { mongodUriOrSkip } from './mongod.ts';
 

@@ -38,6 +38,7 @@ import { openSweeper } from './sweeper.ts';
 import { ensureIndexes } from '../data/indexes.ts';
 import { openGate } from '../data/store-gate.ts';
 import { probeWrite } from '../backup/state.ts';
+import type { Collections } from '../domain/documents/index.ts';
 import { openStore, type OpenStore } from '../store/open.ts';
 import { webhookKey } from '../identity/keys/webhook-key.ts';
 import type { TokenList } from '../identity/tokens/token-list.ts';
@@ -97,7 +98,7 @@ interface Ground {
   readonly log: pino.Logger;
   readonly clock: Clock;
   readonly secrets: Secrets;
-  readonly opened: OpenStore;
+  readonly opened: OpenStore<Collections>;
   readonly maintenance: Maintenance;
   readonly listener: Listener;
   readonly processFigures: ReturnType<typeof openProcessFigures>;
@@ -115,7 +116,7 @@ const portsOf = (urls: readonly string[]): Partial<Config> =>
 const house = async (config: Config, log: pino.Logger, closers: Closers): Promise<Omit<Registry, 'close'>> => {
   const clock = systemClock;
   const secrets = await openSecrets(config);
-  const opened = await openStore(config);
+  const opened = await openStore<Collections>(config);
   closers.push(opened.close);
   const { store, alone } = opened;
   const { dataDir, archiveBytes: mostBytes } = config;
@@ -143,7 +144,7 @@ const start = async (
   leave: () => Promise<void>,
 ): Promise<Pick<Registry, 'mqtt' | 'firstPassword'>> => {
   const { now } = clock;
-  const { reserved, alone, ping } = opened;
+  const { reserved, alone } = opened;
   const { id: feedId, origin } = await maintenance.settled();
   const feed = openFeed({
     // Messages of an embedded store are gone with its process: a position of an earlier one is none of this feed.
@@ -473,7 +474,7 @@ const start = async (
       document,
       metrics,
       async ping() {
-        await ping();
+        await opened.store.collection('maintenance').findOne({ _id: 'state' });
         // Once a write has failed for want of room, only a write tells that there is room again.
         if (writesFail) await probeWrite(store);
         writesFail = false;

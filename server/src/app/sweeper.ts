@@ -1,6 +1,7 @@
 import { every, type Clock } from '../common/clock.ts';
 import type { Connection, Connections } from '../realtime/connections.ts';
-import type { Collection, Store } from '../store/port.ts';
+import type { Store } from '../data/store.ts';
+import type { Collection } from '../store/port.ts';
 import type { Actor } from '../domain/actor.ts';
 import type { Tokens } from '../identity/tokens/device-tokens.ts';
 import type { Guarded } from '../domain/documents/metadata.ts';

@@ -1,5 +1,6 @@
 import { BSON, type Document } from 'mongodb';
-import type { Collection, Store } from '../store/port.ts';
+import type { Store } from '../data/store.ts';
+import type { Collection } from '../store/port.ts';
 import type { Collections } from '../domain/documents/index.ts';
 
 /** How one collection takes part in backups and restores. */

@@ -14,8 +14,10 @@ import { restore, undo } from './restore.ts';
 import { isReplacing, openState } from './state.ts';
 import type { Carrier, Node } from '../data/cluster/node.ts';
 import type { Secrets } from '../identity/keys/secret-files.ts';
-import type { Store } from '../store/port.ts';
+import type { Store } from '../data/store.ts';
 import type { MaintenanceDocument, RunningJob } from '../domain/documents/backup.ts';
+
+export { statusView } from '../domain/backup-status.ts';
 
 /** The inside of this registry, which is closed before a restore replaces the store. */
 export interface Inside {

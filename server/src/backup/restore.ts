@@ -1,6 +1,6 @@
 import type { FileHandle } from 'node:fs/promises';
 import type { Clock } from '../common/clock.ts';
-import type { Store } from '../store/port.ts';
+import type { Store } from '../data/store.ts';
 import { verifyArchive, type Opening } from './contents.ts';
 import { recordOf, type Job } from './job-lease.ts';
 import { clearCopies, makeCopies, putBack, replaceAll, type Replacing } from './swap.ts';

@@ -2,7 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { delay, type Clock } from '../common/clock.ts';
 import { isDuplicateKey } from '../store/duplicate-key.ts';
 import { isOutcomeUnknown } from '../store/write-outcome.ts';
-import type { Collection, Store } from '../store/port.ts';
+import type { Store } from '../data/store.ts';
+import type { Collection } from '../store/port.ts';
 import type { ClockDocument, MaintenanceDocument } from '../domain/documents/backup.ts';
 
 /** The one document that says which feed the store has, and which job runs on it. Whoever changes it does so under its revision. */

@@ -1,7 +1,7 @@
 import type { FileHandle } from 'node:fs/promises';
 import { BSON, type Document } from 'mongodb';
 import type { Clock } from '../common/clock.ts';
-import type { Store } from '../store/port.ts';
+import type { Store } from '../data/store.ts';
 import { documentsOf, revisionOf, type Opening, type Verified } from './contents.ts';
 import { exactly, parts, rowsOf, type Part } from './file-parts.ts';
 import { persistently } from './state.ts';

@@ -2,7 +2,7 @@ import type { FileHandle } from 'node:fs/promises';
 import type { Document } from 'mongodb';
 import { delay, type Clock } from '../common/clock.ts';
 import type { Feed } from '../data/feed/change-feed.ts';
-import type { Store } from '../store/port.ts';
+import type { Store } from '../data/store.ts';
 import { writeArchive, type ArchiveKey } from './archive.ts';
 import type { Job } from './job-lease.ts';
 import { exactly, partOf, parts, rowsOf } from './file-parts.ts';

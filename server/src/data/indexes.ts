@@ -1,4 +1,4 @@
-import type { Store } from '../store/port.ts';
+import type { Store } from './store.ts';
 
 /** An existing database has a uuid twice: the registry does not start until somebody has decided which one is right. */
 export class DuplicateDevicesError extends Error {

@@ -1,5 +1,6 @@
 import { RegistryError } from '@rollcall/client/contract';
-import type { Collection, Store } from '../store/port.ts';
+import type { Store } from './store.ts';
+import type { Collection } from '../store/port.ts';
 import type { Collections } from '../domain/documents/index.ts';
 
 /** A way to a store that can be shut for good. */

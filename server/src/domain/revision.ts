@@ -30,4 +30,4 @@ export interface Revised<D> {
 export type Step<D> = (before: D | null) => Revision<D> | null;
 
 /** The visible revision that a caller expects, or a test of it. */
-type ExpectedRevision = number | ((rev: number) => boolean);
+export type ExpectedRevision = number | ((rev: number) => boolean);

@@ -5,10 +5,10 @@ import type { Hook } from '../domain/webhook-rules.ts';
 import { missingFactor, type MissingFactor } from '../domain/mfa.ts';
 import { uncovered } from '../domain/permissions.ts';
 import { permissionsOf } from '../domain/user.ts';
-import type { Services } from '../operations/handler.ts';
+import type { Identity } from './open-identity.ts';
 import type { DeviceDocument } from '../domain/documents/device.ts';
 
-type Granting = Pick<Services, 'authorities' | 'principals' | 'mfa' | 'sessions'>;
+type Granting = Pick<Identity, 'authorities' | 'principals' | 'mfa' | 'sessions'>;
 type Called = Granting & { readonly actor: Actor };
 
 /** What an actor that came by a password alone has still to show, as its user is now. Fails with `unauthenticated` if the user may not be here. */
@@ -78,7 +78,7 @@ export const mayGrantCredential = (device: DeviceDocument, call: Asked): Promise
 export const mayForwardCredential = async (
   device: DeviceDocument,
   hook: Hook,
-  { authorities, canEnrol }: Pick<Services, 'authorities'> & { readonly canEnrol: boolean },
+  { authorities, canEnrol }: Pick<Identity, 'authorities'> & { readonly canEnrol: boolean },
 ): Promise<boolean> => {
   const { _rollcall: hidden, uuid } = device;
   if (hidden?.principal !== true) return true;

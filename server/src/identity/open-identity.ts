@@ -1,65 +1,83 @@
+import type { PasswordPolicy } from '@rollcall/client/contract';
 import type { CertificateReference } from '@rollcall/client/contract';
 import { openAccessTokens } from './tokens/jwt.ts';
 import { isAdministrator } from '../domain/user.ts';
 import { openAdministrators } from './accounts/administrators.ts';
-import { openAuthorities } from './effective-permissions.ts';
-import { openPins } from './certificates/bindings.ts';
-import { openTrust } from './certificates/trust-store.ts';
-import { openClientRegistry } from './enrollment/requests.ts';
+import { openAuthorities, type Authorities } from './effective-permissions.ts';
+import { openPins, type Pins } from './certificates/bindings.ts';
+import { openTrust, type Trust } from './certificates/trust-store.ts';
+import { openClientRegistry, type ClientRegistry } from './enrollment/requests.ts';
 import { openRegistrationWindow } from './enrollment/registration-window.ts';
-import type { Config } from '../app/config.ts';
 import type { Feed } from '../data/feed/change-feed.ts';
 import type { DerivedIds } from '../data/repository/idempotent-ids.ts';
 import { openDoor } from '../data/repository/repository.ts';
 import { firstStart, type FirstPassword } from './accounts/bootstrap.ts';
-import { openGroups } from './accounts/groups.ts';
+import { openGroups, type Groups } from './accounts/groups.ts';
 import { openIdentities, type Identities } from './accounts/principals.ts';
-import type { Services } from '../operations/handler.ts';
 import type { Actor } from '../domain/actor.ts';
 import type { Keys } from './keys/key-ring.ts';
 import { openLockout } from './passwords/lockout.ts';
 import type { Log } from '../common/log.ts';
-import { openLogins } from './passwords/password-login.ts';
-import { openMqttClients } from './accounts/client-records.ts';
+import { openLogins, type Logins } from './passwords/password-login.ts';
+import { openMqttClients, type MqttClients } from './accounts/client-records.ts';
 import { openChallenges } from './mfa/challenges.ts';
-import { openMfa } from './mfa/mfa.ts';
+import { openMfa, type Mfa } from './mfa/mfa.ts';
 import { checkSeeds, openSeeds } from './mfa/seeds.ts';
-import { openMqttPrincipals } from './accounts/mqtt-logins.ts';
-import { openMqttSecrets } from './passwords/mqtt-secrets.ts';
-import { openPasswords, passwordId } from './passwords/passwords.ts';
-import { openSessions } from './tokens/login-sessions.ts';
+import { openMqttPrincipals, type MqttPrincipals } from './accounts/mqtt-logins.ts';
+import { openMqttSecrets, type MqttSecrets } from './passwords/mqtt-secrets.ts';
+import { openPasswords, passwordId, type Passwords } from './passwords/passwords.ts';
+import { openSessions, type Sessions } from './tokens/login-sessions.ts';
 import type { TokenList } from './tokens/token-list.ts';
 import type { SlowHash } from './passwords/bcrypt-pool.ts';
-import type { Store } from '../store/port.ts';
+import type { Store } from '../data/store.ts';
 import { telling, type UserLists } from './tokens/token-list-cache.ts';
 import type { Tokens } from './tokens/device-tokens.ts';
-import { openUsers } from './accounts/users.ts';
+import { openUsers, type Users } from './accounts/users.ts';
 import type { DoorOptions, Documents } from '../data/repository/types.ts';
 import type { DeviceDocument } from '../domain/documents/device.ts';
+import type { CredentialDocument } from '../domain/documents/credential.ts';
+import type { PrincipalDocument } from '../domain/documents/principal.ts';
+import type { RoleDocument } from '../domain/documents/role.ts';
+
+/** The settings that this room reads. Each is described in `app/config.ts`. */
+export interface IdentitySettings {
+  readonly dataDir: string;
+  readonly adminPassword: string | undefined;
+  readonly passwordPolicy: PasswordPolicy;
+  readonly refreshGraceMs: number;
+  readonly mfa: boolean;
+  readonly mfaIssuer: string;
+  readonly mfaMaxWrongCodes: number;
+  readonly mfaBanMs: number;
+}
+
+/** What this room gives to those above it: principals, credentials and roles, and what works with them. */
+export interface Identity {
+  readonly principals: Documents<PrincipalDocument>;
+  readonly credentials: Documents<CredentialDocument>;
+  readonly roles: Documents<RoleDocument>;
+  readonly authorities: Authorities;
+  readonly users: Users;
+  readonly groups: Groups;
+  readonly logins: Logins;
+  readonly mfa: Mfa;
+  readonly passwords: Passwords;
+  readonly sessions: Sessions;
+  readonly mqttSecrets: MqttSecrets;
+  readonly mqttPrincipals: MqttPrincipals;
+  readonly mqttClients: MqttClients;
+  readonly pins: Pins;
+  readonly trust: Trust;
+  readonly clientRegistry: ClientRegistry;
+  /** The group of whoever has none of his own. */
+  readonly rootGroup: string;
+  /** Forgets the password of the first administrator that was made at the first start, if it is his that was changed. */
+  readonly firstPasswordChanged: (uuid: string) => Promise<void>;
+}
 
 /** Principals, credentials and roles of a registry, and what works with them. */
-export interface Access {
-  readonly services: Pick<
-    Services,
-    | 'principals'
-    | 'credentials'
-    | 'roles'
-    | 'authorities'
-    | 'users'
-    | 'groups'
-    | 'logins'
-    | 'mfa'
-    | 'passwords'
-    | 'sessions'
-    | 'mqttSecrets'
-    | 'mqttPrincipals'
-    | 'mqttClients'
-    | 'pins'
-    | 'trust'
-    | 'clientRegistry'
-    | 'rootGroup'
-    | 'firstPasswordChanged'
-  >;
+export interface OpenIdentity {
+  readonly services: Identity;
   readonly firstPassword: FirstPassword | null;
   /** Those of these actors who may still be here with what they showed. */
   live(actors: readonly Actor[]): Promise<ReadonlySet<Actor>>;
@@ -77,13 +95,10 @@ export const openAccess = async (options: {
   readonly feed: Feed;
   readonly slowHash: SlowHash;
   readonly pepper: string;
-  readonly config: Pick<
-    Config,
-    'dataDir' | 'adminPassword' | 'passwordPolicy' | 'refreshGraceMs' | 'mfa' | 'mfaIssuer' | 'mfaMaxWrongCodes' | 'mfaBanMs'
-  >;
+  readonly config: IdentitySettings;
   readonly log: Log;
   readonly now: () => number;
-}): Promise<Access> => {
+}): Promise<OpenIdentity> => {
   const { store, doors, devices, tokens, lists, ids, keys, pepper, config, log, now } = options;
   const principals = openDoor({ ...doors, collection: 'principals', key: '_id' });
   const credentials = telling(openDoor({ ...doors, collection: 'credentials', key: '_id' }), ({ uuid }) => {

@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import { openRecent } from '../common/recent-set.ts';
-import type { Store } from '../store/port.ts';
+import type { Store } from '../data/store.ts';
 import { createGroupedWrites } from './grouped-writes.ts';
 import { publicationOf, stored, type Publication } from './stored-message.ts';
 import type { QoS } from './subscription-index.ts';

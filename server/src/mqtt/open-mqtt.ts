@@ -7,7 +7,6 @@ import type { Pins } from '../identity/certificates/bindings.ts';
 import type { Trust } from '../identity/certificates/trust-store.ts';
 import type { ClientRegistry } from '../identity/enrollment/requests.ts';
 import { every, type Clock } from '../common/clock.ts';
-import type { Config } from '../app/config.ts';
 import type { Connection, Connections } from '../realtime/connections.ts';
 import type { Audience } from '../realtime/audience.ts';
 import type { Carriage } from '../realtime/messages/message-relay.ts';
@@ -35,7 +34,7 @@ import type { Node } from '../data/cluster/node.ts';
 import type { Call } from '../operations/pipeline.ts';
 import type { Presence } from '../realtime/presence/presence.ts';
 import type { Operation } from '../operations/operation-table.ts';
-import type { Store } from '../store/port.ts';
+import type { Store } from '../data/store.ts';
 import { readJson } from '../common/json/read.ts';
 import { maxFrameBytesOf } from '../common/frame-limits.ts';
 import { openBroker, type Broker } from './broker/broker.ts';
@@ -45,6 +44,24 @@ import { listenTcp, listenTls, openUpgrades, type MqttUpgrades } from './broker/
 import { isAllowedOrigin } from '../common/allowed-origin.ts';
 import type { Documents } from '../data/repository/types.ts';
 import type { DeviceDocument } from '../domain/documents/device.ts';
+
+/** The settings that the broker reads. Each is described in `app/config.ts`. */
+export interface MqttSettings {
+  readonly host: string;
+  readonly origins: readonly string[];
+  readonly messageBytes: number;
+  readonly mqttPort: number | undefined;
+  readonly mqttsPort: number | undefined;
+  readonly mqttsCertFile: string | undefined;
+  readonly mqttsKeyFile: string | undefined;
+  readonly mqttDeniedPublish: 'close' | 'ignore';
+  readonly mqttFilterLevels: number;
+  readonly mqttFilterLevelsPerOwner: number;
+  readonly mqttRetained: number;
+  readonly mqttRetainedBytes: number;
+  readonly mqttRetainedPerOwner: number;
+  readonly mqttRetainedBytesPerOwner: number;
+}
 
 /** What the broker is built on. */
 export interface MqttFoundation {
@@ -75,7 +92,7 @@ export interface MqttFoundation {
   /** Counts a refusal of this kind. */
   readonly refused: (kind: string) => void;
   readonly alone: boolean;
-  readonly config: Pick<Config, 'host' | 'origins' | 'messageBytes' | Extract<keyof Config, `mqtt${string}`>>;
+  readonly config: MqttSettings;
   readonly clock: Clock;
   readonly log: Log;
 }

@@ -1,5 +1,5 @@
 import type { Soon } from '../common/maybe-promise.ts';
-import type { Store } from '../store/port.ts';
+import type { Store } from '../data/store.ts';
 import { inOrder } from '../common/ordered-batches.ts';
 import type { MqttQueue } from './offline-queue.ts';
 import type { Retained } from './retained.ts';

@@ -7,7 +7,7 @@ import { change, newDevice } from '../domain/device.ts';
 import { readMessage, type Sent } from '../domain/message.ts';
 import { isProperties } from '../common/plain-object.ts';
 import { soon, type Soon } from '../common/maybe-promise.ts';
-import type { Store } from '../store/port.ts';
+import type { Store } from '../data/store.ts';
 import type { MqttIdentity } from './login.ts';
 import type { Publication } from './stored-message.ts';
 import { present } from '../domain/tombstone.ts';

@@ -1,6 +1,6 @@
 import type { Feed } from '../data/feed/change-feed.ts';
 import type { Log } from '../common/log.ts';
-import type { Store } from '../store/port.ts';
+import type { Store } from '../data/store.ts';
 import type { MqttRetainedDocument } from '../domain/documents/mqtt.ts';
 
 /** How much may be retained: messages, and bytes of their topics and payloads. */

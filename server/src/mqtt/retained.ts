@@ -1,4 +1,4 @@
-import type { Store } from '../store/port.ts';
+import type { Store } from '../data/store.ts';
 import { weightOf, type RetainedUsage } from './retained-usage.ts';
 import { publicationOf, stored, type Publication } from './stored-message.ts';
 import { openSubscriptionIndex } from './subscription-index.ts';

@@ -2,12 +2,20 @@ import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import type { Trust } from '../identity/certificates/trust-store.ts';
-import type { Config } from '../app/config.ts';
 
 /** A certificate and its private key, as PEM. */
 export interface Keyed {
   readonly cert: string;
   readonly key: string;
+}
+
+/** The settings that the certificate of the TLS listener depends on. */
+export interface CertificateSettings {
+  /** Address that MQTT listens on. */
+  readonly host: string;
+  /** PEM files; both or none. */
+  readonly mqttsCertFile: string | undefined;
+  readonly mqttsKeyFile: string | undefined;
 }
 
 /** A certificate of our own is replaced when it has less left than this, in milliseconds. */
@@ -19,7 +27,7 @@ const everywhere = new Set(['0.0.0.0', '::']);
  * host, issued again before it expires. Fails if only one of the two files is named or one cannot be read.
  */
 export const serverCertificate = async (
-  { host, mqttsCertFile, mqttsKeyFile }: Pick<Config, 'host' | 'mqttsCertFile' | 'mqttsKeyFile'>,
+  { host, mqttsCertFile, mqttsKeyFile }: CertificateSettings,
   trust: Pick<Trust, 'issueForServer'>,
   now: () => number,
 ): Promise<() => Promise<Keyed>> => {

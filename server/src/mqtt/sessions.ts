@@ -1,7 +1,7 @@
 import { RegistryError } from '@rollcall/client/contract';
 import type { Feed } from '../data/feed/change-feed.ts';
 import { isDuplicateKey } from '../store/duplicate-key.ts';
-import type { Store } from '../store/port.ts';
+import type { Store } from '../data/store.ts';
 import { openLevelBudget, type LevelBounds } from './level-budget.ts';
 import { levelsOf, openSubscriptionIndex, type QoS, type Subscribed } from './subscription-index.ts';
 import type { Change } from '../data/feed/change.ts';

@@ -1,11 +1,11 @@
+import type { PasswordPolicy } from '@rollcall/client/contract';
 import type { Actor, Ending } from '../domain/actor.ts';
+
+export type { Actor } from '../domain/actor.ts';
 import type * as contract from '@rollcall/client/contract';
 import type { Input, Output, Row } from '@rollcall/client/contract';
 import type { Audit } from './audit/audit-log.ts';
-import type { Authorities } from '../identity/effective-permissions.ts';
-import type { Pins } from '../identity/certificates/bindings.ts';
-import type { Trust } from '../identity/certificates/trust-store.ts';
-import type { ClientRegistry } from '../identity/enrollment/requests.ts';
+import type { Identity } from '../identity/open-identity.ts';
 import type { Connection, Connections } from '../realtime/connections.ts';
 import type { Listening } from '../realtime/subscriptions.ts';
 import type { Caller, Waiting } from '../realtime/pushes/pending-callers.ts';
@@ -13,57 +13,32 @@ import type { Sent } from '../domain/message.ts';
 import type { Authenticate } from '../identity/authenticate.ts';
 import type { Resume } from '../realtime/resume/resume.ts';
 import type { Live } from '../realtime/live/live.ts';
-import type { Config } from '../app/config.ts';
-import type { Store } from '../store/port.ts';
+import type { Store } from '../data/store.ts';
 import type { RouteTable } from './route-table.ts';
 import type { StoredSubscriptions } from '../realtime/stored-subscriptions.ts';
-import type { Logins } from '../identity/passwords/password-login.ts';
 import type { Jobs } from '../backup/jobs.ts';
-import type { MqttClients } from '../identity/accounts/client-records.ts';
-import type { Mfa } from '../identity/mfa/mfa.ts';
-import type { MqttPrincipals } from '../identity/accounts/mqtt-logins.ts';
-import type { MqttSecrets } from '../identity/passwords/mqtt-secrets.ts';
-import type { Passwords } from '../identity/passwords/passwords.ts';
-import type { Sessions } from '../identity/tokens/login-sessions.ts';
 import type { Tokens } from '../identity/tokens/device-tokens.ts';
-import type { Users } from '../identity/accounts/users.ts';
 import type { DerivedIds } from '../data/repository/idempotent-ids.ts';
-import type { Groups } from '../identity/accounts/groups.ts';
 import type { RequestId, Revised, Revision } from '../domain/revision.ts';
 import type { Documents } from '../data/repository/types.ts';
 import type { DeviceDocument } from '../domain/documents/device.ts';
-import type { CredentialDocument } from '../domain/documents/credential.ts';
-import type { PrincipalDocument } from '../domain/documents/principal.ts';
-import type { RoleDocument } from '../domain/documents/role.ts';
+
+/** The settings that handlers read. Each is described in `app/config.ts`. */
+export interface OperationSettings {
+  readonly openRegistration: boolean;
+  readonly passwordPolicy: PasswordPolicy;
+  readonly temporaryClientMs: number;
+  readonly messageBytes: number;
+}
 
 /** What a handler may use. It knows no transport and emits nothing. */
-export interface Services {
+export interface Services extends Identity {
   readonly store: Store;
   readonly devices: Documents<DeviceDocument>;
   readonly tokens: Tokens;
   readonly ids: DerivedIds;
-  readonly principals: Documents<PrincipalDocument>;
-  readonly roles: Documents<RoleDocument>;
-  readonly credentials: Documents<CredentialDocument>;
-  readonly authorities: Authorities;
-  readonly users: Users;
-  readonly groups: Groups;
-  readonly logins: Logins;
-  readonly mfa: Mfa;
-  readonly passwords: Passwords;
-  readonly sessions: Sessions;
-  readonly mqttSecrets: MqttSecrets;
-  readonly mqttPrincipals: MqttPrincipals;
-  readonly mqttClients: MqttClients;
-  readonly pins: Pins;
-  readonly trust: Trust;
-  readonly clientRegistry: ClientRegistry;
   /** Carries out endings of a call that fails; one that succeeds returns them. */
   readonly end: (ends: readonly Ending[]) => Promise<void>;
-  /** The group of whoever has none of his own. */
-  readonly rootGroup: string;
-  /** Forgets the password of the first administrator that was made at the first start, if it is his that was changed. */
-  readonly firstPasswordChanged: (uuid: string) => Promise<void>;
   readonly subscriptions: StoredSubscriptions;
   readonly listening: Listening;
   readonly waiting: Waiting;
@@ -82,7 +57,7 @@ export interface Services {
   readonly readJson: (text: string) => unknown;
   /** Milliseconds since 1970. */
   readonly now: () => number;
-  readonly config: Pick<Config, 'openRegistration' | 'passwordPolicy' | 'temporaryClientMs' | 'messageBytes'>;
+  readonly config: OperationSettings;
 }
 
 /** What a handler returns: the answer, and whose connections end with it. */

@@ -1,5 +1,5 @@
+import type { Row } from '@rollcall/client/contract';
 import { gateOf, type Gate } from '../domain/access.ts';
-import type { Operation } from './operation-table.ts';
 
 /** A route that a request would take. */
 export interface Routed {
@@ -42,7 +42,7 @@ const paramsOf = ({ levels }: Template, asked: readonly string[]): Readonly<Reco
 const kinds = ({ levels }: Template): string => levels.map((level) => (level.startsWith(':') ? '1' : '0')).join('');
 
 /** The routes of these operations. */
-export const routeTable = (operations: ReadonlyMap<string, Operation>): RouteTable => {
+export const routeTable = (operations: ReadonlyMap<string, { readonly row: Row }>): RouteTable => {
   const byMethod = new Map<string, Template[]>();
   for (const { row } of operations.values()) {
     for (const route of row.http) {

@@ -2,7 +2,6 @@ import { randomBytes } from 'node:crypto';
 import { RegistryError } from '@rollcall/client/contract';
 import type { Authorities } from '../identity/effective-permissions.ts';
 import type { Clock } from '../common/clock.ts';
-import type { Config } from '../app/config.ts';
 import type { Connections } from './connections.ts';
 import { openAudience } from './audience.ts';
 import { openBehind } from './resume/lagging-connections.ts';
@@ -28,12 +27,20 @@ import type { Log } from '../common/log.ts';
 import type { Node } from '../data/cluster/node.ts';
 import { mayForwardCredential } from '../identity/credential-grants.ts';
 import { openPresence } from './presence/presence.ts';
-import type { Store } from '../store/port.ts';
+import type { Store } from '../data/store.ts';
 import { openStoredSubscriptions } from './stored-subscriptions.ts';
 import type { Tokens } from '../identity/tokens/device-tokens.ts';
 import { webhookFailures } from './messages/webhook-failures.ts';
 import type { Documents } from '../data/repository/types.ts';
 import type { DeviceDocument } from '../domain/documents/device.ts';
+
+/** The settings that this room reads. Each is described in `app/config.ts`. */
+export interface RealtimeSettings {
+  readonly privateWebhooks: boolean;
+  readonly resumeWindowMs: number;
+  readonly messageDeliveries: number;
+  readonly mfa: boolean;
+}
 
 /** What the realtime side is built on. */
 export interface Foundation {
@@ -53,7 +60,7 @@ export interface Foundation {
   /** The key that signs webhooks, PEM. */
   readonly privateKey: () => Promise<string>;
   readonly alone: boolean;
-  readonly config: Pick<Config, 'privateWebhooks' | 'resumeWindowMs' | 'messageDeliveries' | 'mfa'>;
+  readonly config: RealtimeSettings;
   readonly clock: Clock;
   readonly log: Pick<Log, 'warn'>;
   readonly report: (error: unknown) => void;

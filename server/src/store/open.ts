@@ -1,39 +1,29 @@
 import { join } from 'node:path';
 import { openEmbedded } from './embedded/index.ts';
 import { openMongo } from './mongo.ts';
-import type { Store } from './port.ts';
+import type { CollectionMap, Store } from './port.ts';
 
 /** A store that is open, and whether this process has it alone. */
-export interface OpenStore {
-  readonly store: Store;
+export interface OpenStore<C extends CollectionMap<C>> {
+  readonly store: Store<C>;
   /** The same store for the feed and the leases, on connections of their own: ordinary work that waits for one does not hold them up. */
-  readonly reserved: Store;
+  readonly reserved: Store<C>;
   /** True on the embedded store: there is one process, and no other node. */
   readonly alone: boolean;
-  /** Fails if the store cannot be reached. */
-  ping(): Promise<unknown>;
   close(): Promise<void>;
 }
 
 /** Opens MongoDB if there is a URL, else the embedded store in the data folder (`:memory:` keeps nothing). */
-export const openStore = async (options: {
+export const openStore = async <C extends CollectionMap<C>>(options: {
   readonly mongodbUrl: string | undefined;
   readonly dataDir: string;
   readonly acceptLoss: boolean;
-}): Promise<OpenStore> => {
+}): Promise<OpenStore<C>> => {
   if (options.mongodbUrl !== undefined) {
     const { db, reserved, close } = await openMongo(options.mongodbUrl);
-    return opened(db, reserved, false, close);
+    return { store: db, reserved, alone: false, close };
   }
   const path = options.dataDir === ':memory:' ? ':memory:' : join(options.dataDir, 'rollcall.db');
   const { db, close } = await openEmbedded(path, { promoteLongs: false, acceptLoss: options.acceptLoss });
-  return opened(db, db, true, close);
+  return { store: db, reserved: db, alone: true, close };
 };
-
-const opened = (store: Store, reserved: Store, alone: boolean, close: () => Promise<void>): OpenStore => ({
-  store,
-  reserved,
-  alone,
-  ping: () => store.collection('maintenance').findOne({ _id: 'state' }),
-  close,
-});

@@ -9,16 +9,19 @@ import type {
   WithId,
   WithoutId,
 } from 'mongodb';
-import type { Collections } from '../domain/documents/index.ts';
+
+/** Names of collections, and the documents in them. */
+export type CollectionMap<C> = { readonly [N in keyof C]: Document };
 
 /**
  * What the registry asks of a database: the part of the MongoDB driver's `Db` that it calls.
  *
  * The driver's own `Db` is passed as it is; the embedded engine implements the same surface. Signatures are the driver's
- * (`mongodb` 7), reduced to the options and result fields that are read here.
+ * (`mongodb` 7), reduced to the options and result fields that are read here. `C` maps the names of the collections to their
+ * documents.
  */
-export interface Store {
-  collection<N extends keyof Collections & string>(name: N): Collection<Collections[N]>;
+export interface Store<C extends CollectionMap<C>> {
+  collection<N extends keyof C & string>(name: N): Collection<C[N]>;
   /** One tail over all collections, in commit order. */
   watch(pipeline?: Document[], options?: WatchOptions): ChangeStream;
 }

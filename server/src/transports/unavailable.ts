@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { fingerprintOf } from '../identity/tokens/jwt.ts';
-import { statusView } from '../domain/backup-status.ts';
+import { statusView } from '../backup/jobs.ts';
 import type { Maintenance } from '../backup/jobs.ts';
 import { credentialsOf } from './dialects/meshblu-credentials.ts';
 

@@ -1,4 +1,4 @@
-import type { Store } from '@rollcall/server/store';
+import type { Store } from '@rollcall/server/internal/data/store';
 
 /** What happens to one call of a method. `lose` carries it out and loses the answer; `drop` loses the request; `late` carries it out when told. */
 export type Fault = 'lose' | 'drop' | 'late';

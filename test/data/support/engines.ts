@@ -1,6 +1,7 @@
 import { MongoClient } from 'mongodb';
 import { randomUUID } from 'node:crypto';
-import { openEmbedded, type Store } from '@rollcall/server/store';
+import type { Store } from '@rollcall/server/internal/data/store';
+import { openEmbedded } from '@rollcall/server/store';
 import { mongodUri } from '../../support/mongod.ts';
 import { openMongoStore, openTestNode, type TestNode, type TestNodeOptions, type TestStore } from './nodes.ts';
 

@@ -4,7 +4,7 @@ import { openFeed, type Feed } from '@rollcall/server/internal/data/feed/change-
 import { openCache, type DocumentsCache } from '@rollcall/server/internal/data/repository/cache';
 import { openDoor } from '@rollcall/server/internal/data/repository/repository';
 import { openNode, openSoleNode, type Node } from '@rollcall/server/internal/data/cluster/node';
-import type { Store } from '@rollcall/server/store';
+import type { Store } from '@rollcall/server/internal/data/store';
 import type { Documents } from '@rollcall/server/internal/data/repository/types';
 import type { DeviceDocument } from '@rollcall/server/internal/domain/documents/device';
 import type { TokenDocument } from '@rollcall/server/internal/domain/documents/token';

@@ -1,6 +1,7 @@
 import type { Connection } from '@rollcall/server/internal/realtime/connections';
 import { openLive, type Live } from '@rollcall/server/internal/realtime/live/live';
-import { openEmbedded, type Store } from '@rollcall/server/store';
+import type { Store } from '@rollcall/server/internal/data/store';
+import { openEmbedded } from '@rollcall/server/store';
 import { expect } from 'chai';
 import { until } from '../../support/until.ts';
 import type { DeviceDocument } from '@rollcall/server/internal/domain/documents/device';

@@ -6,6 +6,7 @@ import { verifyAudit, type AuditReport } from '../../operations/audit/audit-log.
 import { loadConfig } from '../config.ts';
 import { openKeys } from '../../identity/keys/key-ring.ts';
 import { openSecrets } from '../../identity/keys/secret-files.ts';
+import type { Collections } from '../../domain/documents/index.ts';
 import { openStore } from '../../store/open.ts';
 import { withClient, withSession, type SessionOptions } from './session.ts';
 
@@ -16,7 +17,7 @@ const verifyStore = async (): Promise<AuditReport> => {
   if (config.mongodbUrl === undefined && !existsSync(join(config.dataDir, 'rollcall.db')))
     throw new RegistryError('not-found', `There is no registry in ${config.dataDir}`);
   const secrets = await openSecrets(config);
-  const { store, close } = await openStore(config);
+  const { store, close } = await openStore<Collections>(config);
   try {
     return await verifyAudit(store, await (await openKeys(store, secrets)).key('audit'));
   } finally {

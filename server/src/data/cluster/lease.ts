@@ -1,7 +1,7 @@
 import { delay, within, type Clock } from '../../common/clock.ts';
 import type { Position } from '../feed/position.ts';
 import type { Log } from '../../common/log.ts';
-import type { Store } from '../../store/port.ts';
+import type { Store } from '../store.ts';
 import { elapsed, instant, type Instant } from './fence.ts';
 import type { NodeDocument } from '../../domain/documents/cluster.ts';
 

@@ -8,7 +8,7 @@ import { openCarrying, type Carrier } from './consumers.ts';
 import { openFence, type FenceState } from './fence.ts';
 import { openLease, RENEW_MS } from './lease.ts';
 import { openPeers } from './peers.ts';
-import type { Store } from '../../store/port.ts';
+import type { Store } from '../store.ts';
 import type { RequestId } from '../../domain/revision.ts';
 import type { Change } from '../feed/change.ts';
 import type { NodeDocument } from '../../domain/documents/cluster.ts';

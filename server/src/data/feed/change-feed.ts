@@ -2,7 +2,7 @@ import type { ChangeStreamDocument, Document, Timestamp } from 'mongodb';
 import type { Clock } from '../../common/clock.ts';
 import { roughBytes } from '../../common/object-size.ts';
 import type { Log } from '../../common/log.ts';
-import type { Store } from '../../store/port.ts';
+import type { Store } from '../store.ts';
 import { defaultBounds, openRing, type RingBounds } from './change-buffer.ts';
 import { START, positionAt, timeAt, type Position, type TimestampLike } from './position.ts';
 import { openTail } from './change-stream-reader.ts';

@@ -3,7 +3,8 @@ import type { Clock } from '../../common/clock.ts';
 import { delay, within } from '../../common/clock.ts';
 import type { Log } from '../../common/log.ts';
 import { isOutcomeUnknown } from '../../store/write-outcome.ts';
-import type { ChangeStream, Store } from '../../store/port.ts';
+import type { Store } from '../store.ts';
+import type { ChangeStream } from '../../store/port.ts';
 import { positionAt, positionOfToken, timeAt, type Position } from './position.ts';
 
 /** Silence after which a stream counts as stalled, in milliseconds. Leases come every second. */

@@ -2,7 +2,7 @@ import type { Clock } from '../../common/clock.ts';
 import type { Feed } from '../feed/change-feed.ts';
 import type { DocumentsCache } from './cache.ts';
 import type { Node } from '../cluster/node.ts';
-import type { Store } from '../../store/port.ts';
+import type { Store } from '../store.ts';
 import type { RequestId, Revised, Step, ExpectedRevision } from '../../domain/revision.ts';
 import type { Guarded } from '../../domain/documents/metadata.ts';
 import type { Collections } from '../../domain/documents/index.ts';

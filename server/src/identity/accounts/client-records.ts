@@ -1,5 +1,5 @@
 import { openQueue } from '../../common/keyed-queue.ts';
-import type { Store } from '../../store/port.ts';
+import type { Store } from '../../data/store.ts';
 import { present } from '../../domain/tombstone.ts';
 import type { Documents } from '../../data/repository/types.ts';
 import type { PrincipalDocument } from '../../domain/documents/principal.ts';

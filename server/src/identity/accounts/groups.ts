@@ -1,5 +1,5 @@
 import { gone } from '../../domain/device.ts';
-import type { Store } from '../../store/port.ts';
+import type { Store } from '../../data/store.ts';
 import type { Tokens } from '../tokens/device-tokens.ts';
 import type { Users } from './users.ts';
 import { present } from '../../domain/tombstone.ts';

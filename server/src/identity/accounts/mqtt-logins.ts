@@ -3,7 +3,7 @@ import type { Actor } from '../../domain/actor.ts';
 import { isLive, loginNameOf, standingOf } from '../../domain/user.ts';
 import type { Node } from '../../data/cluster/node.ts';
 import { secretId, type MqttSecrets } from '../passwords/mqtt-secrets.ts';
-import type { Store } from '../../store/port.ts';
+import type { Store } from '../../data/store.ts';
 import { present } from '../../domain/tombstone.ts';
 import type { Documents } from '../../data/repository/types.ts';
 import type { PrincipalDocument } from '../../domain/documents/principal.ts';

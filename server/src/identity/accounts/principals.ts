@@ -6,7 +6,7 @@ import { loginNameOf, removedPrincipal } from '../../domain/user.ts';
 import type { MqttSecrets } from '../passwords/mqtt-secrets.ts';
 import type { Passwords } from '../passwords/passwords.ts';
 import type { Sessions } from '../tokens/login-sessions.ts';
-import type { Store } from '../../store/port.ts';
+import type { Store } from '../../data/store.ts';
 import type { Tokens } from '../tokens/device-tokens.ts';
 import { present } from '../../domain/tombstone.ts';
 import { removedRole } from '../../domain/role.ts';

@@ -2,7 +2,7 @@ import type { CertificateReference } from '@rollcall/client/contract';
 import type { Actor, Ending } from '../../domain/actor.ts';
 import type { DerivedIds } from '../../data/repository/idempotent-ids.ts';
 import { isLive, isNamed, standingOf, takesCertificate } from '../../domain/user.ts';
-import type { Store } from '../../store/port.ts';
+import type { Store } from '../../data/store.ts';
 import type { UserLists } from '../tokens/token-list-cache.ts';
 import type { Identified } from './trust-store.ts';
 import { goneAs, present } from '../../domain/tombstone.ts';

@@ -6,7 +6,7 @@ import type { DerivedIds } from '../../data/repository/idempotent-ids.ts';
 import { certificateId } from '../../domain/fingerprint.ts';
 import type { Keys } from '../keys/key-ring.ts';
 import { openQueue } from '../../common/keyed-queue.ts';
-import type { Store } from '../../store/port.ts';
+import type { Store } from '../../data/store.ts';
 import { leadsTo } from './chain.ts';
 import { readCertificate, type ReadCertificate } from './describe.ts';
 import { issueCertificate, issueForServer, makeAuthority, type KeyedCertificate } from './issue.ts';

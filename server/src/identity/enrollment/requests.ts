@@ -10,7 +10,7 @@ import { loginNameOf, usernameProblems } from '../../domain/user.ts';
 import type { Lockout } from '../passwords/lockout.ts';
 import type { Passwords } from '../passwords/passwords.ts';
 import { openQueue } from '../../common/keyed-queue.ts';
-import type { Store } from '../../store/port.ts';
+import type { Store } from '../../data/store.ts';
 import type { RegistrationWindow } from './registration-window.ts';
 import { goneAs, present } from '../../domain/tombstone.ts';
 import { unless } from '../../common/ignore-error.ts';

@@ -1,7 +1,7 @@
 import { createCipheriv, createDecipheriv, createHash, createHmac, hkdfSync, randomBytes } from 'node:crypto';
 import type { Secrets } from './secret-files.ts';
 import { isDuplicateKey } from '../../store/duplicate-key.ts';
-import type { Store } from '../../store/port.ts';
+import type { Store } from '../../data/store.ts';
 
 /** The registry's own keys: random, made at first need, sealed in the collection `keys` (decisions, section 5). */
 export interface Keys {

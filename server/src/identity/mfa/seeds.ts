@@ -1,6 +1,6 @@
 import { seal, unseal } from '../keys/key-ring.ts';
 import type { Log } from '../../common/log.ts';
-import type { Store } from '../../store/port.ts';
+import type { Store } from '../../data/store.ts';
 import { present } from '../../domain/tombstone.ts';
 
 /** Keeps seeds from whoever reads the store: sealed with a key of the registry's own, each for its user alone. */

@@ -10,7 +10,7 @@ import { isProperties } from '../../common/plain-object.ts';
 import type { Actor, Ending } from '../../domain/actor.ts';
 import type { SlowHash } from '../passwords/bcrypt-pool.ts';
 import { isDuplicateKey } from '../../store/duplicate-key.ts';
-import type { Store } from '../../store/port.ts';
+import type { Store } from '../../data/store.ts';
 import { telling, type UserLists } from './token-list-cache.ts';
 import { present } from '../../domain/tombstone.ts';
 import type { RequestId } from '../../domain/revision.ts';

@@ -10,7 +10,7 @@ import type { Authorities } from '../effective-permissions.ts';
 import type { DerivedIds } from '../../data/repository/idempotent-ids.ts';
 import type { Actor, Ending } from '../../domain/actor.ts';
 import type { Proved, Unproved } from '../passwords/password-login.ts';
-import type { Store } from '../../store/port.ts';
+import type { Store } from '../../data/store.ts';
 import { tokenList, type TokenList } from './token-list.ts';
 import { tokenHash, type Listed, type Tokens } from './device-tokens.ts';
 import type { UserLists } from './token-list-cache.ts';

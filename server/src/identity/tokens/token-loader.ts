@@ -1,5 +1,5 @@
 import type { Filter } from 'mongodb';
-import type { Store } from '../../store/port.ts';
+import type { Store } from '../../data/store.ts';
 import type { TokenDocument } from '../../domain/documents/token.ts';
 import { joinLoads } from '../../common/batch-loader.ts';
 

@@ -3,7 +3,8 @@ import type { Filter } from 'mongodb';
 import { delay, type Clock } from '../../common/clock.ts';
 import { auditCheck, entryOf, headOf, type AuditProblem, type Happening } from '../../domain/audit.ts';
 import { isDuplicateKey } from '../../store/duplicate-key.ts';
-import type { Collection, Store } from '../../store/port.ts';
+import type { Store } from '../../data/store.ts';
+import type { Collection } from '../../store/port.ts';
 import type { AuditDocument } from '../../domain/documents/audit.ts';
 
 /** What is asked for of the audit. */

@@ -1,7 +1,7 @@
 import { RegistryError } from '@rollcall/client/contract';
 import { revOf } from '../../data/repository/cache.ts';
 import { sees, visible } from '../../domain/access.ts';
-import type { Store } from '../../store/port.ts';
+import type { Store } from '../../data/store.ts';
 import type { Feed } from '../../data/feed/change-feed.ts';
 import type { LiveQuery } from './query.ts';
 import { reserveOf, type Row } from './window.ts';

@@ -5,7 +5,7 @@ import { revOf } from '../../data/repository/cache.ts';
 import { roughBytes } from '../../common/object-size.ts';
 import { named, sees } from '../../domain/access.ts';
 import { outgoing, type Outgoing } from '../../domain/device-view.ts';
-import type { Store } from '../../store/port.ts';
+import type { Store } from '../../data/store.ts';
 import type { Feed } from '../../data/feed/change-feed.ts';
 import { openHeld } from './client-buffer.ts';
 import { openLoads, rowOf, type Loaded } from './initial-load.ts';

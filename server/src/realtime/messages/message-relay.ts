@@ -2,7 +2,7 @@ import type { Clock } from '../../common/clock.ts';
 import type { Connection, Connections, Extras } from '../connections.ts';
 import type { Sent } from '../../domain/message.ts';
 import { isDuplicateKey } from '../../store/duplicate-key.ts';
-import type { Store } from '../../store/port.ts';
+import type { Store } from '../../data/store.ts';
 import { reached } from '../../data/with-deadline.ts';
 import type { Behind } from '../resume/lagging-connections.ts';
 import type { Feed } from '../../data/feed/change-feed.ts';

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { HookFailure } from './webhooks.ts';
-import type { Store } from '../../store/port.ts';
+import type { Store } from '../../data/store.ts';
 
 /** How many failures of one device are kept. */
 const maxKept = 100;

@@ -2,7 +2,7 @@ import { RegistryError } from '@rollcall/client/contract';
 import type { Filter } from 'mongodb';
 import { delay, within, type Clock } from '../../common/clock.ts';
 import { isOutcomeUnknown } from '../../store/write-outcome.ts';
-import type { Store } from '../../store/port.ts';
+import type { Store } from '../../data/store.ts';
 import type { Documents } from '../../data/repository/types.ts';
 import type { DeviceDocument } from '../../domain/documents/device.ts';
 

@@ -4,7 +4,7 @@ import type { Node } from '../../data/cluster/node.ts';
 import { openBulk } from './bulk-writer.ts';
 import { held, nodesOf } from '../../domain/presence.ts';
 import { openReaper } from './reaper.ts';
-import type { Store } from '../../store/port.ts';
+import type { Store } from '../../data/store.ts';
 import type { Documents } from '../../data/repository/types.ts';
 import type { DeviceDocument } from '../../domain/documents/device.ts';
 

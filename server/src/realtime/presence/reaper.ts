@@ -1,6 +1,6 @@
 import { every, type Clock } from '../../common/clock.ts';
 import type { Node } from '../../data/cluster/node.ts';
-import type { Store } from '../../store/port.ts';
+import type { Store } from '../../data/store.ts';
 import type { Bulk } from './bulk-writer.ts';
 import { held, nodesOf } from '../../domain/presence.ts';
 import { present } from '../../domain/tombstone.ts';

@@ -5,7 +5,7 @@ import { RegistryError } from '@rollcall/client/contract';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { PageForm } from '../../operations/describe/openapi.ts';
 import { isProperties } from '../../common/plain-object.ts';
-import type { OutsideQuestions } from '../../mqtt/external-brokers.ts';
+import type { ExternalBrokerChecks } from './broker-checks.ts';
 import { credentialsOf } from '../dialects/meshblu-credentials.ts';
 import { readJson } from '../../common/json/read.ts';
 
@@ -16,7 +16,7 @@ import { readJson } from '../../common/json/read.ts';
  * No answer may be cached, so none says so; nothing of a body is ever logged.
  */
 export interface BrokerHooks {
-  readonly questions: OutsideQuestions;
+  readonly questions: ExternalBrokerChecks;
   readonly secret: string | undefined;
   /** Undefined: this machine, or with a secret any. */
   readonly addresses: readonly string[] | undefined;
@@ -47,7 +47,7 @@ interface Question {
   readonly path: string;
   readonly summary: string;
   readonly refusal: Answer;
-  answer(asked: Asked, questions: OutsideQuestions): Promise<Answer>;
+  answer(asked: Asked, questions: ExternalBrokerChecks): Promise<Answer>;
 }
 
 const thisMachine = ['127.0.0.0/8', '::1'];

@@ -1,11 +1,12 @@
-import { createServer, type RequestListener } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { createServer, type RequestListener, type IncomingMessage } from 'node:http';
 import { RegistryError, type ErrorCode } from '@rollcall/client/contract';
 import cors from '@fastify/cors';
 import Fastify, { type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Authenticate } from '../../identity/authenticate.ts';
 import type { Connections } from '../../realtime/connections.ts';
 import type { ClientAddress } from '../../common/client-address.ts';
-import type { Actor } from '../../domain/actor.ts';
+import type { Actor } from '../../operations/handler.ts';
 import type { Handled } from '../../operations/handler.ts';
 import type { Call } from '../../operations/pipeline.ts';
 import { byRoute, type Operation } from '../../operations/operation-table.ts';
@@ -21,7 +22,6 @@ import { ours } from '../dialects/ours.ts';
 import { serveDocs } from './docs-page.ts';
 import { protectiveHeaders } from './security-headers.ts';
 import { requestOfKey } from './idempotency-key.ts';
-import type { MqttUpgrades } from '../../mqtt/broker/listeners.ts';
 import type { Engines } from '../socketio/engines.ts';
 import { preconditionOf } from './entity-tags.ts';
 import { refuseForeignOrigin } from './foreign-origin.ts';
@@ -32,13 +32,19 @@ import { readText } from './request-text.ts';
 import { openTurnEnds } from '../../common/end-of-turn.ts';
 import type { Page } from './page.ts';
 
+/** Takes upgrades to another protocol than Socket.IO. */
+export interface UpgradeHandler {
+  /** Takes the upgrade and returns true, or returns false if the path of the request is not its own. */
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): boolean;
+}
+
 /** What the HTTP side needs of the registry. */
 export interface HttpKit {
   readonly operations: ReadonlyMap<string, Operation>;
   readonly engines: Engines;
   readonly clientAddress: ClientAddress;
   /** MQTT over websocket. */
-  readonly mqtt: Pick<MqttUpgrades, 'upgrade'>;
+  readonly mqtt: UpgradeHandler;
   readonly authenticate: Authenticate;
   readonly connections: Connections;
   readonly origins: readonly string[];

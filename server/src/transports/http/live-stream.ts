@@ -6,7 +6,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Authenticate } from '../../identity/authenticate.ts';
 import type { Connection, Connections, Outlet } from '../../realtime/connections.ts';
 import type { PageForm } from '../../operations/describe/openapi.ts';
-import type { Actor } from '../../domain/actor.ts';
+import type { Actor } from '../../operations/handler.ts';
 import type { Handled } from '../../operations/handler.ts';
 import type { Call } from '../../operations/pipeline.ts';
 import type { Operation } from '../../operations/operation-table.ts';

@@ -1,7 +1,7 @@
 import { RegistryError } from '@rollcall/client/contract';
 import type { Socket } from 'socket.io';
 import { isProperties } from '../../common/plain-object.ts';
-import type { Actor } from '../../domain/actor.ts';
+import type { Actor } from '../../operations/handler.ts';
 import { guarded, splitArguments } from './events.ts';
 import { openIntake } from './intake.ts';
 import { Rejected } from './packet.ts';

@@ -4,7 +4,7 @@ import type { Connection, Told } from '../../realtime/connections.ts';
 import type { Caller } from '../../realtime/pushes/pending-callers.ts';
 import type { Handled } from '../../operations/handler.ts';
 import { isProperties } from '../../common/plain-object.ts';
-import type { Actor } from '../../domain/actor.ts';
+import type { Actor } from '../../operations/handler.ts';
 import type { Call } from '../../operations/pipeline.ts';
 import type { Operation } from '../../operations/operation-table.ts';
 import { acknowledged } from '../dialects/index.ts';
