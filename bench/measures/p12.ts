@@ -1,4 +1,4 @@
-import { openAuthorities } from '@rollcall/server/internal/identity/effective-permissions';
+import { createEffectivePermissions } from '@rollcall/server/internal/identity/effective-permissions';
 import { decide, gateOf, type Gate, type Subject } from '@rollcall/server/internal/domain/access';
 import type { Store } from '@rollcall/server/internal/data/store';
 import { openEmbedded } from '@rollcall/server/store';
@@ -78,10 +78,10 @@ const authorize = async (others: number, rounds: number, ms: number): Promise<nu
     await node.principals.insert(principal());
     for (let index = 0; index < roles; index += 1) await node.roles.insert(role(`role${index}`));
     for (let index = 0; index < others; index += 1) await node.roles.insert(role(`other${index}`));
-    const authorities = openAuthorities({ principals: node.principals, roles: node.roles, now: Date.now });
+    const authorities = createEffectivePermissions({ principals: node.principals, roles: node.roles, now: Date.now });
     await authorities.of(actor);
     return microseconds(rounds, ms, (index) => {
-      const authority = authorities.known(actor);
+      const authority = authorities.peek(actor);
       if (authority === undefined || authority === null) return false;
       const name = index % 3 === 0 ? 'nothing' : `role${index % roles}-${index % permissionsOfRole}`;
       return decide({ uuid: actor, permissions: authority.permissions }, read, null, { id: name, line: '7' }).allowed;

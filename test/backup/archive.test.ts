@@ -2,7 +2,7 @@ import { mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { deflateRawSync } from 'node:zlib';
-import { pepperCheck, openKeys, unsealKey } from '@rollcall/server/internal/identity/keys/key-ring';
+import { pepperCheck, createKeyRing, decryptKey } from '@rollcall/server/internal/identity/keys/key-ring';
 import { writeArchive, type ArchiveKey } from '@rollcall/server/internal/backup/archive';
 import * as format from '@rollcall/server/internal/backup/archive-format';
 import { documentsOf, verifyArchive, type Opening } from '@rollcall/server/internal/backup/contents';
@@ -12,7 +12,7 @@ import { Double, Int32, Long, ObjectId, type Document } from 'mongodb';
 
 const secrets = { pepper: 'im-a-pepper', secret: 'a secret of the tests' };
 const opening: Opening = {
-  keyOf: (sealed) => unsealKey(secrets, 'backups', sealed),
+  keyOf: (sealed) => decryptKey(secrets, 'backups', sealed),
   pepper: pepperCheck(secrets),
 };
 
@@ -27,7 +27,7 @@ describe('an archive', () => {
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'rollcall-archive-'));
     const { db, close } = await openEmbedded(':memory:');
-    key = await (await openKeys(db, secrets)).sealed('backups');
+    key = await (await createKeyRing(db, secrets)).sealed('backups');
     await close();
   });
   after(() => rm(folder, { recursive: true, force: true }));
@@ -82,7 +82,7 @@ describe('an archive', () => {
       key: key.sealed,
     };
     const front = format.encodeHead(head);
-    const { seal } = format.openSeal(format.deriveKey(key.key, head), front);
+    const { seal } = format.createSeal(format.deriveKey(key.key, head), front);
     return Buffer.concat([front, ...insides.map((inside) => seal(inside))]);
   };
 
@@ -160,7 +160,7 @@ describe('an archive', () => {
     const newer = Buffer.from(archive);
     newer.writeUInt16BE(2, 8);
     expect(await refusal(newer)).to.include('format 2');
-    const elsewhere = { ...opening, keyOf: (sealed: string) => unsealKey({ secret: 'another secret' }, 'backups', sealed) };
+    const elsewhere = { ...opening, keyOf: (sealed: string) => decryptKey({ secret: 'another secret' }, 'backups', sealed) };
     expect(await refusal(archive, elsewhere)).to.include('ROLLCALL_SECRET');
     expect(await refusal(archive, { ...opening, pepper: pepperCheck({ pepper: 'another' }) })).to.include('ROLLCALL_PEPPER');
   });

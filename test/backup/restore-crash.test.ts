@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { systemClock, type Clock } from '@rollcall/server/internal/common/clock';
-import { openFeed } from '@rollcall/server/internal/data/feed/change-feed';
-import { openKeys } from '@rollcall/server/internal/identity/keys/key-ring';
+import { openChangeFeed } from '@rollcall/server/internal/data/feed/change-feed';
+import { createKeyRing } from '@rollcall/server/internal/identity/keys/key-ring';
 import { openMaintenance, type Maintenance } from '@rollcall/server/internal/backup/jobs';
 import { exactly, parts, rowsOf } from '@rollcall/server/internal/backup/file-parts';
 import type { Store } from '@rollcall/server/internal/data/store';
@@ -116,12 +116,12 @@ const suite = (
     });
 
     const maintain = (on: Store): Promise<Maintenance> =>
-      openMaintenance({ store: on, alone, dataDir: folder, mostBytes: 2 ** 30, secrets, clock: hasty, log: quiet });
+      openMaintenance({ store: on, alone, dataDir: folder, maxBytes: 2 ** 30, secrets, clock: hasty, log: quiet });
 
     const jobsOf = async (maintenance: Maintenance) => {
-      const feed = openFeed({ store, id: 'x', clock: systemClock, log: quiet, heartbeats: false });
+      const feed = openChangeFeed({ store, id: 'x', clock: systemClock, log: quiet, heartbeats: false });
       await feed.ready;
-      const keys = await openKeys(store, secrets);
+      const keys = await createKeyRing(store, secrets);
       const leave = () => maintenance.leaving({ barrier: () => Promise.resolve() });
       return { jobs: maintenance.jobs({ feed, keys, leave }), close: () => feed.close() };
     };

@@ -34,7 +34,7 @@ const isTyped = (answer: unknown): boolean => {
   if (answer === null || answer === undefined) return true;
   if (typeof answer !== 'object') return false;
   if (!('error' in answer)) return true;
-  // `events` answers in Meshblu's own form (reference, section 2.19).
+  // `events` answers in Meshblu's own form (MS-2.19).
   const { error } = answer;
   const text = typeof error === 'object' && error !== null && 'message' in error ? error.message : error;
   return typeof text === 'string' && text !== 'Internal Server Error';

@@ -2,14 +2,14 @@ import { expect } from 'chai';
 import { until } from '../support/until.ts';
 import { breakWire } from './support/broken-wire.ts';
 import { onBothEngines, onMongo } from './support/engines.ts';
-import type { Step } from '@rollcall/server/internal/domain/revision';
+import type { Mutation } from '@rollcall/server/internal/domain/revision';
 import type { DeviceDocument } from '@rollcall/server/internal/domain/documents/device';
 
 const lamp: DeviceDocument = { _id: 'lamp', uuid: 'lamp', count: 0 };
-const more: Step<DeviceDocument> = (before) => ({ next: { ...before!, count: Number(before!['count']) + 1 }, shown: true });
-const end: Step<DeviceDocument> = (before) => ({
+const more: Mutation<DeviceDocument> = (before) => ({ next: { ...before!, count: Number(before!['count']) + 1 }, visible: true });
+const end: Mutation<DeviceDocument> = (before) => ({
   next: { ...before!, _rollcall: { ...before!._rollcall!, gone: { at: 0, by: 'phone' } } },
-  shown: true,
+  visible: true,
 });
 
 onBothEngines('the cache', (bench) => {
@@ -17,7 +17,7 @@ onBothEngines('the cache', (bench) => {
     const wire = breakWire(bench().store);
     const { devices } = await bench().node({ store: wire.store });
     await devices.insert(lamp);
-    for (let index = 0; index < 10; index += 1) expect((await devices.find('lamp'))?.uuid).to.equal('lamp');
+    for (let index = 0; index < 10; index += 1) expect((await devices.get('lamp'))?.uuid).to.equal('lamp');
     expect(wire.calls.get('devices.find') ?? 0).to.equal(0);
   });
 
@@ -29,7 +29,7 @@ onBothEngines('the cache', (bench) => {
       .updateOne({ uuid: 'lamp' }, { $set: { count: 9 } });
     await until(() => logged.includes('another program writes to this database'));
     expect(cache.size).to.equal(0);
-    expect((await devices.find('lamp'))?.['count']).to.equal(9);
+    expect((await devices.get('lamp'))?.['count']).to.equal(9);
   });
 
   it('is emptied, with an alarm, when another program deletes one', async () => {
@@ -37,14 +37,14 @@ onBothEngines('the cache', (bench) => {
     await devices.insert(lamp);
     await bench().store.collection('devices').deleteOne({ uuid: 'lamp' });
     await until(() => logged.includes('another program writes to this database'));
-    expect(await devices.find('lamp')).to.equal(null);
+    expect(await devices.get('lamp')).to.equal(null);
   });
 
   it('stays when the sweeper removes what is gone', async () => {
     const { devices, cache, feed, logged } = await bench().node();
     await devices.insert(lamp);
     await devices.insert({ ...lamp, _id: 'bell', uuid: 'bell' });
-    await devices.revise('lamp', null, end);
+    await devices.update('lamp', null, end);
     await until(() => feed.newest('devices', 'lamp')?.type === 'replace');
     await bench().store.collection('devices').deleteOne({ uuid: 'lamp' });
     await until(() => feed.newest('devices', 'lamp')?.type === 'delete');
@@ -68,10 +68,10 @@ onBothEngines('the cache', (bench) => {
   it('does not keep a document that was loaded before the event that replaced it', async () => {
     const { devices, cache, feed } = await bench().node();
     await devices.insert(lamp);
-    const old = (await devices.fresh('lamp'))!;
+    const old = (await devices.getFresh('lamp'))!;
     const ticket = cache.ticket();
     cache.drop('devices', 'lamp');
-    await devices.revise('lamp', null, more);
+    await devices.update('lamp', null, more);
     await until(() => feed.newest('devices', 'lamp')?.document?.['count'] === 1);
     cache.drop('devices', 'lamp');
     cache.put('devices', 'lamp', old, ticket);
@@ -81,9 +81,9 @@ onBothEngines('the cache', (bench) => {
   it('does not keep what began to load before the oldest change that the node remembers', async () => {
     const { devices, cache, feed } = await bench().node({ window: { changes: 3 } });
     await devices.insert(lamp);
-    const old = (await devices.fresh('lamp'))!;
+    const old = (await devices.getFresh('lamp'))!;
     const ticket = cache.ticket();
-    await devices.revise('lamp', null, more);
+    await devices.update('lamp', null, more);
     for (let index = 0; index < 6; index += 1) await devices.insert({ ...lamp, _id: `new ${index}`, uuid: `new ${index}` });
     await until(() => feed.newest('devices', 'new 5') !== undefined);
     cache.drop('devices', 'lamp');
@@ -96,16 +96,16 @@ onMongo('caches of two nodes', (bench) => {
   it('come to the same document', async () => {
     const [one, other] = [await bench().node(), await bench().node()];
     await one.devices.insert(lamp);
-    expect((await other.devices.find('lamp'))?.['count']).to.equal(0);
-    await one.devices.revise('lamp', null, more);
+    expect((await other.devices.get('lamp'))?.['count']).to.equal(0);
+    await one.devices.update('lamp', null, more);
     await until(() => other.cache.get('devices', 'lamp')?.['count'] === 1);
   });
 
   it('lose no update of either', async () => {
     const nodes = [await bench().node(), await bench().node()];
     await nodes[0]!.devices.insert(lamp);
-    await Promise.all(Array.from({ length: 60 }, (_, index) => nodes[index % 2]!.devices.revise('lamp', null, more)));
-    expect((await nodes[0]!.devices.fresh('lamp'))?.['count']).to.equal(60);
+    await Promise.all(Array.from({ length: 60 }, (_, index) => nodes[index % 2]!.devices.update('lamp', null, more)));
+    expect((await nodes[0]!.devices.getFresh('lamp'))?.['count']).to.equal(60);
     for (const { cache } of nodes) await until(() => cache.get('devices', 'lamp')?.['count'] === 60);
   });
 });

@@ -82,9 +82,9 @@ const suite = ({ members, strike }: Blow) =>
           for (let again = 0; !done && again < 60; again += 1) {
             const request: RequestId = { actor: 'phone', instance: `writer ${writer}`, counter, again };
             try {
-              await nodes[(writer + again) % 2]!.devices.revise(uuids[counter % 3]!, request, (before) => ({
+              await nodes[(writer + again) % 2]!.devices.update(uuids[counter % 3]!, request, (before) => ({
                 next: { ...before!, effects: [...(before!['effects'] as string[]), effect] },
-                shown: true,
+                visible: true,
               }));
               done = true;
             } catch (error) {
@@ -101,7 +101,7 @@ const suite = ({ members, strike }: Blow) =>
       await Promise.all(writers);
       await until(() => nodes.every(({ node }) => node.state === 'serving'), 20_000);
 
-      const documents = await Promise.all(uuids.map((uuid) => nodes[0]!.devices.fresh(uuid)));
+      const documents = await Promise.all(uuids.map((uuid) => nodes[0]!.devices.getFresh(uuid)));
       const effects = documents.flatMap((document) => document!['effects'] as string[]);
       expect(effects.length).to.equal(new Set(effects).size);
       expect(acknowledged.filter((effect) => !effects.includes(effect))).to.deep.equal([]);

@@ -1,5 +1,5 @@
 import { systemClock } from '@rollcall/server/internal/common/clock';
-import { openFeed } from '@rollcall/server/internal/data/feed/change-feed';
+import { openChangeFeed } from '@rollcall/server/internal/data/feed/change-feed';
 import { storeTime } from '@rollcall/server/internal/backup/state';
 import type { Collection } from '@rollcall/server/store';
 import { expect } from 'chai';
@@ -78,7 +78,7 @@ onBothEngines('the feed', (bench) => {
     const seen: Change[] = [];
     const log = { info: () => undefined, warn: () => undefined, error: () => undefined };
     const origin = { at: at.getTime(), begins: ({ document }: Change) => document?.['feed'] === 'new' };
-    const feed = openFeed({ store, id: 'new', origin, clock: systemClock, log, heartbeats: several });
+    const feed = openChangeFeed({ store, id: 'new', origin, clock: systemClock, log, heartbeats: several });
     try {
       feed.subscribe((change) => seen.push(change));
       await feed.ready;

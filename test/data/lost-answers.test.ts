@@ -4,12 +4,12 @@ import { until } from '../support/until.ts';
 import { breakWire, type BrokenWire } from './support/broken-wire.ts';
 import { onBothEngines } from './support/engines.ts';
 import type { TestNode } from './support/nodes.ts';
-import type { RequestId, Step } from '@rollcall/server/internal/domain/revision';
+import type { RequestId, Mutation } from '@rollcall/server/internal/domain/revision';
 import type { DeviceDocument } from '@rollcall/server/internal/domain/documents/device';
 
 const request = (counter: number, again = 0, instance = 'client'): RequestId => ({ actor: 'phone', instance, counter, again });
 const lamp: DeviceDocument = { _id: 'lamp', uuid: 'lamp', count: 0 };
-const more: Step<DeviceDocument> = (before) => ({ next: { ...before!, count: Number(before!['count']) + 1 }, shown: true });
+const more: Mutation<DeviceDocument> = (before) => ({ next: { ...before!, count: Number(before!['count']) + 1 }, visible: true });
 
 onBothEngines('a write whose answer is lost', (bench) => {
   const open = async (): Promise<{ wire: BrokenWire } & TestNode> => {
@@ -21,7 +21,7 @@ onBothEngines('a write whose answer is lost', (bench) => {
     const { wire, devices } = await open();
     await devices.insert(lamp);
     wire.next('devices', 'replaceOne', 'lose');
-    const { document, outcome } = await devices.revise('lamp', null, more);
+    const { document, outcome } = await devices.update('lamp', null, more);
     expect([document['count'], document._rollcall?.rev, outcome]).to.deep.equal([1, 2, 'changed']);
     expect(wire.calls.get('devices.replaceOne')).to.equal(1);
   });
@@ -30,7 +30,7 @@ onBothEngines('a write whose answer is lost', (bench) => {
     const { wire, devices } = await open();
     await devices.insert(lamp);
     wire.next('devices', 'replaceOne', 'drop', 'drop', 'lose');
-    const { document, outcome } = await devices.revise('lamp', request(1), more);
+    const { document, outcome } = await devices.update('lamp', request(1), more);
     expect([document['count'], document._rollcall?.rev, outcome]).to.deep.equal([1, 2, 'changed']);
   });
 
@@ -38,9 +38,9 @@ onBothEngines('a write whose answer is lost', (bench) => {
     const { wire, devices } = await open();
     await devices.insert(lamp);
     wire.next('devices', 'replaceOne', 'late');
-    await devices.revise('lamp', null, more);
+    await devices.update('lamp', null, more);
     expect(await wire.arrive()).to.have.nested.property('[0].matchedCount', 0);
-    expect((await devices.fresh('lamp'))?.['count']).to.equal(1);
+    expect((await devices.getFresh('lamp'))?.['count']).to.equal(1);
   });
 
   it('cannot take effect after it was refused', async () => {
@@ -48,15 +48,15 @@ onBothEngines('a write whose answer is lost', (bench) => {
     await devices.insert(lamp);
     wire.next('devices', 'replaceOne', 'late');
     let asked = 0;
-    const fickle: Step<DeviceDocument> = (before) => {
+    const fickle: Mutation<DeviceDocument> = (before) => {
       asked += 1;
       if (asked > 1) throw new RegistryError('forbidden');
       return more(before);
     };
-    const answer = await devices.revise('lamp', request(1), fickle).catch((error: unknown) => error);
+    const answer = await devices.update('lamp', request(1), fickle).catch((error: unknown) => error);
     expect(answer).to.have.property('code', 'forbidden');
     expect(await wire.arrive()).to.have.nested.property('[0].matchedCount', 0);
-    const after = await devices.fresh('lamp');
+    const after = await devices.getFresh('lamp');
     expect([after?.['count'], after?._rollcall?.rev, after?._rollcall?.shown]).to.deep.equal([0, 2, 1]);
   });
 
@@ -66,12 +66,12 @@ onBothEngines('a write whose answer is lost', (bench) => {
     await devices.insert(lamp);
     wire.next('devices', 'replaceOne', 'lose');
     wire.next('devices', 'findOne', 'drop', 'drop', 'drop', 'drop', 'drop', 'drop', 'drop', 'drop', 'drop', 'drop');
-    const answer = devices.revise('lamp', request(1), more).catch((error: unknown) => error);
-    await until(async () => (await others.fresh('lamp'))?.['count'] === 1);
-    for (let index = 0; index < 64; index += 1) await others.revise('lamp', request(1, 0, `other ${index}`), more);
+    const answer = devices.update('lamp', request(1), more).catch((error: unknown) => error);
+    await until(async () => (await others.getFresh('lamp'))?.['count'] === 1);
+    for (let index = 0; index < 64; index += 1) await others.update('lamp', request(1, 0, `other ${index}`), more);
     wire.next('devices', 'findOne');
     expect(await answer).to.have.property('code', 'outcome-unknown');
-    expect((await others.fresh('lamp'))?.['count']).to.equal(65);
+    expect((await others.getFresh('lamp'))?.['count']).to.equal(65);
   });
 
   it('creates one document', async () => {
@@ -87,10 +87,10 @@ onBothEngines('a write whose answer is lost', (bench) => {
     const { devices } = await open();
     await devices.insert(lamp);
     const answer = await devices
-      .revise('lamp', null, (before) => ({ next: { ...before!, uuid: 'lamp', $bad: Symbol('x') }, shown: true }))
+      .update('lamp', null, (before) => ({ next: { ...before!, uuid: 'lamp', $bad: Symbol('x') }, visible: true }))
       .catch((error: unknown) => error);
     expect(answer).to.not.have.property('code', 'unavailable');
-    expect((await devices.revise('lamp', null, more)).document['count']).to.equal(1);
+    expect((await devices.update('lamp', null, more)).document['count']).to.equal(1);
   });
 });
 
@@ -111,7 +111,7 @@ onBothEngines('a stale cache', (bench) => {
 
   it('costs a round, and refuses nobody who may', async () => {
     const { devices } = await behind();
-    const { document } = await devices.revise('lamp', null, (before) => {
+    const { document } = await devices.update('lamp', null, (before) => {
       if (before?.['open'] !== true) throw new RegistryError('forbidden');
       return more(before);
     });
@@ -120,17 +120,17 @@ onBothEngines('a stale cache', (bench) => {
 
   it('does not make "nothing to change" of a change', async () => {
     const { devices } = await behind();
-    const { outcome } = await devices.revise('lamp', null, (before) => (before?.['count'] === 0 ? null : more(before)));
+    const { outcome } = await devices.update('lamp', null, (before) => (before?.['count'] === 0 ? null : more(before)));
     expect(outcome).to.equal('changed');
   });
 
   it('does not refuse the revision that is the right one by now', async () => {
     const { devices } = await behind();
-    expect((await devices.revise('lamp', null, more, { expectedRev: 2 })).document['count']).to.equal(6);
+    expect((await devices.update('lamp', null, more, { expectedRev: 2 })).document['count']).to.equal(6);
   });
 
   it('does not make a change of the document that it was', async () => {
     const { devices } = await behind();
-    expect((await devices.revise('lamp', null, more)).document['count']).to.equal(6);
+    expect((await devices.update('lamp', null, more)).document['count']).to.equal(6);
   });
 });

@@ -1,4 +1,4 @@
-import { endForGood } from '@rollcall/server/internal/data/cluster/revocation-barrier';
+import { revokeEverywhere } from '@rollcall/server/internal/data/cluster/revocation-barrier';
 import { expect } from 'chai';
 import { until } from '../support/until.ts';
 import { breakWire } from './support/broken-wire.ts';
@@ -15,7 +15,7 @@ onBothEngines('the barrier of an ending', (bench) => {
   it('waits until this node has carried out what it was told', async () => {
     const { node, devices, feed } = await bench().node();
     let finish!: () => void;
-    node.carry({
+    node.addConsumer({
       change: ({ collection }) => (collection === 'devices' ? new Promise<void>((resolve) => (finish = resolve)) : undefined),
     });
     await devices.insert({ _id: 'a', uuid: 'a' });
@@ -34,7 +34,7 @@ onMongo('several nodes', (bench) => {
     const [one, other] = [await bench().node(), await bench().node()];
     const carried: string[] = [];
     let finish!: () => void;
-    other.node.carry({
+    other.node.addConsumer({
       change: ({ collection, id }) =>
         collection === 'devices'
           ? new Promise<void>((resolve) => (finish = () => (carried.push(String(id)), resolve())))
@@ -86,7 +86,7 @@ onMongo('several nodes', (bench) => {
     const { node } = await bench().node();
     const found = [false, true];
     let asked = 0;
-    await endForGood(node, async () => found[asked++]!);
+    await revokeEverywhere(node, async () => found[asked++]!);
     expect(asked).to.equal(2);
   });
 });

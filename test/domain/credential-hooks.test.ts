@@ -17,7 +17,7 @@ const documentOf = (hooks: readonly unknown[], credentialHooks?: readonly string
 });
 
 const approvedAfter = (before: DeviceDocument, next: DeviceDocument, mayIssue: boolean) =>
-  withApprovedHooks(before, { next, shown: true }, mayIssue)?.next._rollcall?.credentialHooks;
+  withApprovedHooks(before, { next, visible: true }, mayIssue)?.next._rollcall?.credentialHooks;
 
 describe('approval of hooks that forward credentials', () => {
   const [one, other] = [hook('http://one.example/'), hook('http://other.example/')];
@@ -25,7 +25,7 @@ describe('approval of hooks that forward credentials', () => {
   it('approves what is added by an actor who may issue tokens, and refuses it by others (S2)', () => {
     const approved = approvedAfter(documentOf([]), documentOf([one]), true);
     expect(approved).to.have.length(1);
-    expect(withApprovedHooks(documentOf([]), { next: documentOf([one]), shown: true }, false)).to.equal(null);
+    expect(withApprovedHooks(documentOf([]), { next: documentOf([one]), visible: true }, false)).to.equal(null);
     expect(approvedAfter(documentOf([one], approved), documentOf([one], approved), false)).to.deep.equal(approved);
   });
 
@@ -36,7 +36,7 @@ describe('approval of hooks that forward credentials', () => {
 
   it('counts hooks beyond the number that is used: removing others would bring them into use (S2)', () => {
     const many = Array.from({ length: 30 }, (_, index) => ({ type: 'webhook', url: `http://plain.example/${index}` }));
-    expect(withApprovedHooks(documentOf([]), { next: documentOf([...many, one]), shown: true }, false)).to.equal(null);
+    expect(withApprovedHooks(documentOf([]), { next: documentOf([...many, one]), visible: true }, false)).to.equal(null);
   });
 
   it('forgets an approval with its hook, and leaves devices without principal alone (S2)', () => {

@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createRegistry, loadConfig, type Registry } from '@rollcall/server';
-import { openLockout } from '@rollcall/server/internal/identity/passwords/lockout';
+import { createLockout } from '@rollcall/server/internal/identity/passwords/lockout';
 import { expect } from 'chai';
 import { onBothStores } from '../support/registries.ts';
 import { until } from '../support/until.ts';
@@ -124,7 +124,7 @@ onBothStores('users that a crash left half made', (registries) => {
 describe('the lockout', () => {
   it('ends ten minutes after the failure that brought it, and a success before it starts anew', () => {
     let now = 0;
-    const lockout = openLockout(() => now);
+    const lockout = createLockout(() => now);
     const fail = (times: number): void => {
       for (let count = 0; count < times; count += 1) lockout.fail('anna', '::1');
     };

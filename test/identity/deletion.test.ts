@@ -12,7 +12,7 @@ const lists = (...uuids: string[]) => {
   return { meshblu: { version: '2.0.0', whitelists: { discover: { view: entries }, configure: { update: entries } } } };
 };
 
-overBothSurfaces('deleting things wholly (domain model, section 9)', ({ call, user, login, name, url }) => {
+overBothSurfaces('deleting things wholly (DM-9)', ({ call, user, login, name, url }) => {
   const outcomeOf = async (event: string, input: Record<string, unknown>, token?: string) =>
     (await call(event, input, token)).outcome;
   const administratorRole = async (): Promise<unknown> =>

@@ -10,7 +10,7 @@ const lists = (...uuids: string[]) => {
   };
 };
 
-overBothSurfaces('groups (domain model, sections 5 and 9)', ({ call, user, name, url }) => {
+overBothSurfaces('groups (DM-5, DM-9)', ({ call, user, name, url }) => {
   const group = async (...uuids: string[]): Promise<{ readonly uuid: string; readonly name: string }> => {
     const wanted = name('GROUP.');
     const { outcome, body } = await call('register', { type: 'group', name: wanted, ...lists(...uuids) });

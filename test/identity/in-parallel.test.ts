@@ -1,6 +1,6 @@
 import { inParallel } from '@rollcall/server/internal/common/in-parallel';
-import { slowHash } from '@rollcall/server/internal/identity/passwords/bcrypt-pool';
-import { openPasswords } from '@rollcall/server/internal/identity/passwords/passwords';
+import { createBcryptPool } from '@rollcall/server/internal/identity/passwords/bcrypt-pool';
+import { createPasswords } from '@rollcall/server/internal/identity/passwords/passwords';
 import { expect } from 'chai';
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
@@ -33,8 +33,8 @@ describe('work on many items', () => {
   it('hashes more passwords than may wait, and a login gets its turn between them (V4)', async () => {
     let waiting = 0;
     let highest = 0;
-    const { parallel } = slowHash();
-    const passwords = openPasswords({
+    const { parallel } = createBcryptPool();
+    const passwords = createPasswords({
       credentials: {} as never,
       pepper: 'im-a-pepper',
       now: () => 0,

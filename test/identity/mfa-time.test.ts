@@ -1,7 +1,7 @@
 import { execFile, spawnSync } from 'node:child_process';
 import { promisify } from 'node:util';
 import { RegistryError } from '@rollcall/client/contract';
-import { checkSeeds, openSeeds } from '@rollcall/server/internal/identity/mfa/seeds';
+import { checkSeeds, createSeeds } from '@rollcall/server/internal/identity/mfa/seeds';
 import { newSeed, stepOf, uriOf } from '@rollcall/server/internal/identity/mfa/totp';
 import { expect } from 'chai';
 import { Secret, TOTP } from 'otpauth';
@@ -26,8 +26,8 @@ onBothEngines('multi-factor authentication as time passes', (bench) => {
     const backupCodes = await mfa.validate(uuid, code(), null);
     const challenge = async (): Promise<string> => {
       const checked = await check();
-      if (checked.missing !== 'code') throw new Error(`missing: ${checked.missing}`);
-      return mfa.challenge(checked.byPassword, { label: '', lifetimeMs: minuteMs });
+      if (checked.missingFactor !== 'code') throw new Error(`missing: ${checked.missingFactor}`);
+      return mfa.challenge(checked.passwordMatch, { label: '', lifetimeMs: minuteMs });
     };
     const finish = (secret: string, shown: { otp: string } | { backupCode: string } = { otp: code() }) =>
       codeOf(mfa.finish({ username: 'mia', secret, code: shown }, null));
@@ -136,7 +136,7 @@ onBothEngines('multi-factor authentication as time passes', (bench) => {
     const { check, sessions, pass, now } = await openClocked(bench(), { enforceMfa: true });
     const begin = async (lifetimeMs: number) => {
       const checked = await check();
-      if (checked.missing !== 'enrolment') throw new Error(`missing: ${checked.missing}`);
+      if (checked.missingFactor !== 'enrolment') throw new Error(`missing: ${checked.missingFactor}`);
       return sessions.open(checked, { label: '', lifetimeMs, request: null });
     };
     const [short, long, other] = [await begin(5 * minuteMs), await begin(60 * minuteMs), await begin(60 * minuteMs)];
@@ -147,10 +147,10 @@ onBothEngines('multi-factor authentication as time passes', (bench) => {
     const actor = await sessions.verify(long.token);
     expect(actor).to.include({ scope: 'enrolment' });
     if (actor === null) return;
-    expect(await sessions.hasToEnrol(actor)).to.equal(true);
+    expect(await sessions.mustEnroll(actor)).to.equal(true);
     await sessions.enrolled(actor);
     await sessions.enrolled(actor);
-    expect(await sessions.hasToEnrol(actor)).to.equal(false);
+    expect(await sessions.mustEnroll(actor)).to.equal(false);
     pass(2 * minuteMs);
     expect(await sessions.verify(other.token)).to.equal(null);
     expect(await sessions.verify(long.token)).to.not.have.property('scope');
@@ -165,10 +165,10 @@ onBothEngines('multi-factor authentication as time passes', (bench) => {
     const log = { info: note, warn: note, error: note };
     await checkSeeds(bench().store, seeds, log);
     expect(said).to.deep.equal([]);
-    await checkSeeds(bench().store, openSeeds(Buffer.alloc(32, 9)), log);
+    await checkSeeds(bench().store, createSeeds(Buffer.alloc(32, 9)), log);
     expect(said).to.have.length(1);
     expect(said[0]).to.deep.include({ alarm: 'mfa-seeds', tried: 1, lost: 1, users: [uuid] });
-    const seed = (await principals.fresh(uuid))?.mfa?.seed ?? '';
+    const seed = (await principals.getFresh(uuid))?.mfa?.seed ?? '';
     expect(JSON.stringify(said)).to.not.include(seed);
     expect(() => seeds.open('somebody-else', seed)).to.throw();
   });

@@ -8,7 +8,7 @@ import { overBothSurfaces } from './support/suites.ts';
 
 const none = { min: 0, lower: 0, upper: 0, numeric: 0, symbol: 0 };
 
-describe('the password policy (access control reference, section 5.6)', () => {
+describe('the password policy (AC-5.6)', () => {
   const rulesOf = (policy: Partial<typeof none>, password: string): readonly string[] =>
     passwordProblems({ ...none, ...policy }, password, '/password').map(({ rule }) => rule);
 

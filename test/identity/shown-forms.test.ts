@@ -1,8 +1,8 @@
 import { createHmac } from 'node:crypto';
 import { readPem, writePem } from '@rollcall/server/internal/identity/certificates/pem';
-import { openLockout } from '@rollcall/server/internal/identity/passwords/lockout';
+import { createLockout } from '@rollcall/server/internal/identity/passwords/lockout';
 import { newSeed, stepOf, uriOf } from '@rollcall/server/internal/identity/mfa/totp';
-import { openPasswords } from '@rollcall/server/internal/identity/passwords/passwords';
+import { createPasswords } from '@rollcall/server/internal/identity/passwords/passwords';
 import { expect } from 'chai';
 import { URI } from 'otpauth';
 import { overBothSurfaces } from './support/suites.ts';
@@ -39,7 +39,7 @@ describe('proofs in other forms', () => {
     const pepper = 'im-a-pepper';
     const older = createHmac('sha256', pepper).update(decomposed, 'utf8').digest('base64');
     const compared: string[] = [];
-    const passwords = openPasswords({
+    const passwords = createPasswords({
       credentials: {} as never,
       pepper,
       now: () => 0,
@@ -74,7 +74,7 @@ describe('proofs in other forms', () => {
   });
 
   it('locks out no user for failures of others, who has a second factor or has come from that address before (S6)', () => {
-    const lockout = openLockout(() => 0);
+    const lockout = createLockout(() => 0);
     const address = '192.0.2.1';
     lockout.succeed('admin', address);
     for (let failures = 0; failures < 200; failures += 1) lockout.fail(`other${failures}`, address);

@@ -1,8 +1,8 @@
 import { X509Certificate } from 'node:crypto';
 import { connect, createServer, type TLSSocket } from 'node:tls';
-import { openTrust, type Trust } from '@rollcall/server/internal/identity/certificates/trust-store';
-import { derivedIds } from '@rollcall/server/internal/data/repository/idempotent-ids';
-import { openKeys } from '@rollcall/server/internal/identity/keys/key-ring';
+import { createTrust, type Trust } from '@rollcall/server/internal/identity/certificates/trust-store';
+import { createIdempotentIds } from '@rollcall/server/internal/data/repository/idempotent-ids';
+import { createKeyRing } from '@rollcall/server/internal/identity/keys/key-ring';
 import { expect } from 'chai';
 import { onBothEngines, onMongo, type Bench } from '../data/support/engines.ts';
 import { until } from '../support/until.ts';
@@ -10,8 +10,8 @@ import { makeRequest, makeRoot, openOpenssl, type Openssl } from './support/open
 
 const trustOn = async ({ store, node }: Bench): Promise<Trust> => {
   const { certificates, feed } = await node();
-  const keys = await openKeys(store, { pepper: 'pepper', secret: 'secret' });
-  return openTrust({ store, certificates, keys, feed, ids: derivedIds(Buffer.alloc(32, 1)), now: Date.now });
+  const keys = await createKeyRing(store, { pepper: 'pepper', secret: 'secret' });
+  return createTrust({ store, certificates, keys, feed, ids: createIdempotentIds(Buffer.alloc(32, 1)), now: Date.now });
 };
 
 const derOf = (pem: string): Buffer => new X509Certificate(pem).raw;

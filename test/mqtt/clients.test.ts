@@ -63,7 +63,7 @@ const accounts = (registries: Registries) => {
   };
 };
 
-onBothStores('MQTT client records (MQTT client reference, section 7)', (registries) => {
+onBothStores('MQTT client records (MC-7)', (registries) => {
   const { start, call, made, event, id: uuidOf } = accounts(registries);
   let registry: Registry;
   let first: Body;
@@ -352,7 +352,7 @@ onBothStores('MQTT client records (MQTT client reference, section 7)', (registri
   });
 });
 
-onBothStores('MQTT client records that expire (MQTT client reference, section 2)', (registries) => {
+onBothStores('MQTT client records that expire (MC-2)', (registries) => {
   const { start, call, made } = accounts(registries);
 
   it('26, 33: are gone at their time, and their client ids are free; 401 where nobody is to be redirected', async () => {

@@ -4,7 +4,7 @@ import { onBothStores } from '../support/registries.ts';
 import { until } from '../support/until.ts';
 import { closeClients, connectMqtt, refusalOf } from './support/client.ts';
 
-onBothStores('devices over MQTT (domain model, sections 5 and 7)', (registries) => {
+onBothStores('devices over MQTT (DM-5, DM-7)', (registries) => {
   let url = '';
   let broker = '';
   before(async () => {

@@ -11,7 +11,7 @@ const base64 = (text: string): string => Buffer.from(text).toString('base64');
 
 type Body = Record<string, unknown>;
 
-onBothStores('hooks for brokers outside (access control reference, section 5.9)', (registries) => {
+onBothStores('hooks for brokers outside (AC-5.9)', (registries) => {
   let registry: Registry;
   let token: { readonly token: string; readonly username: string; readonly secret: string };
   let device: { readonly uuid: string; readonly token: string };
@@ -213,7 +213,7 @@ onBothStores('hooks for brokers outside (access control reference, section 5.9)'
   });
 });
 
-onBothStores('who may ask as a broker (access control reference, section 5.9)', (registries) => {
+onBothStores('who may ask as a broker (AC-5.9)', (registries) => {
   const question = { client_id: 'c', properties: {} };
   const statusOf = async ({ url }: Registry, headers: Readonly<Record<string, string>> = {}): Promise<number> => {
     const response = await fetch(`${url}/api/broker/auth/enhanced`, {

@@ -11,7 +11,7 @@ const admin = basic('admin', adminPassword);
 
 type Body = Record<string, unknown>;
 
-onBothStores('what holds across the systems (domain model, section 9)', (registries) => {
+onBothStores('what holds across the systems (DM-9)', (registries) => {
   let registry: Registry;
   const clients: Client[] = [];
   const call = (method: string, path: string, body?: unknown, authorization = admin): Promise<Reply> =>

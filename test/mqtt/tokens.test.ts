@@ -25,7 +25,7 @@ interface Made {
 
 const failed = (msg: string, status = 400) => ({ status, body: { msg, code: status * 10 } });
 
-onBothStores('MQTT tokens (MQTT token reference, section 9)', (registries) => {
+onBothStores('MQTT tokens (MT-9)', (registries) => {
   let registry: Registry;
   let url = '';
   let group = '';

@@ -43,7 +43,7 @@ const basic = (name: string, secret: string) => ({
 });
 
 /** What a registry of this test has, apart from others: locked out addresses, taken names. */
-onBothStores('attacks (issue: access control, section 3)', (registries) => {
+onBothStores('attacks (issue: AC-3)', (registries) => {
   let url = '';
   let admin = '';
   let call: (event: string, input?: Record<string, unknown>, token?: string | null) => Promise<Outcome>;
@@ -496,7 +496,7 @@ onBothStores('attacks (issue: access control, section 3)', (registries) => {
   describe('steps of the clock', () => {
     const { now } = Date;
     let offset = 0;
-    /** A node that shares a database pauses after a step, until it has proved that it was not cut off (decisions, section 11). */
+    /** A node that shares a database pauses after a step, until it has proved that it was not cut off (ME-11). */
     const stepTo = async (ms: number): Promise<void> => {
       offset = ms;
       await until(async () => (await send(url, '/readyz')).status === 200, 15_000);

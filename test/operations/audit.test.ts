@@ -35,7 +35,7 @@ interface Entry {
 }
 type Row = Collections['audit'];
 
-onBothStores('the audit (issue: access control; decisions, section 12)', (registries) => {
+onBothStores('the audit (issue: access control; ME-12)', (registries) => {
   let url = '';
   let admin = '';
   let adminId = '';

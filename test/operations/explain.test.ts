@@ -8,7 +8,7 @@ interface Answer {
   readonly change: readonly Readonly<Record<string, unknown>>[] | null;
 }
 
-overBothSurfaces('permissions:explain (issue: access control; decisions, section 12)', ({ call, user, name, url }) => {
+overBothSurfaces('permissions:explain (issue: access control; ME-12)', ({ call, user, name, url }) => {
   const ask = async (actor: string, action: string, target?: string): Promise<Answer> => {
     const { outcome, body } = await call('permissions:explain', { actor, action, ...(target !== undefined && { target }) });
     expect(outcome, JSON.stringify(body)).to.equal('ok');

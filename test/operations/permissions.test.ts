@@ -8,7 +8,7 @@ import {
 import { expect } from 'chai';
 import fc from 'fast-check';
 
-/** Access control reference, section 9: permission, what is asked, answer. */
+/** AC-9: permission, what is asked, answer. */
 const vectors: readonly (readonly [permission: string, requested: string, covered: boolean])[] = [
   ['a/b', 'a/b', true],
   ['a/b', 'a/b/', false],
@@ -48,20 +48,20 @@ const one = (resource: string, operation: 'read' | 'write' | 'readWrite' = 'read
   context,
 });
 
-describe('permissions (access control reference, sections 5 and 9)', () => {
+describe('permissions (AC-5, AC-9)', () => {
   for (const [permission, requested, covered] of vectors) {
     it(`${permission} ${covered ? 'covers' : 'does not cover'} ${requested}`, () => {
-      expect(compilePermissions([one(permission)]).cover('mqtt', 'read', requested)).to.equal(covered);
+      expect(compilePermissions([one(permission)]).allow('mqtt', 'read', requested)).to.equal(covered);
     });
   }
 
   it('count in their context and for their operations only', () => {
     const held = compilePermissions([one('/a', 'read', 'http'), one('/b', 'readWrite', 'http'), one('/c', 'write', 'mqtt')]);
-    expect(held.cover('http', 'read', '/a')).to.equal(true);
-    expect(held.cover('http', 'write', '/a')).to.equal(false);
-    expect(held.cover('http', 'write', '/b')).to.equal(true);
-    expect(held.cover('http', 'write', '/c')).to.equal(false);
-    expect(compilePermissions([]).cover('http', 'read', '/a')).to.equal(false);
+    expect(held.allow('http', 'read', '/a')).to.equal(true);
+    expect(held.allow('http', 'write', '/a')).to.equal(false);
+    expect(held.allow('http', 'write', '/b')).to.equal(true);
+    expect(held.allow('http', 'write', '/c')).to.equal(false);
+    expect(compilePermissions([]).allow('http', 'read', '/a')).to.equal(false);
   });
 
   it('add up: reading by one and writing by another is reading and writing', () => {
@@ -91,7 +91,7 @@ describe('permissions (access control reference, sections 5 and 9)', () => {
     fc.assert(
       fc.property(fc.array(filter, { maxLength: 5 }), topic, (resources, name) => {
         const held = compilePermissions(resources.map((resource) => one(resource)));
-        expect(held.cover('mqtt', 'read', name)).to.equal(resources.some((resource) => matches(resource, name)));
+        expect(held.allow('mqtt', 'read', name)).to.equal(resources.some((resource) => matches(resource, name)));
       }),
       { numRuns: 5_000 },
     );
@@ -101,7 +101,7 @@ describe('permissions (access control reference, sections 5 and 9)', () => {
     fc.assert(
       fc.property(filter, filter, topic, (resource, asked, name) => {
         const held = compilePermissions([one(resource)]);
-        if (held.cover('mqtt', 'read', asked) && matches(asked, name)) expect(matches(resource, name)).to.equal(true);
+        if (held.allow('mqtt', 'read', asked) && matches(asked, name)) expect(matches(resource, name)).to.equal(true);
       }),
       { numRuns: 20_000 },
     );
@@ -119,7 +119,7 @@ describe('permissions (access control reference, sections 5 and 9)', () => {
       fc.property(fc.array(grant, { maxLength: 4 }), fc.constantFrom('a', 'b', 'c'), (grants, uuid) => {
         const found = readableDevices(grants);
         const finds = found === 'all' || found.includes(uuid);
-        expect(finds).to.equal(compilePermissions(grants).cover('http', 'read', `/devices/${uuid}`));
+        expect(finds).to.equal(compilePermissions(grants).allow('http', 'read', `/devices/${uuid}`));
       }),
       { numRuns: 5_000 },
     );

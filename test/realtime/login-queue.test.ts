@@ -1,20 +1,20 @@
-import { ComeBackError, openArrivals } from '@rollcall/server/internal/transports/socketio/login-queue';
+import { RetryLaterError, createLoginQueue } from '@rollcall/server/internal/transports/socketio/login-queue';
 import { expect } from 'chai';
 import { connect } from '@rollcall/client';
 import { startStub } from '../sdk/support/stub.ts';
 import { until } from '../support/until.ts';
 
-const limits = { mostWaiting: 100, atOnce: 20, crowd: 100, pauseMs: 5 };
+const limits = { maxWaiting: 100, atOnce: 20, crowd: 100, pauseMs: 5 };
 
 describe('arrivals', () => {
   it('one who comes alone waits for nothing', () => {
     const entered: string[] = [];
-    void openArrivals(() => 1_000, limits).enter(async () => entered.push('one'), true);
+    void createLoginQueue(() => 1_000, limits).enter(async () => entered.push('one'), true);
     expect(entered).to.deep.equal(['one']);
   });
 
   it('many come in by groups, in their order', async () => {
-    const { enter } = openArrivals(() => 1_000, limits);
+    const { enter } = createLoginQueue(() => 1_000, limits);
     const entered: number[] = [];
     let inside = 0;
     let most = 0;
@@ -30,11 +30,11 @@ describe('arrivals', () => {
   });
 
   it('who comes when too many wait is given a time of his own, unless he cannot come back', async () => {
-    const { enter } = openArrivals(() => 1_000, limits);
+    const { enter } = createLoginQueue(() => 1_000, limits);
     const slow = () => new Promise<void>((resolve) => setTimeout(resolve, 20));
     const all = Array.from({ length: 400 }, () => enter(slow, true).catch((error: unknown) => error));
     const patient = Array.from({ length: 50 }, () => enter(slow, false).then(() => 'in'));
-    const refused = (await Promise.all(all)).filter((one) => one instanceof ComeBackError);
+    const refused = (await Promise.all(all)).filter((one) => one instanceof RetryLaterError);
     expect(refused.length).to.be.within(250, 320);
     expect(await Promise.all(patient)).to.have.length(50);
     const times = refused.map(({ retryAfterMs }) => retryAfterMs);
@@ -43,7 +43,7 @@ describe('arrivals', () => {
   });
 
   it('one who takes long does not hold up the others', async () => {
-    const { enter } = openArrivals(() => 1_000, limits);
+    const { enter } = createLoginQueue(() => 1_000, limits);
     const never = enter(() => new Promise(() => undefined), true);
     expect(await Promise.race([never, enter(async () => 'in', true)])).to.equal('in');
   });

@@ -10,7 +10,7 @@ import { until } from '../support/until.ts';
 const adminPassword = 'admin-of-the-tests';
 const reading = (resource: string) => [{ resource, operation: 'read' as const, context: 'http' as const }];
 
-onBothStores('administrative pushes (access control reference, section 7)', (registries) => {
+onBothStores('administrative pushes (AC-7)', (registries) => {
   let url = '';
   let gate: Gate;
   let admin: Client;

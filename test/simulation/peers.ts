@@ -224,9 +224,9 @@ export const openPeers = (options: {
     const sendWhitelist = peers.filter(() => random.chance(0.6)).map(({ uuid }) => uuid);
     process.host.enter(() => {
       const change = (before: DeviceDocument | null) =>
-        before === null ? null : { next: { ...before, sendWhitelist }, shown: true as const };
+        before === null ? null : { next: { ...before, sendWhitelist }, visible: true as const };
       // A node that does not serve loads nothing.
-      if (process.node.state === 'serving') void process.devices.revise(GUARDED, null, change).catch(() => undefined);
+      if (process.node.state === 'serving') void process.devices.update(GUARDED, null, change).catch(() => undefined);
     });
   };
 

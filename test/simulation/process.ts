@@ -1,18 +1,18 @@
 import { inspect } from 'node:util';
 import { RegistryError } from '@rollcall/client/contract';
-import { endForGood } from '@rollcall/server/internal/data/cluster/revocation-barrier';
-import { openFeed, type Feed } from '@rollcall/server/internal/data/feed/change-feed';
+import { revokeEverywhere } from '@rollcall/server/internal/data/cluster/revocation-barrier';
+import { openChangeFeed, type ChangeFeed } from '@rollcall/server/internal/data/feed/change-feed';
 import { failuresTo } from '@rollcall/server/internal/app/to-registry-error';
 import { openCache, revOf, type DocumentsCache } from '@rollcall/server/internal/data/repository/cache';
-import { openDoor } from '@rollcall/server/internal/data/repository/repository';
+import { createRepository } from '@rollcall/server/internal/data/repository/repository';
 import { openNode, type Node } from '@rollcall/server/internal/data/cluster/node';
 import type { Call, History } from './history.ts';
 import { openConnection, type Connection, type StoreBreaks } from './network.ts';
 import { openMessaging, type Messaging, type RealtimeBreaks } from './realtime.ts';
 import type { ReplicaSet } from './replica-set.ts';
 import { openHost, type Host, type World } from './world.ts';
-import type { RequestId, Step } from '@rollcall/server/internal/domain/revision';
-import type { Documents } from '@rollcall/server/internal/data/repository/types';
+import type { RequestId, Mutation } from '@rollcall/server/internal/domain/revision';
+import type { Repository } from '@rollcall/server/internal/data/repository/types';
 import type { Change } from '@rollcall/server/internal/data/feed/change';
 import type { Guarded } from '@rollcall/server/internal/domain/documents/metadata';
 import type { DeviceDocument } from '@rollcall/server/internal/domain/documents/device';
@@ -41,10 +41,10 @@ export interface Process {
   readonly name: string;
   readonly host: Host;
   readonly connection: Connection;
-  readonly feed: Feed;
+  readonly feed: ChangeFeed;
   readonly node: Node;
   readonly cache: DocumentsCache;
-  readonly devices: Documents<DeviceDocument>;
+  readonly devices: Repository<DeviceDocument>;
   readonly messaging: Messaging;
   login(session: string): Promise<void>;
   update(call: Call, request: RequestId | null): Promise<number>;
@@ -78,7 +78,7 @@ export const startProcess = (world: World, set: ReplicaSet, name: string, histor
     error: (fields: object, message: string) =>
       void history.alarms.push(`${name}: ${message} ${inspect((fields as { err?: unknown }).err)}`),
   };
-  const feed = openFeed({
+  const feed = openChangeFeed({
     store: connection.store,
     id: 'feed',
     clock,
@@ -107,8 +107,8 @@ export const startProcess = (world: World, set: ReplicaSet, name: string, histor
     ...(breaks.deafCache && { trusts: { value: () => true } }),
   }) as Node;
   const shared = { store: connection.store, feed, node, cache, clock, windowSecret: Buffer.alloc(32, 1) };
-  const devices = openDoor({ ...shared, collection: 'devices', key: 'uuid' });
-  const tokens = openDoor({ ...shared, collection: 'tokens', key: '_id' });
+  const devices = createRepository({ ...shared, collection: 'devices', key: 'uuid' });
+  const tokens = createRepository({ ...shared, collection: 'tokens', key: '_id' });
   const toRegistryError = failuresTo(log);
   const report = (error: unknown): void => void toRegistryError(error);
   const messaging = openMessaging({ name, store: connection.store, feed, node, devices, host, report, breaks });
@@ -124,7 +124,7 @@ export const startProcess = (world: World, set: ReplicaSet, name: string, histor
     return known.underWay.size === 0 ? undefined : Promise.allSettled([...known.underWay]).then(() => undefined);
   };
 
-  node.carry({
+  node.addConsumer({
     change(change) {
       if (change.collection === 'tokens' && (change.document as Guarded | null)?._rollcall?.gone) return strip(String(change.id));
       return undefined;
@@ -197,23 +197,23 @@ export const startProcess = (world: World, set: ReplicaSet, name: string, histor
     async login(session) {
       node.check();
       if (sessions.get(session)?.alive) return;
-      if ((await tokens.fresh(session)) === null) throw new RegistryError('unauthenticated');
+      if ((await tokens.getFresh(session)) === null) throw new RegistryError('unauthenticated');
       const known = sessions.get(session) ?? { alive: false, underWay: new Set() };
       sessions.set(session, known);
       // Its end may have passed by before it was entered: until it was looked at again, nothing is done for it.
-      const stillThere = (await tokens.fresh(session)) !== null;
+      const stillThere = (await tokens.getFresh(session)) !== null;
       if (!stillThere || sessions.get(session) !== known) throw new RegistryError('unauthenticated');
       known.alive = true;
     },
     update: ({ session, uuid, effect, expectedRev, fickle }, request) =>
       inSession(session, async (alive) => {
-        const step: Step<DeviceDocument> = (before) => {
+        const step: Mutation<DeviceDocument> = (before) => {
           alive();
           const document = present(before);
           if (!document.open || (fickle && random.chance(0.5))) throw new RegistryError('forbidden');
-          return { next: { ...document, ...mark(document, effect) }, shown: true };
+          return { next: { ...document, ...mark(document, effect) }, visible: true };
         };
-        return revOf((await devices.revise(uuid, request, step, { expectedRev })).document);
+        return revOf((await devices.update(uuid, request, step, { expectedRev })).document);
       }),
     create: (session, uuid, request, effect) =>
       inSession(session, async () =>
@@ -221,36 +221,39 @@ export const startProcess = (world: World, set: ReplicaSet, name: string, histor
       ),
     read: (session, uuid) =>
       inSession(session, async () => {
-        const document = await devices.find(uuid);
+        const document = await devices.get(uuid);
         node.check();
         return document === null ? -1 : revOf(document);
       }),
     async admit(uuid, open) {
       node.check();
-      await devices.revise(uuid, null, (before) => {
+      await devices.update(uuid, null, (before) => {
         const document = present(before);
-        return document.open === open ? null : { next: { ...document, open }, shown: false };
+        return document.open === open ? null : { next: { ...document, open }, visible: false };
       });
     },
     remove: (session, uuid, request, effect) =>
       inSession(session, async (alive) => {
-        const { document } = await devices.revise(uuid, request, (before) => {
+        const { document } = await devices.update(uuid, request, (before) => {
           alive();
           const present_ = present(before);
           const _rollcall = { ...present_._rollcall!, gone: { at: feed.time(), by: session } };
-          return { next: { ...present_, ...mark(present_, effect), _rollcall }, shown: true };
+          return { next: { ...present_, ...mark(present_, effect), _rollcall }, visible: true };
         });
         return revOf(document);
       }),
     async revoke(session, request) {
       node.check();
-      const end: Step<TokenDocument> = (before) => {
+      const end: Mutation<TokenDocument> = (before) => {
         if (before === null) return null;
-        return { next: { ...before, _rollcall: { ...before._rollcall!, gone: { at: feed.time(), by: session } } }, shown: true };
+        return {
+          next: { ...before, _rollcall: { ...before._rollcall!, gone: { at: feed.time(), by: session } } },
+          visible: true,
+        };
       };
-      await endForGood({ barrier: breaks.noBarrier ? async () => undefined : barrier }, async () => {
+      await revokeEverywhere({ barrier: breaks.noBarrier ? async () => undefined : barrier }, async () => {
         try {
-          return (await tokens.revise(session, request, end)).outcome !== 'unchanged';
+          return (await tokens.update(session, request, end)).outcome !== 'unchanged';
         } catch (error) {
           if (error instanceof RegistryError && error.code === 'not-found') return false;
           throw error;

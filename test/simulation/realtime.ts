@@ -1,14 +1,14 @@
 import { RegistryError } from '@rollcall/client/contract';
-import { openConnections, type Connection } from '@rollcall/server/internal/realtime/connections';
-import type { Feed } from '@rollcall/server/internal/data/feed/change-feed';
+import { createConnections, type Connection } from '@rollcall/server/internal/realtime/connections';
+import type { ChangeFeed } from '@rollcall/server/internal/data/feed/change-feed';
 import { openHistory } from '@rollcall/server/internal/realtime/resume/history';
-import { dueBy, lanesBy } from '@rollcall/server/internal/realtime/pushes/pushes';
+import { matchingPushes, topicsBy } from '@rollcall/server/internal/realtime/pushes/pushes';
 import { readMessage } from '@rollcall/server/internal/domain/message';
 import type { Node } from '@rollcall/server/internal/data/cluster/node';
 import { openRealtime, type Realtime } from '@rollcall/server/internal/realtime/open-realtime';
 import type { Store } from '@rollcall/server/internal/data/store';
 import type { Host } from './world.ts';
-import type { Documents } from '@rollcall/server/internal/data/repository/types';
+import type { Repository } from '@rollcall/server/internal/data/repository/types';
 import type { DeviceDocument } from '@rollcall/server/internal/domain/documents/device';
 
 /** What comes to a client's end of a connection: an event, its body, and the position that it may resume from. */
@@ -54,20 +54,20 @@ const unused = (): never => {
 export const openMessaging = (options: {
   readonly name: string;
   readonly store: Store;
-  readonly feed: Feed;
+  readonly feed: ChangeFeed;
   readonly node: Node;
-  readonly devices: Documents<DeviceDocument>;
+  readonly devices: Repository<DeviceDocument>;
   readonly host: Host;
   readonly report: (error: unknown) => void;
   readonly breaks: RealtimeBreaks;
 }): Messaging => {
   const { name, store, feed, node, host, report, breaks } = options;
-  const devices: Documents<DeviceDocument> = breaks.openLists
-    ? { ...options.devices, find: async (uuid) => allowing(await options.devices.find(uuid)) }
+  const devices: Repository<DeviceDocument> = breaks.openLists
+    ? { ...options.devices, get: async (uuid) => allowing(await options.devices.get(uuid)) }
     : options.devices;
-  const due = dueBy([]);
-  const history = openHistory(feed, lanesBy(due));
-  const connections = openConnections();
+  const due = matchingPushes([]);
+  const history = openHistory(feed, topicsBy(due));
+  const connections = createConnections();
   let made = 0;
   let opened: Realtime | undefined;
 
@@ -81,7 +81,7 @@ export const openMessaging = (options: {
         node,
         devices,
         tokens: { issue: unused, revoke: unused },
-        authorities: { of: unused, known: unused, fresh: unused, rolesOf: unused },
+        authorities: { of: unused, peek: unused, getFresh: unused, rolesOf: unused },
         ids: { uuid: (purpose) => `${name}/${purpose}/${(made += 1)}` },
         connections,
         ownedBy: unused,
@@ -117,8 +117,8 @@ export const openMessaging = (options: {
       const connection: Connection = {
         actor: { uuid, credentialId: uuid, hash: '' },
         id: `${name}/${(made += 1)}`,
-        extras: true,
-        outlet: { send: (_, event, body, extras) => got(event, body as Readonly<Record<string, unknown>>, extras?.cursor) },
+        takesMetadata: true,
+        fanOut: { send: (_, event, body, extras) => got(event, body as Readonly<Record<string, unknown>>, extras?.cursor) },
         end() {
           leave();
           return undefined;
@@ -131,7 +131,7 @@ export const openMessaging = (options: {
       else resume.begins(connection);
       const take = connections.add(connection);
       if (cursor === undefined) got('ready', {}, line.cursor);
-      const offline = presence.hold(uuid, host.clock.now);
+      const offline = presence.track(uuid, host.clock.now);
       return {
         connection,
         get left() {
@@ -144,7 +144,7 @@ export const openMessaging = (options: {
       };
     },
     async say(from, to, payload, repeated = false) {
-      await serving().carriage.send(readMessage({ devices: to, payload }, from, `${from}/${String(payload)}`), repeated);
+      await serving().carriage.publish(readMessage({ devices: to, payload }, from, `${from}/${String(payload)}`), repeated);
     },
   };
 };

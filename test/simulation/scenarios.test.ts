@@ -144,7 +144,7 @@ describe('a node', () => {
     const [one, other] = nodes as [Process, Process];
     const found = async (process: Process): Promise<unknown> => {
       let answer: unknown = 'none';
-      void process.devices.find('lamp').then((document) => (answer = document?.['open']));
+      void process.devices.get('lamp').then((document) => (answer = document?.['open']));
       await world.runUntil(world.time + 200);
       return answer;
     };

@@ -41,3 +41,27 @@ export const sourcesUnder = (folder: string): ReadonlyMap<string, string> =>
       .filter((path) => path.endsWith('.ts') && !path.includes('/node_modules/') && !path.includes('/dist/'))
       .map((path) => [path, readFileSync(join(root, path), 'utf8')]),
   );
+
+/** Files that import each other in a circle, each circle sorted by path: the strongly connected components with more than one file. */
+export const importCycles = (sources: ReadonlyMap<string, string>): readonly (readonly string[])[] => {
+  const reachable = (from: string): ReadonlySet<string> => {
+    const seen = new Set<string>();
+    const open = [from];
+    for (let path = open.pop(); path !== undefined; path = open.pop()) {
+      for (const { target } of importsOf(path, sources.get(path) ?? '')) {
+        if (!sources.has(target) || seen.has(target)) continue;
+        seen.add(target);
+        open.push(target);
+      }
+    }
+    return seen;
+  };
+  const reached = new Map([...sources.keys()].map((path) => [path, reachable(path)]));
+  const cycles = new Map<string, readonly string[]>();
+  for (const [path, others] of reached) {
+    if (!others.has(path)) continue;
+    const members = [...others].filter((other) => reached.get(other)?.has(path) === true).sort();
+    cycles.set(members.join('\n'), members);
+  }
+  return [...cycles.values()];
+};

@@ -14,7 +14,7 @@ const pair = {
 /**
  * Exchange name and password for an access token that lives one hour and a refresh token.
  *
- * Not for users who have, or must have, a second factor (`mfa-required`). `customerId` is the uuid of the user's group. Other keys are ignored. Access token reference, section 1.1.
+ * Not for users who have, or must have, a second factor (`mfa-required`). `customerId` is the uuid of the user's group. Other keys are ignored. AT-1.1.
  */
 export const token = operation({
   http: ['POST /api/v2/auth/token'],
@@ -34,7 +34,7 @@ export const token = operation({
 /**
  * Exchange both tokens for new ones. A refresh token works once: whoever shows a used one ends the whole login.
  *
- * The access token may have expired. Access token reference, section 1.2.
+ * The access token may have expired. AT-1.2.
  */
 export const refresh = operation({
   http: ['PUT /api/v2/auth/token'],
@@ -51,7 +51,7 @@ export const refresh = operation({
   errors: ['unauthenticated'],
 });
 
-/** End a login, its access tokens and its refresh token: that of `token`, or the caller's own. Access token reference, section 1.3. */
+/** End a login, its access tokens and its refresh token: that of `token`, or the caller's own. AT-1.3. */
 export const revoke = operation({
   http: ['DELETE /api/v2/auth/token'],
   dialect: 'authToken',

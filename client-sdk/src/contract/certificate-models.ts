@@ -5,7 +5,7 @@ import { PermissionContext, PermissionOperation, Resource } from './user-models.
 const name = { commonName: Type.String(), organization: Type.String(), organizationalUnit: Type.String() } as const;
 
 /**
- * A certificate of the trust store (access control reference, sections 3.6 and 5.11). `id` is its SHA-256 fingerprint in lower-case hex. Fields of
+ * A certificate of the trust store (AC-3.6, AC-5.11). `id` is its SHA-256 fingerprint in lower-case hex. Fields of
  * a name that it does not have are empty. `issuedOn` and `expiresOn` are milliseconds since 1970, `pathLength` is -1 if there is no limit.
  */
 export const CertificateInfo = Type.Object({
@@ -24,7 +24,7 @@ export const CertificateInfo = Type.Object({
 /** A certificate of the trust store. */
 export type CertificateInfo = Static<typeof CertificateInfo>;
 
-/** A request to become a user (access control reference, section 3.5). Roles (names) and permissions are what was wished for. */
+/** A request to become a user (AC-3.5). Roles (names) and permissions are what was wished for. */
 export const RegistrationRequest = Type.Object({
   timestamp: Time,
   username: Type.String(),

@@ -23,7 +23,7 @@ export const list = operation({
  * Trust certificates: PEM text with one or several, at most 64. What is there already stays as it is and is answered like the others. A text with a
  * private key in it is refused, and nothing of it is kept. One that is no certificate authority may be added, but nothing is verified by it.
  *
- * Whoever may do this decides who logs in by certificate. Access control reference, sections 3.6 and 5.11.
+ * Whoever may do this decides who logs in by certificate. AC-3.6, AC-5.11.
  */
 export const add = operation({
   http: ['POST /api/certificates'],

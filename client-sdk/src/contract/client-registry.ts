@@ -13,7 +13,7 @@ const Username = Type.String({ minLength: 1, maxLength: 256 });
  *
  * `state`: `locked` while nobody may ask, `pending` until somebody has decided, then once `granted`, with the certificate (base64 of PEM) if one
  * was asked for. Roles (names) and permissions are wishes: whoever confirms gives what he thinks right. A connection that asks gets
- * `clientRegistry:granted`. Access control reference, sections 3.5 and 5.8.
+ * `clientRegistry:granted`. AC-3.5, AC-5.8.
  */
 export const register = operation({
   http: ['POST /api/client-registry/register'],
@@ -54,7 +54,7 @@ export const list = operation({
   errors: [],
 });
 
-/** Let strangers ask for so many milliseconds from now, 30000 by default. Access control reference, section 5.8. */
+/** Let strangers ask for so many milliseconds from now, 30000 by default. AC-5.8. */
 export const open = operation({
   http: ['POST /api/client-registry/open'],
   dialect: 'accessControl',
@@ -80,7 +80,7 @@ export const close = operation({
 
 /**
  * Grant a request: make the user, with exactly what is given here. `roles` are ids. Without `grantTypes` he logs in by what he asked with. Nobody
- * can give what his own permissions do not cover. Access control reference, section 5.8.
+ * can give what his own permissions do not cover. AC-5.8.
  */
 export const confirm = operation({
   http: ['POST /api/client-registry/confirm'],

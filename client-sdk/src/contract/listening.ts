@@ -1,7 +1,7 @@
-/** What a connection can listen to of a device (Meshblu reference, sections 1.11 and 2.17). */
+/** What a connection can listen to of a device (MS-1.11, MS-2.17). */
 export const listeningTypes = ['broadcast', 'sent', 'received', 'config', 'data', 'firehose'] as const;
 
-/** The types of stored subscriptions, old ones and those of version 2 (Meshblu reference, section 6.1). */
+/** The types of stored subscriptions, old ones and those of version 2 (MS-6.1). */
 export const subscriptionTypes = [
   'broadcast',
   'config',

@@ -5,7 +5,7 @@ import { Id } from './user-models.ts';
 
 const closed = { additionalProperties: false } as const;
 
-/** The newest backup and restore, of whichever node. Access control reference, sections 3.8 and 5.12. */
+/** The newest backup and restore, of whichever node. AC-3.8, AC-5.12. */
 export const status = operation({
   http: ['GET /api/maintenance/db'],
   dialect: 'accessControl',
@@ -19,7 +19,7 @@ export const status = operation({
 
 /**
  * Begin to make an archive of the whole registry, as it is at one moment before the job ends. It goes on while others write. One job runs at a
- * time, on one of the nodes; the archive stays there, in the place of its last one. Access control reference, sections 3.10 and 5.12.
+ * time, on one of the nodes; the archive stays there, in the place of its last one. AC-3.10, AC-5.12.
  */
 export const backup = operation({
   http: ['POST /api/maintenance/db/backup'],
@@ -34,7 +34,7 @@ export const backup = operation({
 
 /**
  * Which archive this node keeps, and how long it is. Over HTTP the answer is the archive itself. Whoever has it has all that the registry knows, if he
- * also has its secret. Access control reference, section 3.10.
+ * also has its secret. AC-3.10.
  */
 export const archive = operation({
   http: ['GET /api/maintenance/db/backup'],
@@ -55,7 +55,7 @@ export const archive = operation({
  * `application/octet-stream` or the field `file` of a form. An archive that cannot be restored changes nothing; `maintenance:status` tells why.
  *
  * While it goes on no node answers. Afterwards every connection and every login has ended; tokens of devices are what they were when the archive
- * was made. Access control reference, sections 3.8 and 5.12.
+ * was made. AC-3.8, AC-5.12.
  */
 export const restore = operation({
   http: ['POST /api/maintenance/db/restore'],

@@ -14,7 +14,7 @@ const BackupCodes = Type.Object({ backupCodes: Type.Array(Type.String()) });
 /**
  * Begin to enrol in multi-factor authentication: `uri` (`otpauth://totp/...`) is for an authenticator application, mostly as a picture.
  *
- * Nothing changes until `mfa:validate`. Again: another one in its place. Access control reference, sections 3.9 and 5.7.
+ * Nothing changes until `mfa:validate`. Again: another one in its place. AC-3.9, AC-5.7.
  */
 export const enable = operation({
   http: ['POST /api/mfa/enable'],
@@ -32,7 +32,7 @@ export const enable = operation({
 /**
  * Finish it with a code of the application. From now on a login takes a code too. The ten backup codes, each good for once, are shown this once.
  *
- * A login that was held to enrol is a full one now. Access control reference, sections 3.9 and 5.7.
+ * A login that was held to enrol is a full one now. AC-3.9, AC-5.7.
  */
 export const validate = operation({
   http: ['POST /api/mfa/validate'],
@@ -50,7 +50,7 @@ export const validate = operation({
 /**
  * Finish a login that was answered with `needsMfa`: its `secret`, and a code of the application or a backup code.
  *
- * A code counts once. After too many wrong ones no code is looked at for a while (`banned`). Access control reference, sections 3.9 and 5.7.
+ * A code counts once. After too many wrong ones no code is looked at for a while (`banned`). AC-3.9, AC-5.7.
  */
 export const login = operation({
   http: ['POST /api/mfa/login'],
@@ -64,7 +64,7 @@ export const login = operation({
   errors: ['invalid-credentials', 'banned'],
 });
 
-/** Give the second factor up, with a code. Not for users who must have it. Access control reference, sections 3.9 and 5.7. */
+/** Give the second factor up, with a code. Not for users who must have it. AC-3.9, AC-5.7. */
 export const disable = operation({
   http: ['POST /api/mfa/disable'],
   dialect: 'accessControl',
@@ -77,7 +77,7 @@ export const disable = operation({
   errors: ['conflict', 'not-found', 'invalid-credentials', 'banned'],
 });
 
-/** Other backup codes, in the place of all there are. Access control reference, sections 3.9 and 5.7. */
+/** Other backup codes, in the place of all there are. AC-3.9, AC-5.7. */
 export const regenerateBackupCodes = operation({
   http: ['POST /api/mfa/regenerate/backupcodes'],
   dialect: 'accessControl',

@@ -22,8 +22,7 @@ const common = { dialect: 'mqttClients', access: { self: true }, refusal } as co
 /**
  * Make a client record: what one MQTT client logs in with, beside the name of the account, which is the caller's.
  *
- * Without name, client id or key it is temporary and expires; what is missing is made. A key that was made is in the answer, this once. MQTT
- * client reference, sections 1 and 2.
+ * Without name, client id or key it is temporary and expires; what is missing is made. A key that was made is in the answer, this once. MC-1, MC-2.
  */
 export const create = operation({
   ...common,
@@ -68,7 +67,7 @@ export const get = operation({
 
 /**
  * Change a client record; what is absent stays as it is, a description that is null goes. With a new key the old one ends at once, and its
- * connections with it. A temporary record that has a name and a key of the caller's choice stays for good. MQTT client reference, sections 2 and 3.
+ * connections with it. A temporary record that has a name and a key of the caller's choice stays for good. MC-2, MC-3.
  */
 export const update = operation({
   ...common,

@@ -1,7 +1,7 @@
 import Type, { type Static } from 'typebox';
 import { Time, Uuid } from './models.ts';
 
-/** How a token is made (MQTT token reference, section 2): name and secret chosen, name chosen, or made for a serial number. */
+/** How a token is made (MT-2): name and secret chosen, name chosen, or made for a serial number. */
 const AuthType = Type.Enum(['U', 'S', 'SN']);
 
 /** An MQTT token without its secret: `token` is the first level of its topics, `username` what it logs in with. */
@@ -18,7 +18,7 @@ export const MqttToken = Type.Object({
 /** An MQTT token without its secret. */
 export type MqttToken = Static<typeof MqttToken>;
 
-/** What an MQTT client logs in with, without its key (MQTT client reference, section 1.1). */
+/** What an MQTT client logs in with, without its key (MC-1.1). */
 export const MqttClient = Type.Object({
   id: Type.String(),
   uuid: Uuid,

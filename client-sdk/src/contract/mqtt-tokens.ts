@@ -31,7 +31,7 @@ interface TokensOf {
  *
  * `username` and `secret` are what is wanted; without a secret one is made, with `#SN#` and a serial number as name both are. The name is stored
  * in capitals. `password` is another name of `secret`. The secret is shown this once. Needs write on `/m2m/token/mqtt`, and to own the group, to
- * be in its `configure.update`, or write on `/groups/<groupName>`. MQTT token reference, sections 1 to 3.
+ * be in its `configure.update`, or write on `/groups/<groupName>`. MT-1, MT-2, MT-3.
  */
 export const create = operation({
   http: ['PUT /m2m/token/mqtt'],
@@ -46,7 +46,7 @@ export const create = operation({
   refusal,
 });
 
-/** The MQTT tokens of a group, or the one with this topic token, without their secrets. MQTT token reference, section 8. */
+/** The MQTT tokens of a group, or the one with this topic token, without their secrets. MT-8. */
 export const list = operation({
   http: ['GET /m2m/token'],
   dialect: 'mqttTokens',
@@ -59,7 +59,7 @@ export const list = operation({
   refusal,
 });
 
-/** End all MQTT tokens of a group, or the one with this topic token, and close their connections. MQTT token reference, section 8. */
+/** End all MQTT tokens of a group, or the one with this topic token, and close their connections. MT-8. */
 export const revoke = operation({
   http: ['DELETE /m2m/token'],
   dialect: 'mqttTokens',

@@ -2,7 +2,7 @@ import type { Static, TSchema } from 'typebox';
 import Type from 'typebox';
 import type { ErrorCode, ErrorDetail } from './errors.ts';
 
-/** The version 2 whitelists of Meshblu (reference, section 4.4). */
+/** The version 2 whitelists of Meshblu (MS-4.4). */
 export const whitelistNames = [
   'discover.view',
   'discover.as',
@@ -62,7 +62,7 @@ export interface Row<
   readonly dialect?: Dialect;
   /** Over HTTP a file goes instead of JSON: with the request, where the input names it, or as the answer (default: neither). */
   readonly file?: 'request' | 'response';
-  /** May the input carry `uuid` and `token` of a device, to be called as that device? (Meshblu reference, section 1.8; default false.) */
+  /** May the input carry `uuid` and `token` of a device, to be called as that device? (MS-1.8; default false.) */
   readonly credentials?: boolean;
   /**
    * What a success has to do with credentials that outlive the call (default: nothing).
@@ -81,7 +81,7 @@ export interface Row<
    * those of the administration and the logins.
    */
   readonly audit?: boolean;
-  /** May a login make it that has still to enrol a second factor? (Access control reference, section 3.3; default false.) */
+  /** May a login make it that has still to enrol a second factor? (AC-3.3; default false.) */
   readonly enrolling?: boolean;
   /** Does it compare the revision that the caller expects of the target with the present one? (Default false: such a call is refused.) */
   readonly checksRevision?: boolean;

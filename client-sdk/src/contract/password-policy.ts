@@ -2,7 +2,7 @@ import Type from 'typebox';
 import { operation } from './operation.ts';
 import { PasswordPolicy } from './user-models.ts';
 
-/** What a new password must have. Access control reference, sections 3.10 and 5.6. */
+/** What a new password must have. AC-3.10, AC-5.6. */
 export const get = operation({
   http: ['GET /api/password-policy'],
   dialect: 'accessControl',

@@ -10,7 +10,7 @@ const closed = { additionalProperties: false } as const;
  * Every resource that some role allows, by its text, and by which roles; a page at a time.
  *
  * Of a role that belongs to one user, `username` and `userId` name him; of a shared one both are null. `ids` narrows it to the resources of
- * these permissions. Access control reference, section 3.4.
+ * these permissions. AC-3.4.
  */
 export const page = operation({
   http: ['GET /api/permissions/page'],
@@ -41,7 +41,7 @@ export const page = operation({
   errors: [],
 });
 
-/** The ids of all permissions, together where resource, operation and context are the same. Access control reference, section 3.4. */
+/** The ids of all permissions, together where resource, operation and context are the same. AC-3.4. */
 export const ids = operation({
   http: ['GET /api/permissions/ids'],
   dialect: 'accessControl',
@@ -65,7 +65,7 @@ export const ids = operation({
 /**
  * May somebody do something, by exactly what, and what is the smallest change that would turn the answer? The answer is that of the policy itself, as
  * things are now. What depends on more than who asks for what is no part of it: that nobody gives what he has not, and that a token of a user's device needs
- * what that user may do (access control reference, section 5.13).
+ * what that user may do (AC-5.13).
  *
  * `actor`: a uuid, or the login name of a user. `action`: one of the whitelists (`configure.update`), asked of the device `target`; or a method and a path
  * (`POST /devices/<uuid>/tokens`), where `target` is the device that the body would name.

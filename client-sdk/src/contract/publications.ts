@@ -37,7 +37,7 @@ const Message = open({ devices: Type.Array(Uuid), fromUuid: Uuid });
 const ClientRecord = Type.Object({ id: Type.String(), clientId: Type.String(), uuid: Uuid });
 const Hop = Type.Object({ from: Uuid, to: Uuid, type: Type.String() });
 
-/** What the server sends by itself (Meshblu reference, section 2.2; access control reference, section 7). */
+/** What the server sends by itself (MS-2.2; AC-7). */
 export const publications = {
   identify: publication('identify', 'The server asks who is there; the answer is `identity`.', Type.Null()),
   ready: publication(
@@ -57,7 +57,7 @@ export const publications = {
   data: publication('data', 'A record of a device that this connection listens to.', Type.Unknown()),
   firehose: publication(
     'firehose',
-    'What reached the own device by its stored subscriptions, and on which way (Meshblu reference, section 6.4).',
+    'What reached the own device by its stored subscriptions, and on which way (MS-6.4).',
     Type.Object({
       metadata: Type.Object({ route: Type.Array(Hop), forwardedRoutes: Type.Optional(Type.Array(Type.Array(Hop))) }),
       rawData: Type.String(),

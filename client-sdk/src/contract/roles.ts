@@ -18,7 +18,7 @@ const closed = { additionalProperties: false } as const;
 const Name = Type.String({ minLength: 1, maxLength: 128 });
 const named = { id: Id, permissionId: Id } as const;
 
-/** Make a role. Nobody can put into it what his own permissions do not cover. Access control reference, section 3.2. */
+/** Make a role. Nobody can put into it what his own permissions do not cover. AC-3.2. */
 export const create = operation({
   http: ['POST /api/roles'],
   dialect: 'accessControl',
@@ -38,7 +38,7 @@ export const create = operation({
   errors: ['conflict'],
 });
 
-/** All roles by name, or the one with this name. Access control reference, section 3.2. */
+/** All roles by name, or the one with this name. AC-3.2. */
 export const list = operation({
   http: ['GET /api/roles'],
   dialect: 'accessControl',
@@ -50,7 +50,7 @@ export const list = operation({
   errors: [],
 });
 
-/** Roles by name with the users that hold them, a page at a time. Access control reference, section 3.2. */
+/** Roles by name with the users that hold them, a page at a time. AC-3.2. */
 export const page = operation({
   http: ['GET /api/roles/page'],
   dialect: 'accessControl',
@@ -82,7 +82,7 @@ export const page = operation({
   errors: [],
 });
 
-/** One role. Access control reference, section 3.2. */
+/** One role. AC-3.2. */
 export const get = operation({
   http: ['GET /api/roles/:id'],
   dialect: 'accessControl',
@@ -94,7 +94,7 @@ export const get = operation({
   errors: ['not-found'],
 });
 
-/** Change a role; `permissions` replaces the list, and what is in both keeps its id. Access control reference, section 3.2. */
+/** Change a role; `permissions` replaces the list, and what is in both keeps its id. AC-3.2. */
 export const update = operation({
   http: ['PUT /api/roles/:id'],
   dialect: 'accessControl',
@@ -114,7 +114,7 @@ export const update = operation({
   errors: ['not-found', 'conflict'],
 });
 
-/** Remove a role; whoever held it loses what it allowed at once. Access control reference, section 3.10. */
+/** Remove a role; whoever held it loses what it allowed at once. AC-3.10. */
 const remove = operation({
   http: ['DELETE /api/roles/:id'],
   dialect: 'accessControl',
@@ -126,7 +126,7 @@ const remove = operation({
   errors: ['not-found', 'conflict'],
 });
 
-/** What a role allows. Access control reference, section 3.2. */
+/** What a role allows. AC-3.2. */
 export const listPermissions = operation({
   http: ['GET /api/roles/:id/permissions'],
   dialect: 'accessControl',
@@ -138,7 +138,7 @@ export const listPermissions = operation({
   errors: ['not-found'],
 });
 
-/** Let a role allow one thing more, or several. What it allows already is a success. Access control reference, section 3.2. */
+/** Let a role allow one thing more, or several. What it allows already is a success. AC-3.2. */
 export const addPermission = operation({
   http: ['POST /api/roles/:id/permissions'],
   dialect: 'accessControl',
@@ -159,7 +159,7 @@ export const addPermission = operation({
   errors: ['not-found'],
 });
 
-/** One permission of a role. Access control reference, section 3.2. */
+/** One permission of a role. AC-3.2. */
 export const getPermission = operation({
   http: ['GET /api/roles/:id/permissions/:permissionId'],
   dialect: 'accessControl',
@@ -171,7 +171,7 @@ export const getPermission = operation({
   errors: ['not-found'],
 });
 
-/** Change one permission of a role; its context stays. Access control reference, section 3.2. */
+/** Change one permission of a role; its context stays. AC-3.2. */
 export const updatePermission = operation({
   http: ['PUT /api/roles/:id/permissions/:permissionId'],
   dialect: 'accessControl',
@@ -183,7 +183,7 @@ export const updatePermission = operation({
   errors: ['not-found', 'conflict'],
 });
 
-/** Take one permission from a role. Access control reference, section 3.10. */
+/** Take one permission from a role. AC-3.10. */
 export const removePermission = operation({
   http: ['DELETE /api/roles/:id/permissions/:permissionId'],
   dialect: 'accessControl',

@@ -12,7 +12,7 @@ const closed = { additionalProperties: false } as const;
  * who the connection is.
  *
  * With a second factor the answer is `needsMfa` and a `secret` for `mfa:login`; whoever must have one and has none gets a token that is good for
- * enrolling only (`enforceMFAEnrollment`). Access control reference, section 3.3.
+ * enrolling only (`enforceMFAEnrollment`). AC-3.3.
  */
 export const login = operation({
   http: ['POST /api/login'],
@@ -34,7 +34,7 @@ export const login = operation({
   errors: ['invalid-credentials', 'banned', 'busy'],
 });
 
-/** Who the caller is and what he may do. `expiresAt` is null if what he showed does not expire. Access control reference, section 3.3. */
+/** Who the caller is and what he may do. `expiresAt` is null if what he showed does not expire. AC-3.3. */
 export const get = operation({
   http: ['GET /api/session'],
   dialect: 'accessControl',
@@ -52,7 +52,7 @@ export const get = operation({
   errors: ['not-found'],
 });
 
-/** End the login that makes this call. Access control reference, section 3.10. */
+/** End the login that makes this call. AC-3.10. */
 export const logout = operation({
   http: ['POST /api/logout'],
   dialect: 'accessControl',

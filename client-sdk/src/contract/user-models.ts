@@ -26,7 +26,7 @@ export const PermissionContext = Type.Enum(['http', 'mqtt']);
 /** Path or topic, with MQTT's wildcards: `+` one level, `#` the rest. Paths begin with `/`. */
 export const Resource = Type.String({ minLength: 1, maxLength: 1024 });
 
-/** One thing that a role allows (access control reference, sections 2 and 5.1). */
+/** One thing that a role allows (AC-2, AC-5.1). */
 export const Permission = Type.Object({
   id: Id,
   resource: Resource,
@@ -146,7 +146,7 @@ export const Done = Type.Object({});
 
 /**
  * What a login gives. A `token`; or with `needsMfa` a `secret` instead, which `mfa:login` takes together with a code; or with
- * `enforceMFAEnrollment` a token that is good for enrolling only (access control reference, section 3.3).
+ * `enforceMFAEnrollment` a token that is good for enrolling only (AC-3.3).
  */
 export const LoginResult = Type.Object({
   token: Type.Optional(Token),

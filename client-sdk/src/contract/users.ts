@@ -18,7 +18,7 @@ import {
 
 const closed = { additionalProperties: false } as const;
 const Username = Type.String({ minLength: 1, maxLength: 256 });
-/** A name that can be given: letters, digits and `_ . @ -`, 3 to 128 of them (access control reference, section 5.6). */
+/** A name that can be given: letters, digits and `_ . @ -`, 3 to 128 of them (AC-5.6). */
 const NewUsername = Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9_.@-]{2,127}$' });
 const RoleIds = Type.Array(Id, { maxItems: 1000 });
 
@@ -43,7 +43,7 @@ const NewUser = Type.Object(
  * Make a user: a person or a program that logs in by name. He is a device of type `user` too, with `id` as its uuid.
  *
  * `password` is needed if the grant types contain it (they do by default). `roles` are ids. Nobody can give what his own permissions do
- * not cover. `group` is the uuid of a group that he may configure: lists that name it name the user. Access control reference, section 3.1.
+ * not cover. `group` is the uuid of a group that he may configure: lists that name it name the user. AC-3.1.
  */
 export const create = operation({
   http: ['POST /api/users'],
@@ -57,7 +57,7 @@ export const create = operation({
   errors: ['conflict', 'not-supported'],
 });
 
-/** Make up to 500 users, all or none; the answer has their ids in the order of the input. Access control reference, section 3.1. */
+/** Make up to 500 users, all or none; the answer has their ids in the order of the input. AC-3.1. */
 export const createBatch = operation({
   http: ['POST /api/users/batch'],
   dialect: 'accessControl',
@@ -70,7 +70,7 @@ export const createBatch = operation({
   errors: ['conflict', 'not-supported'],
 });
 
-/** Users by name, a page at a time. Access control reference, sections 1 and 3.1. */
+/** Users by name, a page at a time. AC-1, AC-3.1. */
 export const list = operation({
   http: ['GET /api/listUsers', 'GET /api/users'],
   dialect: 'accessControl',
@@ -89,7 +89,7 @@ export const list = operation({
   errors: [],
 });
 
-/** One user. Access control reference, section 3.1. */
+/** One user. AC-3.1. */
 export const get = operation({
   http: ['GET /api/users/:id'],
   dialect: 'accessControl',
@@ -105,7 +105,7 @@ export const get = operation({
  * Change a user; what is absent stays as it is. `roles` replaces the shared roles, `permissions` (also called `initialPermissions`) those of
  * the user alone.
  *
- * A new password, or disabling, ends every login of his; another group ends his connections. Access control reference, section 3.1.
+ * A new password, or disabling, ends every login of his; another group ends his connections. AC-3.1.
  */
 export const update = operation({
   http: ['PUT /api/users/:id'],
@@ -136,7 +136,7 @@ export const update = operation({
   errors: ['not-found', 'conflict', 'not-supported'],
 });
 
-/** Remove a user: his device, his logins and his own permissions go. Access control reference, section 3.10. */
+/** Remove a user: his device, his logins and his own permissions go. AC-3.10. */
 const remove = operation({
   http: ['DELETE /api/users/:id'],
   dialect: 'accessControl',
@@ -148,7 +148,7 @@ const remove = operation({
   errors: ['not-found', 'conflict'],
 });
 
-/** Remove up to 500 users, one after the other. All of them must exist. Access control reference, section 3.10. */
+/** Remove up to 500 users, one after the other. All of them must exist. AC-3.10. */
 export const deleteBatch = operation({
   http: ['DELETE /api/users'],
   dialect: 'accessControl',
@@ -160,7 +160,7 @@ export const deleteBatch = operation({
   errors: ['not-found', 'conflict'],
 });
 
-/** Change the own password. Every other login ends; the one that calls lives on. Access control reference, sections 3.1 and 5.6. */
+/** Change the own password. Every other login ends; the one that calls lives on. AC-3.1, AC-5.6. */
 export const changePassword = operation({
   http: ['PUT /api/users/change-password'],
   dialect: 'accessControl',
@@ -174,7 +174,7 @@ export const changePassword = operation({
   errors: ['invalid-credentials', 'banned', 'not-found'],
 });
 
-/** The live tokens of a user, without their secrets. Access control reference, sections 3.1 and 5.10. */
+/** The live tokens of a user, without their secrets. AC-3.1, AC-5.10. */
 export const listTokens = operation({
   http: ['GET /api/users/:id/tokens'],
   dialect: 'accessControl',
@@ -187,7 +187,7 @@ export const listTokens = operation({
   errors: ['not-found'],
 });
 
-/** End the token with this fingerprint; without `tokenId` every token of the user. Access control reference, section 3.1. */
+/** End the token with this fingerprint; without `tokenId` every token of the user. AC-3.1. */
 export const revokeTokens = operation({
   http: ['DELETE /api/users/:id/tokens'],
   dialect: 'accessControl',
@@ -200,7 +200,7 @@ export const revokeTokens = operation({
   errors: ['not-found'],
 });
 
-/** Give a user a role. Again is a success. Access control reference, section 3.1. */
+/** Give a user a role. Again is a success. AC-3.1. */
 export const addRole = operation({
   http: ['POST /api/users/:id/roles'],
   dialect: 'accessControl',
@@ -212,7 +212,7 @@ export const addRole = operation({
   errors: ['not-found', 'conflict'],
 });
 
-/** Take a role from a user. Access control reference, section 3.1. */
+/** Take a role from a user. AC-3.1. */
 export const removeRole = operation({
   http: ['DELETE /api/users/:id/roles'],
   dialect: 'accessControl',
@@ -225,8 +225,7 @@ export const removeRole = operation({
 });
 
 /**
- * Bind a user to a certificate: from then on only those that he is bound to log him in. Again is a success. Access control reference, sections 3.1
- * and 5.5.
+ * Bind a user to a certificate: from then on only those that he is bound to log him in. Again is a success. AC-3.1, AC-5.5.
  */
 export const addCertificate = operation({
   http: ['POST /api/users/:id/certificates'],
@@ -240,7 +239,7 @@ export const addCertificate = operation({
   errors: ['not-found'],
 });
 
-/** Take such a binding away; connections that hang on it end. Access control reference, section 3.1. */
+/** Take such a binding away; connections that hang on it end. AC-3.1. */
 export const removeCertificate = operation({
   http: ['DELETE /api/users/:id/certificates'],
   dialect: 'accessControl',

@@ -83,7 +83,7 @@ const logLevel = (value: string): LogLevel =>
   logLevels.find((level) => level === value) ?? wrong(`one of ${logLevels.join(', ')}`);
 
 const unauthorizedForms = ['redirect', 'status'] as const;
-/** How `/api/client` tells that somebody is not logged in (MQTT client reference, section 1.2). */
+/** How `/api/client` tells that somebody is not logged in (MC-1.2). */
 export type Unauthorized = (typeof unauthorizedForms)[number];
 
 const port = whole(0, 65_535);

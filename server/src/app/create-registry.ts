@@ -1,62 +1,62 @@
 import { randomBytes } from 'node:crypto';
 import type { CertificateReference } from '@rollcall/client/contract';
 import { pino } from 'pino';
-import { openAccess } from '../identity/open-identity.ts';
+import { createIdentity } from '../identity/open-identity.ts';
 import { openAudit } from '../operations/audit/audit-log.ts';
-import { auditedLogins, openAuditing, openLoginNotes } from '../operations/audit/audited-calls.ts';
-import { authenticateWith } from '../identity/authenticate.ts';
+import { auditedLogins, createAuditing, createLoginNotes } from '../operations/audit/audited-calls.ts';
+import { createAuthenticator } from '../identity/authenticate.ts';
 import { systemClock, type Clock } from '../common/clock.ts';
 import { completeConfig, type Config } from './config.ts';
-import { openConnections, type Connection } from '../realtime/connections.ts';
+import { createConnections, type Connection } from '../realtime/connections.ts';
 import { openHistory } from '../realtime/resume/history.ts';
-import { openFeed } from '../data/feed/change-feed.ts';
+import { openChangeFeed } from '../data/feed/change-feed.ts';
 import { pushTable } from '../realtime/pushes/push-table.ts';
-import { dueBy, lanesBy } from '../realtime/pushes/pushes.ts';
-import { derivedIds } from '../data/repository/idempotent-ids.ts';
+import { matchingPushes, topicsBy } from '../realtime/pushes/pushes.ts';
+import { createIdempotentIds } from '../data/repository/idempotent-ids.ts';
 import { openCache } from '../data/repository/cache.ts';
-import { openDoor } from '../data/repository/repository.ts';
+import { createRepository } from '../data/repository/repository.ts';
 import { lowerUuid } from '../identity/canonical-uuid.ts';
 import { failuresTo } from './to-registry-error.ts';
-import { endForGood } from '../data/cluster/revocation-barrier.ts';
+import { revokeEverywhere } from '../data/cluster/revocation-barrier.ts';
 import type { FirstPassword } from '../identity/accounts/bootstrap.ts';
-import type { Handled, Services } from '../operations/handler.ts';
-import { openKeys } from '../identity/keys/key-ring.ts';
-import { closeAll, closeOnce, openLife, ReplacedError, type Closers } from './restartable.ts';
-import { openLimits } from '../common/rate-limit.ts';
+import type { Result, Services } from '../operations/handler.ts';
+import { createKeyRing } from '../identity/keys/key-ring.ts';
+import { closeAll, closeOnce, openRestartable, StoreReplacedError, type Closers } from './restartable.ts';
+import { createRateLimit } from '../common/rate-limit.ts';
 import { openMaintenance, type Maintenance } from '../backup/jobs.ts';
-import { openMetrics, openProcessFigures } from './metrics.ts';
+import { createMetrics, createProcessFigures } from './metrics.ts';
 import { openMqtt } from '../mqtt/open-mqtt.ts';
 import { openNode, openSoleNode } from '../data/cluster/node.ts';
 import { describeHttp, pagesOf } from './pages.ts';
-import { openPipeline } from '../operations/pipeline.ts';
+import { createPipeline } from '../operations/pipeline.ts';
 import { openRealtime } from '../realtime/open-realtime.ts';
 import { operations } from '../operations/operation-table.ts';
-import { routeTable } from '../operations/route-table.ts';
-import { openSecrets, type Secrets } from '../identity/keys/secret-files.ts';
-import { slowHash } from '../identity/passwords/bcrypt-pool.ts';
+import { compileRouteTable } from '../operations/route-table.ts';
+import { createSecrets, type Secrets } from '../identity/keys/secret-files.ts';
+import { createBcryptPool } from '../identity/passwords/bcrypt-pool.ts';
 import { openSweeper } from './sweeper.ts';
 import { ensureIndexes } from '../data/indexes.ts';
-import { openGate } from '../data/store-gate.ts';
+import { createStoreGate } from '../data/store-gate.ts';
 import { probeWrite } from '../backup/state.ts';
 import type { Collections } from '../domain/documents/index.ts';
 import { openStore, type OpenStore } from '../store/open.ts';
 import { webhookKey } from '../identity/keys/webhook-key.ts';
 import type { TokenList } from '../identity/tokens/token-list.ts';
 import { openUserLists } from '../identity/tokens/token-list-cache.ts';
-import { openTokens } from '../identity/tokens/device-tokens.ts';
+import { createDeviceTokens } from '../identity/tokens/device-tokens.ts';
 import { readJson } from '../common/json/read.ts';
 import { createClientAddress } from '../common/client-address.ts';
 import { openHttp } from '../transports/http/http.ts';
-import { awayAnswers } from '../transports/unavailable.ts';
-import { openListener, type Listener } from '../transports/listener.ts';
-import { openArrivals } from '../transports/socketio/login-queue.ts';
-import { backlogLimits } from '../transports/socketio/backpressure.ts';
+import { unavailableAnswers } from '../transports/unavailable.ts';
+import { openListener, type HttpListener } from '../transports/listener.ts';
+import { createLoginQueue } from '../transports/socketio/login-queue.ts';
+import { backpressureLimits } from '../transports/socketio/backpressure.ts';
 import { drop, openEngines } from '../transports/socketio/engines.ts';
 import { firehoseCredentials } from '../transports/socketio/firehose.ts';
-import { outletsOf } from '../transports/socketio/fan-out.ts';
+import { createFanOuts } from '../transports/socketio/fan-out.ts';
 import { serveSockets } from '../transports/socketio/socket.ts';
 import type { TokenDocument } from '../domain/documents/token.ts';
-import { openTokenLoader } from '../identity/tokens/token-loader.ts';
+import { createTokenLoader } from '../identity/tokens/token-loader.ts';
 
 /** A registry that runs in this process. */
 export interface Registry {
@@ -100,8 +100,8 @@ interface Ground {
   readonly secrets: Secrets;
   readonly opened: OpenStore<Collections>;
   readonly maintenance: Maintenance;
-  readonly listener: Listener;
-  readonly processFigures: ReturnType<typeof openProcessFigures>;
+  readonly listener: HttpListener;
+  readonly processFigures: ReturnType<typeof createProcessFigures>;
 }
 
 /** The ports that MQTT was given: whatever is opened later on listens there too. */
@@ -115,26 +115,26 @@ const portsOf = (urls: readonly string[]): Partial<Config> =>
 
 const house = async (config: Config, log: pino.Logger, closers: Closers): Promise<Omit<Registry, 'close'>> => {
   const clock = systemClock;
-  const secrets = await openSecrets(config);
+  const secrets = await createSecrets(config);
   const opened = await openStore<Collections>(config);
   closers.push(opened.close);
   const { store, alone } = opened;
-  const { dataDir, archiveBytes: mostBytes } = config;
-  const maintenance = await openMaintenance({ store, alone, dataDir, mostBytes, secrets, clock, log });
+  const { dataDir, archiveBytes: maxBytes } = config;
+  const maintenance = await openMaintenance({ store, alone, dataDir, maxBytes, secrets, clock, log });
   closers.push(maintenance.close);
-  const listener = openListener(awayAnswers(maintenance), config.keepAliveMs);
+  const listener = openListener(unavailableAnswers(maintenance), config.keepAliveMs);
   closers.push(listener.close);
-  const ground = { config, log, clock, secrets, opened, maintenance, listener, processFigures: openProcessFigures() };
+  const ground = { config, log, clock, secrets, opened, maintenance, listener, processFigures: createProcessFigures() };
   let taken: Partial<Config> = {};
-  const life = await openLife({
+  const life = await openRestartable({
     open: (own, leave) => start({ ...ground, config: { ...config, ...taken } }, own, leave),
     clock,
     log,
   });
-  taken = portsOf(life.inside.mqtt);
+  taken = portsOf(life.instance.mqtt);
   closers.push(life.close, maintenance.stop);
   const url = await listener.listen(config.host, config.port);
-  return { url, ...life.inside };
+  return { url, ...life.instance };
 };
 
 /** Opens everything in the order in which it depends on each other; what it opens it leaves to be closed in the opposite order. */
@@ -146,7 +146,7 @@ const start = async (
   const { now } = clock;
   const { reserved, alone } = opened;
   const { id: feedId, origin } = await maintenance.settled();
-  const feed = openFeed({
+  const feed = openChangeFeed({
     // Messages of an embedded store are gone with its process: a position of an earlier one is none of this feed.
     store: reserved,
     id: alone ? `${feedId}-${randomBytes(6).toString('base64url')}` : feedId,
@@ -157,8 +157,8 @@ const start = async (
     heartbeats: !alone,
   });
   closers.push(() => feed.close());
-  const due = dueBy(pushTable);
-  const history = openHistory(feed, lanesBy(due));
+  const due = matchingPushes(pushTable);
+  const history = openHistory(feed, topicsBy(due));
   closers.push(() => history.close());
   const cache = openCache({
     feed,
@@ -180,23 +180,23 @@ const start = async (
   const node = alone ? openSoleNode({ feed, clock, log }) : openNode({ store: reserved, feed, clock, log });
   closers.push(() => node.close());
   closers.push(() => maintenance.leaving(node));
-  const gate = openGate(opened.store);
+  const gate = createStoreGate(opened.store);
   const { store } = gate;
   const quiet = new Promise<void>((resolve) => closers.push(() => gate.shut().then(resolve)));
   await node.ready;
-  closers.push(node.carry(maintenance.follow({ feedId, leave, quiet })));
+  closers.push(node.addConsumer(maintenance.follow({ feedId, leave, quiet })));
   // Whatever began before this node was seen by the others began before this question.
-  if (!(await maintenance.serves(feedId))) throw new ReplacedError();
+  if (!(await maintenance.serves(feedId))) throw new StoreReplacedError();
 
   await ensureIndexes(store);
-  const keys = await openKeys(store, secrets);
+  const keys = await createKeyRing(store, secrets);
   const windowSecret = await keys.key('request-window');
   const idKey = await keys.key('derived-ids');
   const doors = { store, feed, node, cache, clock, windowSecret };
-  const devices = openDoor({ ...doors, collection: 'devices', key: 'uuid' });
-  const rootRows = openDoor({ ...doors, collection: 'tokens', key: '_id' });
-  const ids = derivedIds(idKey);
-  const hashing = slowHash();
+  const devices = createRepository({ ...doors, collection: 'devices', key: 'uuid' });
+  const rootRows = createRepository({ ...doors, collection: 'tokens', key: '_id' });
+  const ids = createIdempotentIds(idKey);
+  const hashing = createBcryptPool();
   const listing = { feed, trusts: () => node.trusts(), clock };
   const lists = {
     tokens: openUserLists<TokenList>(listing),
@@ -206,12 +206,12 @@ const start = async (
     () => lists.tokens.close(),
     () => lists.certificates.close(),
   );
-  const tokens = openTokens({
+  const tokens = createDeviceTokens({
     lists: lists.tokens,
     store,
     devices,
     rootRows,
-    findToken: openTokenLoader(store),
+    findToken: createTokenLoader(store),
     newestToken: (id) => (feed.newest('tokens', id)?.document ?? undefined) as TokenDocument | undefined,
     slowHash: hashing,
     ids,
@@ -219,7 +219,7 @@ const start = async (
     key: windowSecret,
     now,
   });
-  const access = await openAccess({
+  const access = await createIdentity({
     lists,
     store,
     doors,
@@ -234,7 +234,7 @@ const start = async (
     log,
     now,
   });
-  const { sessions, authorities, logins, users } = access.services;
+  const { sessions, effectivePermissions, logins, users } = access.services;
   let writesFail = false;
   const toRegistryError = failuresTo(log, () => (writesFail = true));
   const report = (error: unknown): void => void toRegistryError(error);
@@ -252,12 +252,16 @@ const start = async (
     report,
   });
   closers.push(() => audit.close());
-  const auditing = openAuditing({ audit, authorities, byLoginName, report });
-  const noteLogin = openLoginNotes(auditing);
+  const auditing = createAuditing({ audit, authorities: effectivePermissions, byLoginName, report });
+  const noteLogin = createLoginNotes(auditing);
   const authenticate = gate.answers(
-    auditedLogins(authenticateWith({ devices, tokens, sessions, authorities, logins, byLoginName }), noteLogin, byLoginName),
+    auditedLogins(
+      createAuthenticator({ devices, tokens, sessions, authorities: effectivePermissions, logins, byLoginName }),
+      noteLogin,
+      byLoginName,
+    ),
   );
-  const connections = openConnections();
+  const connections = createConnections();
 
   const signing = webhookKey(keys);
   const realtime = openRealtime(
@@ -269,7 +273,7 @@ const start = async (
       node,
       devices,
       tokens,
-      authorities,
+      authorities: effectivePermissions,
       ids,
       connections,
       ownedBy: async (uuid) => (await users.ownedBy(uuid)).map(({ _id }) => _id),
@@ -282,7 +286,18 @@ const start = async (
     },
     closers,
   );
-  const { audience, listening, spreads, subscriptions, live, resume, carriage, presence, line, waiting } = realtime;
+  const {
+    audience,
+    listening: connectionSubscriptions,
+    spreads,
+    subscriptions: storedSubscriptions,
+    live,
+    resume,
+    carriage,
+    presence,
+    line,
+    waiting: pendingCallers,
+  } = realtime;
   // What is opened from here on is closed even if a later part fails to open; what is served ends in the order below.
   const closePresence = closeOnce(closers, () => presence.close());
   const services: Services = {
@@ -291,19 +306,19 @@ const start = async (
     tokens,
     ids,
     ...access.services,
-    end: async (ends) => void (await carryOutEndings({ output: {}, ends })),
-    subscriptions,
-    listening,
-    waiting,
+    revoke: async (revokes) => void (await applyRevocations({ output: {}, revokes })),
+    storedSubscriptions,
+    connectionSubscriptions,
+    pendingCallers,
     connections,
     audit,
-    routeOf: routeTable(operations),
+    routeOf: compileRouteTable(operations),
     node: node.id,
     live,
     resume,
     authenticate,
-    provenAt: (document) => presence.provenAt(document),
-    maintenance: maintenance.jobs({ feed, keys, leave }),
+    lastSeenAt: (document) => presence.lastSeenAt(document),
+    backupJobs: maintenance.jobs({ feed, keys, leave }),
     now,
     readJson,
     config,
@@ -322,7 +337,7 @@ const start = async (
   realtime.follow(() => sweeper.checkConnections());
   await presence.sweep();
 
-  const metrics = openMetrics({
+  const metrics = createMetrics({
     process: processFigures,
     connections,
     cache,
@@ -332,24 +347,24 @@ const start = async (
   });
   const dispatch = metrics.measured(
     gate.answers(
-      openPipeline({
+      createPipeline({
         services,
         authenticate,
-        limits: openLimits(config.callsPerMinute, now),
+        limits: createRateLimit(config.callsPerMinute, now),
         auditing,
-        send: (sent, repeated) => carriage.send(sent, repeated),
+        send: (sent, repeated) => carriage.publish(sent, repeated),
         available,
       }),
     ),
   );
-  const carryOutEndings = async ({ ends, endAgain }: Handled<unknown>, asking?: Connection): Promise<boolean> => {
-    if (ends === undefined) return false;
-    const mine = ends.map((ending) => connections.endOthers(ending, asking)).includes(true);
+  const applyRevocations = async ({ revokes, recheck }: Result<unknown>, asking?: Connection): Promise<boolean> => {
+    if (revokes === undefined) return false;
+    const mine = revokes.map((ending) => connections.revokeOthers(ending, asking)).includes(true);
     let asked = false;
-    await endForGood(node, async () => {
-      if (asked) return (await endAgain?.()) ?? true;
+    await revokeEverywhere(node, async () => {
+      if (asked) return (await recheck?.()) ?? true;
       asked = true;
-      return endAgain === undefined;
+      return recheck === undefined;
     });
     return mine;
   };
@@ -362,7 +377,7 @@ const start = async (
     heartbeat: { pingInterval: config.pingIntervalMs, pingTimeout: config.pingTimeoutMs },
     legacyHeartbeat: { pingInterval: config.legacyPingIntervalMs, pingTimeout: config.legacyPingTimeoutMs },
     messageBytes: config.messageBytes,
-    eventBytes: Math.max(backlogLimits.eventBytes, 8 * config.messageBytes),
+    eventBytes: Math.max(backpressureLimits.eventBytes, 8 * config.messageBytes),
     async admitFirehose(request, uuid) {
       const actor = await authenticate({ ...firehoseCredentials(request), address: clientAddress(request) });
       return actor !== null && (actor.uuid === uuid || actor.uuid === lowerUuid(uuid));
@@ -373,19 +388,19 @@ const start = async (
   const servers = engines.legacy === null ? [engines.io] : [engines.io, engines.legacy];
   const stopSockets = serveSockets(servers, {
     clientAddress,
-    listening,
-    outlet: outletsOf(servers),
+    subscriptions: connectionSubscriptions,
+    fanOut: createFanOuts(servers),
     operations,
     connections,
     authenticate,
     presence,
     dispatch,
-    arrivals: openArrivals(() => engines.stats().connections - connections.size),
-    returns: openArrivals(() => Infinity),
+    loginQueue: createLoginQueue(() => engines.stats().connections - connections.size),
+    reconnectQueue: createLoginQueue(() => Infinity),
     resume,
     cursor: () => line.cursor,
     pending: engines.pending,
-    carryOutEndings,
+    applyRevocations,
     async autoRegister(
       {
         uuid: _uuid,
@@ -420,21 +435,21 @@ const start = async (
     devices,
     ids,
     connections,
-    listening,
+    listening: connectionSubscriptions,
     presence,
     audience,
     carriage,
-    authorities,
+    authorities: effectivePermissions,
     authenticate,
     mqttPrincipals: access.services.mqttPrincipals,
     noteLogin,
     trust: access.services.trust,
-    pins: access.services.pins,
+    pins: access.services.certificateBindings,
     clientRegistry: access.services.clientRegistry,
     live: access.live,
     operations,
     dispatch,
-    carryOutEndings,
+    applyRevocations,
     toRegistryError,
     report,
     refused: metrics.refused,
@@ -444,7 +459,7 @@ const start = async (
     log,
   });
   const closeMqtt = closeOnce(closers, () => mqtt.close());
-  const hookLimits = openLimits(config.brokerHooksPerMinute, now);
+  const hookLimits = createRateLimit(config.brokerHooksPerMinute, now);
   const http = await openHttp({
     clientAddress,
     operations,
@@ -460,14 +475,14 @@ const start = async (
       questions: mqtt.outside,
       secret: config.brokerHookSecret,
       addresses: config.brokerHookAddresses,
-      spend: (address) => hookLimits.spend(address),
+      spend: (address) => hookLimits.consume(address),
       toRegistryError,
     },
     dispatch,
-    carryOutEndings: (handled) => carryOutEndings(handled),
+    applyRevocations: (handled) => applyRevocations(handled),
     toRegistryError,
     document,
-    archives: { offer: maintenance.offer, newest: services.maintenance.newest },
+    archives: { offer: maintenance.offer, newest: services.backupJobs.newest },
     pages: pagesOf({
       publicKey: signing.publicKey,
       operations,

@@ -1,13 +1,13 @@
 import { Counter, Gauge, Registry as Figures, collectDefaultMetrics } from 'prom-client';
 import { RegistryError } from '@rollcall/client/contract';
 import type { Connections } from '../realtime/connections.ts';
-import type { Handled } from '../operations/handler.ts';
+import type { Result } from '../operations/handler.ts';
 import type { RetainedFigures } from '../mqtt/retained-usage.ts';
 import type { Call } from '../operations/pipeline.ts';
-import type { Operation } from '../operations/operation-table.ts';
+import type { TableOperation } from '../operations/operation-table.ts';
 import type { EngineStats } from '../transports/socketio/engines.ts';
 
-type Dispatch = (operation: Operation, call: Call) => Promise<Handled<unknown>>;
+type Dispatch = (operation: TableOperation, call: Call) => Promise<Result<unknown>>;
 
 /** The registry's figures, in Prometheus' text format. */
 export interface Metrics {
@@ -25,14 +25,14 @@ interface Spent {
 }
 
 /** Figures of the process. They are watched as long as it lives: opened once, however often what they stand beside is opened. */
-export const openProcessFigures = (): Figures => {
+export const createProcessFigures = (): Figures => {
   const figures = new Figures();
   collectDefaultMetrics({ register: figures });
   return figures;
 };
 
 /** Figures of one registry; several in one process do not mix. */
-export const openMetrics = (sources: {
+export const createMetrics = (sources: {
   readonly process: Pick<Figures, 'metrics'>;
   readonly connections: Connections;
   readonly cache: { readonly size: number };
@@ -42,7 +42,7 @@ export const openMetrics = (sources: {
 }): Metrics => {
   const figures = new Figures();
   const registers = [figures];
-  const spent = new Map<Operation, Map<string, Spent>>();
+  const spent = new Map<TableOperation, Map<string, Spent>>();
   const perCall = (name: string, help: string, read: (one: Spent) => number): void => {
     new Counter({
       name,
@@ -61,7 +61,7 @@ export const openMetrics = (sources: {
   perCall('rollcall_call_seconds_total', 'Time of calls in the pipeline, by operation and outcome.', ({ ms }) => ms / 1000);
 
   /** Counts one call; labels are made only when the figures are read. */
-  const count = (operation: Operation, code: string, ms: number): void => {
+  const count = (operation: TableOperation, code: string, ms: number): void => {
     let byCode = spent.get(operation);
     if (byCode === undefined) spent.set(operation, (byCode = new Map<string, Spent>()));
     let one = byCode.get(code);

@@ -2,7 +2,7 @@ import type { Metrics } from './metrics.ts';
 import { asyncapi } from '../operations/describe/asyncapi.ts';
 import { openapi, type PageForm } from '../operations/describe/openapi.ts';
 import type { Json } from '../operations/describe/schema.ts';
-import type { Operation } from '../operations/operation-table.ts';
+import type { TableOperation } from '../operations/operation-table.ts';
 import { formOf } from '../transports/dialects/index.ts';
 import { hookForms } from '../transports/http/broker-hooks.ts';
 import { loginPages } from '../transports/http/login-page.ts';
@@ -45,10 +45,10 @@ const pageForms: readonly PageForm[] = [
   liveForm,
 ];
 
-const written = new WeakMap<ReadonlyMap<string, Operation>, Json>();
+const written = new WeakMap<ReadonlyMap<string, TableOperation>, Json>();
 
 /** The OpenAPI document of these operations and of the pages; made once in a process. */
-export const describeHttp = (operations: ReadonlyMap<string, Operation>): Json => {
+export const describeHttp = (operations: ReadonlyMap<string, TableOperation>): Json => {
   const document = written.get(operations) ?? openapi(operations, formOf, pageForms);
   written.set(operations, document);
   return document;
@@ -56,7 +56,7 @@ export const describeHttp = (operations: ReadonlyMap<string, Operation>): Json =
 
 /** What is served beside the operations: health, figures, and the documents written from the contract. */
 export const pagesOf = (sources: {
-  readonly operations: ReadonlyMap<string, Operation>;
+  readonly operations: ReadonlyMap<string, TableOperation>;
   /** The OpenAPI document. */
   readonly document: Json;
   readonly metrics: Metrics;

@@ -5,14 +5,14 @@ import type { Log } from '../common/log.ts';
 export type Closers = (() => unknown)[];
 
 /** The inside of a registry, which is closed as a whole and opened anew when the store under it was replaced. */
-export interface Life<T> {
+export interface Restartable<T> {
   /** What was opened last. */
-  readonly inside: T;
+  readonly instance: T;
   close(): Promise<void>;
 }
 
 /** The store began to be replaced while the inside was being opened. */
-export class ReplacedError extends Error {
+export class StoreReplacedError extends Error {
   override readonly name = 'ReplacedError';
 }
 
@@ -41,11 +41,11 @@ export const closeOnce = (closers: Closers, close: () => unknown): (() => Promis
  * Opens an inside and keeps one open. `open` gets a list for its closers, and a function that closes this inside and has another one opened; what that
  * function returns resolves when this one is closed. Fails as the first `open` does; later ones are tried until they succeed.
  */
-export const openLife = async <T>(options: {
+export const openRestartable = async <T>(options: {
   readonly open: (closers: Closers, leave: () => Promise<void>) => Promise<T>;
   readonly clock: Clock;
   readonly log: Log;
-}): Promise<Life<T>> => {
+}): Promise<Restartable<T>> => {
   const { clock, log } = options;
   let inside!: T;
   let current: (() => Promise<void>) | null = null;
@@ -77,7 +77,7 @@ export const openLife = async <T>(options: {
     }
     if (wanted || closed) {
       await close();
-      throw new ReplacedError();
+      throw new StoreReplacedError();
     }
     isOpen = true;
     current = () => {
@@ -91,7 +91,7 @@ export const openLife = async <T>(options: {
       try {
         await openOne();
       } catch (error) {
-        if (error instanceof ReplacedError || closed) continue;
+        if (error instanceof StoreReplacedError || closed) continue;
         log.error({ err: error }, 'the registry could not be opened again');
         await delay(clock, againMs);
       }
@@ -103,11 +103,11 @@ export const openLife = async <T>(options: {
       await openOne();
       break;
     } catch (error) {
-      if (!(error instanceof ReplacedError)) throw error;
+      if (!(error instanceof StoreReplacedError)) throw error;
     }
   }
   return {
-    get inside() {
+    get instance() {
       return inside;
     },
     async close() {

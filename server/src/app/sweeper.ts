@@ -3,7 +3,7 @@ import type { Connection, Connections } from '../realtime/connections.ts';
 import type { Store } from '../data/store.ts';
 import type { Collection } from '../store/port.ts';
 import type { Actor } from '../domain/actor.ts';
-import type { Tokens } from '../identity/tokens/device-tokens.ts';
+import type { DeviceTokens } from '../identity/tokens/device-tokens.ts';
 import type { Guarded } from '../domain/documents/metadata.ts';
 
 /** Work that goes on beside the calls: a second look at every connection's credential, and what unregistering leaves behind. */
@@ -15,7 +15,7 @@ export interface Sweeper {
 
 const everyMs = 5_000;
 const batch = 500;
-/** How long an unregistered device stays where it was (decisions, section 6). */
+/** How long an unregistered device stays where it was (ME-6). */
 const goneMs = 3_600_000;
 
 /** The same row under a higher revision: MongoDB tells of no replacement of a document by the very same one. */
@@ -27,7 +27,7 @@ const raised = <T extends Guarded>(row: T): T => {
 export const openSweeper = (options: {
   readonly store: Store;
   readonly connections: Connections;
-  readonly tokens: Pick<Tokens, 'removeAll'>;
+  readonly tokens: Pick<DeviceTokens, 'removeAll'>;
   /** Those of these actors who may still be here with what they showed. */
   readonly live: (actors: readonly Actor[]) => Promise<ReadonlySet<Actor>>;
   /** Removes what a crash left of a group that is gone. */

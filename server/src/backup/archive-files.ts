@@ -65,7 +65,7 @@ const tidy = async (folder: string, alone: boolean): Promise<void> => {
  * Opens the archives of a data folder: `archives` in it, for its owner only, made at first need; of `:memory:` a folder of its own that goes with it.
  * `alone`: no other process uses it.
  */
-export const openArchiveFiles = async (dataDir: string, alone: boolean, mostBytes: number): Promise<ArchiveFiles> => {
+export const openArchiveFiles = async (dataDir: string, alone: boolean, maxBytes: number): Promise<ArchiveFiles> => {
   const inMemory = dataDir === memory;
   let folder = inMemory ? undefined : join(dataDir, 'archives');
   if (folder !== undefined) await tidy(folder, alone);
@@ -124,7 +124,7 @@ export const openArchiveFiles = async (dataDir: string, alone: boolean, mostByte
         let first = Buffer.alloc(0);
         for await (const chunk of chunksOf(body)) {
           bytes += chunk.length;
-          if (bytes > mostBytes) throw new RegistryError('too-large');
+          if (bytes > maxBytes) throw new RegistryError('too-large');
           if (first.length < magicBytes) {
             first = Buffer.concat([first, chunk.subarray(0, magicBytes)]);
             if (first.length >= magicBytes && !looksLikeArchive(first)) throw noArchive('This is no archive of a registry');

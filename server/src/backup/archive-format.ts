@@ -14,16 +14,16 @@ export const version = 1;
 
 /** Bytes in front of the head. */
 export const leadBytes = magic.length + 6;
-export const mostHeadBytes = 16_384;
+export const maxHeadBytes = 16_384;
 /** Bytes of records that are put into one chunk. */
 export const chunkBytes = 262_144;
 /** A record is at most a document of 16 MiB with some bytes around it. */
-export const mostPlainBytes = 17 * 1_048_576;
+export const maxPlainBytes = 17 * 1_048_576;
 export const tagBytes = 16;
 /** No chunk grows by more than this when it is inflated: what could be packed tighter is not packed at all. */
-const mostExpansion = 100;
+const maxExpansion = 100;
 const formBytes = 5;
-export const mostSealedBytes = mostPlainBytes + formBytes;
+export const maxSealedBytes = maxPlainBytes + formBytes;
 
 /** What an archive says of itself before anything is opened. */
 export interface Head {
@@ -57,7 +57,7 @@ export const deriveKey = (key: Buffer, { salt }: Head): Buffer =>
   Buffer.from(hkdfSync('sha256', key, Buffer.from(salt, 'base64'), 'rollcall archive', 32));
 
 /** Seals the chunks of one archive, or opens them, in their order. `front`: the bytes in front of the first one. */
-export const openSeal = (key: Buffer, front: Buffer) => {
+export const createSeal = (key: Buffer, front: Buffer) => {
   const bound = createHash('sha256').update(front).digest();
   let number = 0n;
   const nonce = (): Buffer => {
@@ -92,7 +92,7 @@ const inflate = promisify<Buffer, { maxOutputLength: number }, Buffer>(inflateRa
 /** Makes the inside of a chunk: whether it is deflated, how long it is without, and the bytes. */
 export const pack = async (plain: Buffer): Promise<Buffer> => {
   const small = await deflate(plain);
-  const deflated = small.length < plain.length && small.length * mostExpansion >= plain.length;
+  const deflated = small.length < plain.length && small.length * maxExpansion >= plain.length;
   const form = Buffer.alloc(formBytes);
   form.writeUInt8(deflated ? 1 : 0);
   form.writeUInt32BE(plain.length, 1);
@@ -105,7 +105,7 @@ export const unpack = async (packed: Buffer): Promise<Buffer> => {
   const [form, length, bytes] = [packed.readUInt8(), packed.readUInt32BE(1), packed.subarray(formBytes)];
   if (form === 0 && bytes.length === length) return bytes;
   if (form !== 1) throw damaged();
-  if (length > mostPlainBytes || length > bytes.length * mostExpansion)
+  if (length > maxPlainBytes || length > bytes.length * maxExpansion)
     throw new ArchiveError('The archive expands to more than it may');
   const plain = await inflate(bytes, { maxOutputLength: Math.max(1, length) }).catch(() => {
     throw new ArchiveError('The archive expands to more than it may');

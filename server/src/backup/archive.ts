@@ -29,7 +29,7 @@ export const writeArchive = async (
 ): Promise<ArchiveWriter> => {
   const head: Head = { id, createdAt: at.toISOString(), salt: randomBytes(32).toString('base64'), key: sealed };
   const front = format.encodeHead(head);
-  const seal = format.openSeal(format.deriveKey(key, head), front);
+  const seal = format.createSeal(format.deriveKey(key, head), front);
   let held: Buffer[] = [];
   let bytes = 0;
   let records = 0;
@@ -83,7 +83,7 @@ const readHead = async (file: FileHandle): Promise<{ readonly head: Head; readon
   if (found !== format.version)
     throw new ArchiveError(`The archive has format ${found}, this program reads format ${format.version}`);
   const length = lead.readUInt32BE(format.magic.length + 2);
-  if (length > format.mostHeadBytes) throw damaged();
+  if (length > format.maxHeadBytes) throw damaged();
   const text = await exactly(file, length);
   const front = Buffer.concat([lead, text]);
   try {
@@ -118,7 +118,7 @@ const chunksOf = async function* (file: FileHandle, unseal: (sealed: Buffer, tag
     const length = (
       bytesRead === 4 ? buffer : Buffer.concat([buffer.subarray(0, bytesRead), await exactly(file, 4 - bytesRead)])
     ).readUInt32BE();
-    if (length > format.mostSealedBytes) throw damaged();
+    if (length > format.maxSealedBytes) throw damaged();
     const sealed = await exactly(file, length);
     yield await format.unpack(unseal(sealed, await exactly(file, format.tagBytes)));
   }
@@ -137,7 +137,7 @@ export const readArchive = async function* (
   const { head, front } = await readHead(file);
   const key = keyOf(head.key);
   if (key === null) throw new ArchiveError('The archive was made under another ROLLCALL_SECRET, or is damaged');
-  const { unseal } = format.openSeal(format.deriveKey(key, head), front);
+  const { unseal } = format.createSeal(format.deriveKey(key, head), front);
   let records = 0;
   let ended = false;
   for await (const chunk of chunksOf(file, unseal)) {

@@ -2,11 +2,11 @@ import type { FileHandle } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { Document } from 'mongodb';
 import { ArchiveError, readArchive } from './archive.ts';
-import { mostChanges } from './write-archive.ts';
-import { idText, partOf, type Part } from './file-parts.ts';
+import { maxChanges } from './write-archive.ts';
+import { idText, partOf, type FilePart } from './file-parts.ts';
 
 /** What was found out about an archive by reading it once from end to end. */
-export interface Verified {
+export interface VerifiedArchive {
   /** Documents whose last word is not the first one: by collection and id, the number of the record that counts. */
   readonly words: ReadonlyMap<string, number>;
   /** The highest revision in it. */
@@ -28,7 +28,7 @@ const wrong = (): ArchiveError => new ArchiveError('The archive contains what no
 
 /** One record about a document. */
 interface Entry {
-  readonly part: Part;
+  readonly part: FilePart;
   readonly id: unknown;
   /** Null: it was removed. */
   readonly document: Document | null;
@@ -77,7 +77,7 @@ const entriesOf = async function* (file: FileHandle, { keyOf, pepper }: Opening)
 };
 
 /** Reads a whole archive and changes nothing. Fails with an `ArchiveError` if it cannot be restored. */
-export const verifyArchive = async (file: FileHandle, opening: Opening, hold: () => Promise<void>): Promise<Verified> => {
+export const verifyArchive = async (file: FileHandle, opening: Opening, hold: () => Promise<void>): Promise<VerifiedArchive> => {
   const words = new Map<string, number>();
   let rev = 0;
   let documents = 0;
@@ -85,7 +85,7 @@ export const verifyArchive = async (file: FileHandle, opening: Opening, hold: ()
     await hold();
     const name = nameOf(entry);
     if (entry.late || words.has(name)) words.set(name, number);
-    if (words.size > mostChanges) throw wrong();
+    if (words.size > maxChanges) throw wrong();
     if (entry.document === null) continue;
     rev = Math.max(rev, revisionOf(entry.document));
     documents += 1;
@@ -97,8 +97,8 @@ export const verifyArchive = async (file: FileHandle, opening: Opening, hold: ()
 export const documentsOf = async function* (
   file: FileHandle,
   opening: Opening,
-  { words }: Verified,
-): AsyncGenerator<{ readonly part: Part; readonly document: Document }> {
+  { words }: VerifiedArchive,
+): AsyncGenerator<{ readonly part: FilePart; readonly document: Document }> {
   for await (const [entry, number] of entriesOf(file, opening)) {
     const word = words.get(nameOf(entry));
     if (entry.document !== null && (word === undefined || word === number)) yield { part: entry.part, document: entry.document };

@@ -4,7 +4,7 @@ import type { Collection } from '../store/port.ts';
 import type { Collections } from '../domain/documents/index.ts';
 
 /** How one collection takes part in backups and restores. */
-export interface Part {
+export interface FilePart {
   readonly name: keyof Collections;
   /** Do its documents carry revisions? */
   readonly guarded: boolean;
@@ -20,7 +20,7 @@ const all = { includes: () => true, touched: {}, removed: {} };
 const guarded = { guarded: true, ...all };
 const plain = { guarded: false, ...all };
 
-/** Credentials that are a login, or lead to one: they die with a restore, and no archive has them (decisions, section 5). */
+/** Credentials that are a login, or lead to one: they die with a restore, and no archive has them (ME-5). */
 const logins: ReadonlySet<unknown> = new Set(['access', 'refresh', 'mfaChallenge']);
 
 /** Keys under which logins are made and remembered: a restored registry makes new ones, so that nothing signed before is worth anything. */
@@ -37,7 +37,7 @@ const ownKeys: ReadonlySet<unknown> = new Set([...renewedKeys, ...keptKeys]);
  * The audit tells of restores too, and goes on through them. Of `keys` all come back but those of logins and of the audit: ids, request windows, certificates, second factors and signatures of the restored documents were
  * made with the archive's. A key that was made later stays, and so do the check values: a restore has made sure that they are the same.
  */
-const kinds: Readonly<Record<keyof Collections, Omit<Part, 'name'> | 'left'>> = {
+const kinds: Readonly<Record<keyof Collections, Omit<FilePart, 'name'> | 'left'>> = {
   devices: guarded,
   tokens: guarded,
   principals: guarded,
@@ -70,18 +70,18 @@ const kinds: Readonly<Record<keyof Collections, Omit<Part, 'name'> | 'left'>> = 
 };
 
 /** The collections that backups and restores are about. */
-export const parts: readonly Part[] = Object.entries(kinds).flatMap(([name, kind]) =>
+export const parts: readonly FilePart[] = Object.entries(kinds).flatMap(([name, kind]) =>
   kind === 'left' ? [] : [{ name: name as keyof Collections, ...kind }],
 );
 
 /** The same by name. */
-export const partOf: ReadonlyMap<string, Part> = new Map(parts.map((part) => [part.name, part]));
+export const partOf: ReadonlyMap<string, FilePart> = new Map(parts.map((part) => [part.name, part]));
 
 /** Documents of any collection as they are, every type of number kept apart. */
 export const exactly = { promoteValues: false, promoteLongs: false, readConcern: { level: 'majority' } } as const;
 
 /** A part's collection, its documents taken as they come. */
-export const rowsOf = (store: Pick<Store, 'collection'>, name: Part['name']): Collection<Document> =>
+export const rowsOf = (store: Pick<Store, 'collection'>, name: FilePart['name']): Collection<Document> =>
   store.collection(name) as unknown as Collection<Document>;
 
 /** Tells ids apart, whatever type they have. */

@@ -18,7 +18,7 @@ export class DeposedError extends Error {
 }
 
 /** A job that this process does: as long as it gives signs of life, nobody else touches what it works on. */
-export interface Job {
+export interface HeldJob {
   readonly id: string;
   /** To be awaited before each step: fails with a `DeposedError` if the job is not this process's any more. */
   hold(): Promise<void>;
@@ -53,7 +53,7 @@ export const openJob = (options: {
   readonly job: RunningJob;
   readonly clock: Clock;
   readonly log: Log;
-}): Job => {
+}): HeldJob => {
   const { state, clock, log } = options;
   const { id, owner, kind } = options.job;
   let message = options.job.statusMessage;
@@ -68,7 +68,7 @@ export const openJob = (options: {
     return job;
   };
 
-  const step: Job['step'] = async (change) => {
+  const step: HeldJob['step'] = async (change) => {
     const begun = instant(clock);
     const after = await state.change((before) => change(before, mine(before)));
     proven = begun;

@@ -2,17 +2,17 @@ import { randomUUID } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import { RegistryError } from '@rollcall/client/contract';
 import { delay, type Clock } from '../common/clock.ts';
-import type { Feed, Origin } from '../data/feed/change-feed.ts';
-import { pepperCheck, unsealKey, type Keys } from '../identity/keys/key-ring.ts';
+import type { ChangeFeed, Origin } from '../data/feed/change-feed.ts';
+import { pepperCheck, decryptKey, type KeyRing } from '../identity/keys/key-ring.ts';
 import type { Log } from '../common/log.ts';
 import { ArchiveError } from './archive.ts';
 import { version } from './archive-format.ts';
 import { BackupError, writeBackup } from './write-archive.ts';
 import { openArchiveFiles, type OpenArchive } from './archive-files.ts';
-import { claim, deadMs, DeposedError, openJob, recordOf, type Job } from './job-lease.ts';
+import { claim, deadMs, DeposedError, openJob, recordOf, type HeldJob } from './job-lease.ts';
 import { restore, undo } from './restore.ts';
-import { isReplacing, openState } from './state.ts';
-import type { Carrier, Node } from '../data/cluster/node.ts';
+import { isReplacing, createState } from './state.ts';
+import type { ChangeConsumer, Node } from '../data/cluster/node.ts';
 import type { Secrets } from '../identity/keys/secret-files.ts';
 import type { Store } from '../data/store.ts';
 import type { MaintenanceDocument, RunningJob } from '../domain/documents/backup.ts';
@@ -20,7 +20,7 @@ import type { MaintenanceDocument, RunningJob } from '../domain/documents/backup
 export { statusView } from '../domain/backup-status.ts';
 
 /** The inside of this registry, which is closed before a restore replaces the store. */
-export interface Inside {
+export interface InstanceParts {
   /** The id of the store's feed with which it was opened. */
   readonly feedId: string;
   /** Closes it, and has another one opened as soon as the store may be served again. Resolves when it is closed. */
@@ -30,7 +30,7 @@ export interface Inside {
 }
 
 /** The jobs as calls begin and see them. */
-export interface Jobs {
+export interface BackupJobs {
   /** The jobs, as they are now. */
   status(): Promise<MaintenanceDocument>;
   /** Begins a backup; answers its id. Fails with `conflict` if a job is running. */
@@ -55,18 +55,18 @@ export interface FeedOrigin {
   readonly origin: Origin | null;
 }
 
-/** Backup and restore of the whole registry, one job at a time over all nodes (access control reference, section 5.12). */
+/** Backup and restore of the whole registry, one job at a time over all nodes (AC-5.12). */
 export interface Maintenance {
   /** Waits as long as the store is being replaced, and undoes a restore whose process is gone. Answers which feed the store has then. */
   settled(): Promise<FeedOrigin>;
   /** Is this still the feed of the store, and is the store not being replaced? */
   serves(feedId: string): Promise<boolean>;
   /** Follows the feed for an inside: closes it when a restore begins. */
-  follow(inside: Inside): Carrier;
+  follow(inside: InstanceParts): ChangeConsumer;
   /** To be awaited when nothing of this process can write any more, before its lease is given up. */
   leaving(node: Pick<Node, 'barrier'>): Promise<void>;
   /** The jobs as the calls of one inside begin and see them. */
-  jobs(inside: Pick<Inside, 'leave'> & { readonly feed: Feed; readonly keys: Keys }): Jobs;
+  jobs(inside: Pick<InstanceParts, 'leave'> & { readonly feed: ChangeFeed; readonly keys: KeyRing }): BackupJobs;
   /** The jobs for whoever began the restore that is under way, by the hash of the credential that he showed; null for others. */
   statusFor(credential: string): Promise<MaintenanceDocument | null>;
   /** Offers an archive that somebody sends, under the name returned, until it is withdrawn. */
@@ -80,7 +80,7 @@ export interface Maintenance {
 const lookMs = 250;
 /** How long the answer to whoever begins a restore may take on its way out of this process, in milliseconds; and how long it is waited for at most. */
 const answerMs = 100;
-const mostAnswerMs = 10_000;
+const maxAnswerMs = 10_000;
 
 /** The place of the feed at which it begins: the change that gave it its id. Null: it is as old as the store. */
 const originOf = ({ feed: id, feedAt }: MaintenanceDocument): FeedOrigin => ({
@@ -103,19 +103,19 @@ export const openMaintenance = async (options: {
   readonly alone: boolean;
   readonly dataDir: string;
   /** The largest archive that is taken, in bytes. */
-  readonly mostBytes: number;
+  readonly maxBytes: number;
   readonly secrets: Secrets;
   readonly clock: Clock;
   readonly log: Log;
 }): Promise<Maintenance> => {
   const { store, alone, secrets, clock, log } = options;
-  const state = openState(store, clock);
-  const files = await openArchiveFiles(options.dataDir, alone, options.mostBytes);
+  const state = createState(store, clock);
+  const files = await openArchiveFiles(options.dataDir, alone, options.maxBytes);
   const owner = randomUUID();
   const pepper = pepperCheck(secrets);
-  const restoring = { store, clock, opening: { keyOf: (sealed: string) => unsealKey(secrets, 'backups', sealed), pepper } };
+  const restoring = { store, clock, opening: { keyOf: (sealed: string) => decryptKey(secrets, 'backups', sealed), pepper } };
   const offers = new Map<string, () => Promise<Readable>>();
-  let current: Job | null = null;
+  let current: HeldJob | null = null;
   let working: Promise<void> = Promise.resolve();
   let receiving = false;
   /** When the newest job of this process was begun, or asked for. */
@@ -128,7 +128,7 @@ export const openMaintenance = async (options: {
   /** What this process waits for when it leaves to restore; undefined if it leaves for another reason. */
   let barrier: { promise: Promise<void> } | undefined;
 
-  const begin = (record: RunningJob, work: (job: Job) => Promise<void>): void => {
+  const begin = (record: RunningJob, work: (job: HeldJob) => Promise<void>): void => {
     const job = openJob({ state, job: record, clock, log });
     current = job;
     working = work(job)
@@ -172,7 +172,7 @@ export const openMaintenance = async (options: {
     return now;
   };
 
-  const take = async (kind: RunningJob['kind'], request: string | null, work: (job: Job, at: Date) => Promise<void>) => {
+  const take = async (kind: RunningJob['kind'], request: string | null, work: (job: HeldJob, at: Date) => Promise<void>) => {
     // The date names the job: no two may begin at the same moment.
     newestAt = Math.max(clock.now(), newestAt + 1);
     const startDate = new Date(newestAt);
@@ -185,7 +185,7 @@ export const openMaintenance = async (options: {
   };
 
   /** What is told of a failure; details that may name files and hosts are in the log only. */
-  const reasonOf = (error: unknown, job: Job): string => {
+  const reasonOf = (error: unknown, job: HeldJob): string => {
     if (error instanceof ArchiveError || error instanceof BackupError) return error.message;
     log.error({ err: error, job: job.id }, 'a maintenance job failed');
     return error instanceof RegistryError && error.code === 'unavailable'
@@ -193,7 +193,12 @@ export const openMaintenance = async (options: {
       : 'Something unexpected happened: see the log';
   };
 
-  const runRestore = async (job: Job, path: string, host: Pick<Inside, 'leave'>, answered: Promise<void>): Promise<void> => {
+  const runRestore = async (
+    job: HeldJob,
+    path: string,
+    host: Pick<InstanceParts, 'leave'>,
+    answered: Promise<void>,
+  ): Promise<void> => {
     const [first, second] = await Promise.all([files.open(path), files.open(path)]);
     // The own change of the state may come by the feed, and close the inside, before it is acknowledged.
     barrier = { promise: Promise.reject(new RegistryError('unavailable')) };
@@ -201,7 +206,7 @@ export const openMaintenance = async (options: {
     try {
       await restore(restoring, job, [first, second], {
         ready: async () => {
-          await Promise.race([answered, delay(clock, mostAnswerMs)]);
+          await Promise.race([answered, delay(clock, maxAnswerMs)]);
           await delay(clock, answerMs);
         },
         async leave() {
@@ -221,7 +226,11 @@ export const openMaintenance = async (options: {
     }
   };
 
-  const runBackup = async (job: Job, at: Date, { feed, keys }: { readonly feed: Feed; readonly keys: Keys }): Promise<void> => {
+  const runBackup = async (
+    job: HeldJob,
+    at: Date,
+    { feed, keys }: { readonly feed: ChangeFeed; readonly keys: KeyRing },
+  ): Promise<void> => {
     let failure: string | null = null;
     try {
       const key = await keys.sealed('backups');

@@ -2,7 +2,7 @@ import type { FileHandle } from 'node:fs/promises';
 import type { Clock } from '../common/clock.ts';
 import type { Store } from '../data/store.ts';
 import { verifyArchive, type Opening } from './contents.ts';
-import { recordOf, type Job } from './job-lease.ts';
+import { recordOf, type HeldJob } from './job-lease.ts';
 import { clearCopies, makeCopies, putBack, replaceAll, type Replacing } from './swap.ts';
 import { newFeedId, storeTime } from './state.ts';
 import type { MaintenanceDocument, RunningJob } from '../domain/documents/backup.ts';
@@ -14,12 +14,12 @@ export interface Restoring {
   readonly opening: Opening;
 }
 
-const replacingOf = ({ store, clock }: Restoring, job: Job): Replacing => ({ store, clock, hold: job.hold });
+const replacingOf = ({ store, clock }: Restoring, job: HeldJob): Replacing => ({ store, clock, hold: job.hold });
 
 /** The one write that decides a restore: what it came to, and a new feed if documents were touched. From here on nodes serve again. */
 const decide = async (
   { store, clock }: Restoring,
-  job: Job,
+  job: HeldJob,
   succeeded: boolean,
   statusMessage: string,
   touched: boolean,
@@ -32,7 +32,7 @@ const decide = async (
   }));
 };
 
-const enter = (job: Job, phase: RunningJob['phase'], statusMessage: string): Promise<MaintenanceDocument> =>
+const enter = (job: HeldJob, phase: RunningJob['phase'], statusMessage: string): Promise<MaintenanceDocument> =>
   job.step((_before, own) => ({ job: { ...own, phase, statusMessage } }));
 
 /**
@@ -44,7 +44,7 @@ const enter = (job: Job, phase: RunningJob['phase'], statusMessage: string): Pro
  */
 export const restore = async (
   restoring: Restoring,
-  job: Job,
+  job: HeldJob,
   [first, second]: readonly [FileHandle, FileHandle],
   { ready, leave }: { readonly ready: () => Promise<void>; readonly leave: () => Promise<void> },
 ): Promise<void> => {
@@ -62,13 +62,13 @@ export const restore = async (
 };
 
 /** Removes what a decided restore leaves, and makes room for the next job. */
-const conclude = async (restoring: Restoring, job: Job): Promise<void> => {
+const conclude = async (restoring: Restoring, job: HeldJob): Promise<void> => {
   await clearCopies(replacingOf(restoring, job));
   await job.finish(() => ({}));
 };
 
 /** Ends a restore that came no further than `phase`, whoever began it: everything is as it was, or what was decided is brought to its end. */
-export const undo = async (restoring: Restoring, job: Job, phase: RunningJob['phase'], reason: string): Promise<void> => {
+export const undo = async (restoring: Restoring, job: HeldJob, phase: RunningJob['phase'], reason: string): Promise<void> => {
   if (phase === 'replacing') {
     job.say('Putting everything back');
     await putBack(replacingOf(restoring, job));

@@ -27,7 +27,7 @@ const againMs = 100;
 /** How long a store that cannot be reached is waited for, in milliseconds. */
 const patienceMs = 60_000;
 
-/** A new id for a feed: random, so that no position of another one means anything in it (decisions, section 8). */
+/** A new id for a feed: random, so that no position of another one means anything in it (ME-8). */
 export const newFeedId = (): string => randomBytes(12).toString('base64url');
 
 /** Is the store being replaced, or about to be? Then no node serves. */
@@ -63,7 +63,7 @@ export const probeWrite = async (store: Pick<Store, 'collection'>): Promise<void
 };
 
 /** Opens it. */
-export const openState = (store: Pick<Store, 'collection'>, clock: Clock): State => {
+export const createState = (store: Pick<Store, 'collection'>, clock: Clock): State => {
   const rows = store.collection('maintenance');
 
   const find = () => rows.findOne({ _id: 'state' }, { readConcern: { level: 'majority' } });

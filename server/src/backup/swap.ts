@@ -2,8 +2,8 @@ import type { FileHandle } from 'node:fs/promises';
 import { BSON, type Document } from 'mongodb';
 import type { Clock } from '../common/clock.ts';
 import type { Store } from '../data/store.ts';
-import { documentsOf, revisionOf, type Opening, type Verified } from './contents.ts';
-import { exactly, parts, rowsOf, type Part } from './file-parts.ts';
+import { documentsOf, revisionOf, type Opening, type VerifiedArchive } from './contents.ts';
+import { exactly, parts, rowsOf, type FilePart } from './file-parts.ts';
 import { persistently } from './state.ts';
 
 /** What works on the documents of a store while nobody else does. `hold` is awaited before each write. */
@@ -20,7 +20,8 @@ const bytesAtOnce = 4 * 1_048_576;
 type Rows = ReturnType<typeof rowsOf>;
 
 /** The safety copy of a part: a collection beside it. */
-const copyOf = (store: Replacing['store'], { name }: Part): Rows => rowsOf(store, `before-restore-${name}` as Part['name']);
+const copyOf = (store: Replacing['store'], { name }: FilePart): Rows =>
+  rowsOf(store, `before-restore-${name}` as FilePart['name']);
 
 /** Removes what matches, some documents at a time: one order for all would outlast the time limits of a large store. */
 const empty = async ({ clock, hold }: Replacing, rows: Rows, filter: Document): Promise<void> => {
@@ -101,7 +102,7 @@ export const replaceAll = async (
   replacing: Replacing,
   file: FileHandle,
   opening: Opening,
-  verified: Verified,
+  verified: VerifiedArchive,
   rev: number,
 ): Promise<void> => {
   const floor = Math.max(rev, verified.rev) + 1;

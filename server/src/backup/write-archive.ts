@@ -1,15 +1,15 @@
 import type { FileHandle } from 'node:fs/promises';
 import type { Document } from 'mongodb';
 import { delay, type Clock } from '../common/clock.ts';
-import type { Feed } from '../data/feed/change-feed.ts';
+import type { ChangeFeed } from '../data/feed/change-feed.ts';
 import type { Store } from '../data/store.ts';
 import { writeArchive, type ArchiveKey } from './archive.ts';
-import type { Job } from './job-lease.ts';
+import type { HeldJob } from './job-lease.ts';
 import { exactly, partOf, parts, rowsOf } from './file-parts.ts';
 import type { Change } from '../data/feed/change.ts';
 
 /** How many changes may come while a backup runs: whoever reads it has to keep their ids apart. */
-export const mostChanges = 1_000_000;
+export const maxChanges = 1_000_000;
 const lookMs = 250;
 
 /** Why a backup failed. */
@@ -39,8 +39,8 @@ const changeOf = async (
  */
 export const writeBackup = async (options: {
   readonly store: Pick<Store, 'collection'>;
-  readonly feed: Pick<Feed, 'subscribe' | 'onResync'>;
-  readonly job: Job;
+  readonly feed: Pick<ChangeFeed, 'subscribe' | 'onResync'>;
+  readonly job: HeldJob;
   readonly key: ArchiveKey;
   /** The check value of the registry's pepper. */
   readonly pepper: string;
@@ -74,7 +74,7 @@ export const writeBackup = async (options: {
         const record = await changeOf(store, change);
         if (record === null) continue;
         changes += 1;
-        if (changes > mostChanges) throw new BackupError('Too much has changed while the backup was made');
+        if (changes > maxChanges) throw new BackupError('Too much has changed while the backup was made');
         await archive.write(record);
       }
       if (broken) throw new BackupError('Changes were missed while the backup was made');

@@ -17,7 +17,7 @@ interface Waiting<K, V> {
  *
  * `query` answers by the names that `nameOf` gives to keys; a key that it does not answer resolves to `undefined`.
  */
-export const joinLoads = <K, V>(
+export const batchLoader = <K, V>(
   query: (keys: readonly K[]) => Promise<ReadonlyMap<string, V>>,
   nameOf: (key: K) => string,
 ): ((key: K) => Promise<V | undefined>) => {

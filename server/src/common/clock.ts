@@ -24,7 +24,7 @@ export class TimeLimitError extends Error {
 }
 
 /** The outcome of `work`, or a `TimeLimitError` after `ms` milliseconds. The work itself is not stopped. */
-export const within = <T>(clock: Clock, ms: number, work: Promise<T>): Promise<T> =>
+export const withTimeLimit = <T>(clock: Clock, ms: number, work: Promise<T>): Promise<T> =>
   new Promise((resolve, reject) => {
     const cancel = clock.after(ms, () => reject(new TimeLimitError(`not done within ${ms} ms`)));
     work.then(resolve, reject).finally(cancel);

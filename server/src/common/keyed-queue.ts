@@ -4,9 +4,9 @@ import { RegistryError } from '@rollcall/client/contract';
 const MOST_WAITING = 1_000;
 
 /** Runs work one at a time per name, in the order in which it came; work for different names runs side by side. */
-export type Queue = <T>(name: string, work: () => Promise<T>) => Promise<T>;
+export type KeyedQueue = <T>(name: string, work: () => Promise<T>) => Promise<T>;
 
-export const openQueue = (): Queue => {
+export const createKeyedQueue = (): KeyedQueue => {
   const lines = new Map<string, { tail: Promise<unknown>; length: number }>();
   return async (name, work) => {
     const line = lines.get(name) ?? { tail: Promise.resolve(), length: 0 };

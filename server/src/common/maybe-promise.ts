@@ -1,13 +1,13 @@
 /** A value that is there, or will be. */
-export type Soon<T> = T | Promise<T>;
+export type MaybePromise<T> = T | Promise<T>;
 
 /** Goes on with a value: at once if it is there. What fails at once is thrown. */
-export const soon = <T, U>(value: Soon<T>, next: (value: T) => Soon<U>): Soon<U> =>
+export const chain = <T, U>(value: MaybePromise<T>, next: (value: T) => MaybePromise<U>): MaybePromise<U> =>
   value instanceof Promise ? value.then(next) : next(value);
 
 /** Carries out work and tells one of these what came of it: at once if it is there. */
-export const settle = <T>(work: () => Soon<T>, done: (value: T) => void, failed: (error: unknown) => void): void => {
-  let outcome: Soon<T>;
+export const settle = <T>(work: () => MaybePromise<T>, done: (value: T) => void, failed: (error: unknown) => void): void => {
+  let outcome: MaybePromise<T>;
   try {
     outcome = work();
   } catch (error) {

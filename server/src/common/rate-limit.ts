@@ -1,23 +1,23 @@
 import { RegistryError } from '@rollcall/client/contract';
 
 /** What an actor may spend. */
-export interface Limits {
+export interface RateLimit {
   /** Counts one call of `who`; fails with `rate` when the clock minute's calls are used up. */
-  spend(who: string): void;
+  consume(who: string): void;
 }
 
 const minuteMs = 60_000;
 
 /**
- * Calls per device and clock minute, as Meshblu counts them (reference, section 7).
+ * Calls per device and clock minute, as Meshblu counts them (MS-7).
  *
  * `perMinute`: default of the registry 1200; 0 means no limit. `now` in milliseconds since 1970.
  */
-export const openLimits = (perMinute: number, now: () => number): Limits => {
+export const createRateLimit = (perMinute: number, now: () => number): RateLimit => {
   let minute = 0;
   let spent = new Map<string, number>();
   return {
-    spend(who) {
+    consume(who) {
       if (perMinute === 0) return;
       const current = Math.floor(now() / minuteMs);
       if (current !== minute) {

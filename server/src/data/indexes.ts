@@ -19,7 +19,7 @@ const doubledUuids = async (store: Store): Promise<string[]> => {
   return [...doubled];
 };
 
-/** Makes the indexes that the registry's reads and promises rest on (Meshblu reference, section 3.3; domain model, section 3). */
+/** Makes the indexes that the registry's reads and promises rest on (MS-3.3; DM-3). */
 export const ensureIndexes = async (store: Store): Promise<void> => {
   const devices = store.collection('devices');
   try {

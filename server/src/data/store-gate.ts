@@ -4,7 +4,7 @@ import type { Collection } from '../store/port.ts';
 import type { Collections } from '../domain/documents/index.ts';
 
 /** A way to a store that can be shut for good. */
-export interface Gate {
+export interface StoreGate {
   /** The store behind it. Its writes fail with `unavailable` once the gate is shut; reads go on, see `answers`. */
   readonly store: Store;
   /** Fails with `unavailable` once the gate is shut. */
@@ -33,7 +33,7 @@ const writes = [
 type Method = (...given: readonly unknown[]) => Promise<unknown>;
 
 /** Opens a gate in front of a store. */
-export const openGate = (behind: Store): Gate => {
+export const createStoreGate = (behind: Store): StoreGate => {
   const collections = new Map<string, unknown>();
   const waits: (() => void)[] = [];
   let underWay = 0;

@@ -1,14 +1,14 @@
 import { RegistryError } from '@rollcall/client/contract';
-import { within, type Clock } from '../common/clock.ts';
+import { withTimeLimit, type Clock } from '../common/clock.ts';
 import { isOutcomeUnknown } from '../store/write-outcome.ts';
 
 /** Time limit of one operation of the store, in milliseconds. */
 const operationMs = 5_000;
 
 /** What an operation of the store comes to; fails with `unavailable` if the store cannot be reached, or has not answered in 5 s. */
-export const reached = async <T>(clock: Clock, work: Promise<T>): Promise<T> => {
+export const withDeadline = async <T>(clock: Clock, work: Promise<T>): Promise<T> => {
   try {
-    return await within(clock, operationMs, work);
+    return await withTimeLimit(clock, operationMs, work);
   } catch (error) {
     throw isOutcomeUnknown(error) ? new RegistryError('unavailable', undefined, { cause: error }) : error;
   }

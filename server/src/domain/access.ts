@@ -3,13 +3,13 @@ import type { Filter } from 'mongodb';
 import { resourceOf, type Permissions, type Verb } from './permissions.ts';
 import type { DeviceDocument } from './documents/device.ts';
 
-/** Whom a list may name: a device, by its own uuid or by that of its principal's group (domain model, section 5). */
+/** Whom a list may name: a device, by its own uuid or by that of its principal's group (DM-5). */
 export interface Who {
   readonly uuid: string;
   readonly tenant?: string | undefined;
 }
 
-/** Who asks. `as`: the document of the device he acts for, null if there is none (Meshblu reference, section 4.5). */
+/** Who asks. `as`: the document of the device he acts for, null if there is none (MS-4.5). */
 export interface Subject extends Who {
   /** What his roles allow; missing for a device without a principal, and it does not go with him when he acts for another device. */
   readonly permissions?: Permissions;
@@ -25,7 +25,7 @@ const unauthenticated: Decision = { allowed: false, code: 'unauthenticated' };
 
 type Properties = Readonly<Record<string, unknown>>;
 
-/** What of a version 1 device counts as which version 2 list (Meshblu reference, section 4.3). Nothing leads to broadcast.as. */
+/** What of a version 1 device counts as which version 2 list (MS-4.3). Nothing leads to broadcast.as. */
 const versionOneLists: Readonly<Record<Whitelist, readonly string[]>> = {
   'discover.view': ['discoverWhitelist', 'owner'],
   'discover.as': ['discoverAsWhitelist', 'owner'],
@@ -69,7 +69,7 @@ const namesEntry = (list: unknown, uuid: string): boolean => {
   return false;
 };
 
-/** A version 1 list is a list of texts; a text alone is a list of one (Meshblu reference, section 4.2). */
+/** A version 1 list is a list of texts; a text alone is a list of one (MS-4.2). */
 const namesText = (list: unknown, uuid: string): boolean =>
   Array.isArray(list) ? list.includes(uuid) || list.includes('*') : list === uuid || list === '*';
 
@@ -144,7 +144,7 @@ const isHimself = ({ uuid, as }: Subject): boolean => as === undefined || as.uui
 
 /** Does a role of the subject allow this path? Of nobody for whom he acts, and nobody who acts for him. */
 const permits = (subject: Subject, operation: Verb, path: string | undefined): boolean =>
-  path !== undefined && isHimself(subject) && subject.permissions?.cover('http', operation, path) === true;
+  path !== undefined && isHimself(subject) && subject.permissions?.allow('http', operation, path) === true;
 
 /** What a row asks for, and the path that a role would have to allow instead of a whitelist. */
 export type Gate = Access & { readonly twin?: { readonly path: string; readonly operation: Verb } };
@@ -200,7 +200,7 @@ export const sees = (who: Who, list: Whitelist, found: DeviceDocument): boolean 
 export const mayMessage = (sender: DeviceDocument, addressee: DeviceDocument): boolean =>
   mayActOn(whoIs(sender), 'message.from', addressee);
 
-/** Which lists let somebody listen to a device (Meshblu reference, section 2.17); whoever may configure it may always. */
+/** Which lists let somebody listen to a device (MS-2.17); whoever may configure it may always. */
 const listeningLists = {
   broadcast: 'broadcast.sent',
   sent: 'message.sent',
@@ -288,4 +288,4 @@ export const groupPaths = (uuid: string, name: string): readonly string[] =>
  */
 export const mayNameGroup = ({ uuid: caller, as, permissions }: Subject, uuid: string, name: string): boolean =>
   (as === undefined || as.uuid === caller) &&
-  groupPaths(uuid, name).some((path) => permissions?.cover('http', 'write', path) === true);
+  groupPaths(uuid, name).some((path) => permissions?.allow('http', 'write', path) === true);

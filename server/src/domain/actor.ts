@@ -24,6 +24,6 @@ export interface Actor {
  * Connections that lose their identity when a call has taken effect: all of a device, or those that hang on one credential of it
  * (`unless`: not those that showed the secret with this hash; `attended`: not devices that nobody can ask for a code).
  */
-export type Ending =
+export type Revocation =
   | { readonly device: string }
   | { readonly uuid: string; readonly credential: string; readonly unless?: string; readonly attended?: true };

@@ -1,6 +1,6 @@
 import { createHash, createHmac } from 'node:crypto';
 import { canonicalJson } from '../common/json/canonical.ts';
-import { isProperties } from '../common/plain-object.ts';
+import { isPlainObject } from '../common/plain-object.ts';
 import type { AuditDocument, AuditHead } from './documents/audit.ts';
 
 /** What happened, before it has its place in a chain. */
@@ -36,7 +36,7 @@ const tellable = new Set([
 
 const longestText = 256;
 const longestList = 500;
-const mostFields = 50;
+const maxFields = 50;
 const deepest = 4;
 
 const told = (name: string, value: unknown, depth: number): unknown => {
@@ -47,14 +47,14 @@ const told = (name: string, value: unknown, depth: number): unknown => {
     const items = value.slice(0, longestList).map((one) => told(name, one, depth - 1));
     return items.every((one) => one !== undefined) ? items : undefined;
   }
-  if (!isProperties(value)) return undefined;
+  if (!isPlainObject(value)) return undefined;
   const fields = toldFields(value, depth - 1);
   return fields.length === 0 ? undefined : Object.fromEntries(fields);
 };
 
 const toldFields = (value: Readonly<Record<string, unknown>>, depth: number): readonly (readonly [string, unknown])[] =>
   Object.entries(value)
-    .slice(0, mostFields)
+    .slice(0, maxFields)
     .map(([name, one]) => [name, told(name, one, depth)] as const)
     .filter(([name, one]) => one !== undefined && isPlainName(name));
 
@@ -63,8 +63,8 @@ const isPlainName = (name: string): boolean => name !== '' && name.length <= 64 
 
 /** What may be written of an input: the names of its fields, and the values that can hold no secret. */
 export const detailsOf = (input: unknown): Record<string, unknown> => {
-  if (!isProperties(input)) return {};
-  const given = Object.keys(input).filter(isPlainName).slice(0, mostFields);
+  if (!isPlainObject(input)) return {};
+  const given = Object.keys(input).filter(isPlainName).slice(0, maxFields);
   return { ...(given.length > 0 && { given }), ...Object.fromEntries(toldFields(input, deepest)) };
 };
 

@@ -1,13 +1,14 @@
 import { createHash } from 'node:crypto';
 import { equalValues } from '../mql/index.ts';
 import { versionOneNames } from './access.ts';
-import { allHooksOf, type Hook } from './webhook-rules.ts';
-import { isProperties } from '../common/plain-object.ts';
+import { allHooksOf, type WebhookRule } from './webhook-rules.ts';
+import { isPlainObject } from '../common/plain-object.ts';
 import type { Revision } from './revision.ts';
 import type { DeviceDocument } from './documents/device.ts';
 
 /** The fingerprint of a hook with all its options: one that goes elsewhere, or with other headers, is another one. */
-export const fingerprintOfHook = (hook: Hook): string => createHash('sha256').update(JSON.stringify(hook)).digest('base64url');
+export const fingerprintOfHook = (hook: WebhookRule): string =>
+  createHash('sha256').update(JSON.stringify(hook)).digest('base64url');
 
 /** The fingerprints of the hooks of a document that forward credentials of its device, each once. */
 const credentialHooksOf = (document: DeviceDocument): readonly string[] => [
@@ -44,7 +45,7 @@ const serversOwn = new Set(['hash', 'createdAt', 'updatedAt', 'updatedBy', 'toke
 
 const settingsOf = (document: DeviceDocument): Readonly<Record<string, unknown>> => {
   const { meshblu } = document;
-  const kept = isProperties(meshblu) ? Object.entries(meshblu).filter(([name]) => !serversOwn.has(name)) : [];
+  const kept = isPlainObject(meshblu) ? Object.entries(meshblu).filter(([name]) => !serversOwn.has(name)) : [];
   const named = [...versionOneNames, 'owner', 'publicKey'].map((name): [string, unknown] => [name, document[name] ?? null]);
   const group = document._rollcall?.group ?? null;
   return { meshblu: Object.fromEntries<unknown>(kept), group, named: Object.fromEntries<unknown>(named) };

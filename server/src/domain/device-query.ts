@@ -1,5 +1,5 @@
 import { RegistryError } from '@rollcall/client/contract';
-import { isProperties } from '../common/plain-object.ts';
+import { isPlainObject } from '../common/plain-object.ts';
 import { isQueryOperator, storedPath } from './property-path.ts';
 
 /** A client's query after it was read: a MongoDB filter of allowed operators on allowed paths. */
@@ -17,7 +17,7 @@ const lists = new Set(['$in', '$nin', '$all']);
 const combinations = new Set(['$and', '$or', '$nor']);
 const deviceTimes: ReadonlySet<string> = new Set(['meshblu.createdAt', 'meshblu.updatedAt']);
 
-/** What a query may not test: it would be an oracle for secrets (Meshblu reference, section 2.8), or is ours. */
+/** What a query may not test: it would be an oracle for secrets (MS-2.8), or is ours. */
 const hidden = /^(token|_id|socketid|_rollcall|meshblu\.tokens)(\.|$)/;
 
 const refuse = (path: string, rule: string, message: string): never => {
@@ -47,7 +47,7 @@ const typed = (path: string, given: unknown, times: ReadonlySet<string>): unknow
 /**
  * Reads a client's query; what it does not understand it refuses by name. `times`: paths whose values are dates, written as ISO 8601.
  *
- * Meshblu reference, section 2.8; reliability, section 5.
+ * MS-2.8; RL-5.
  */
 export const readQuery = (raw: Readonly<Record<string, unknown>>, times = deviceTimes): Query => {
   let conditions = 0;
@@ -71,7 +71,7 @@ export const readQuery = (raw: Readonly<Record<string, unknown>>, times = device
       if (values > maxValuesInAll) return refuse(at, 'maxItems', `more than ${maxValuesInAll} values in all`);
       return given.map((entry, index) => value(entry, `${at}/${index}`, depth + 1));
     }
-    if (!isProperties(given)) return given;
+    if (!isPlainObject(given)) return given;
     return Object.fromEntries(
       Object.entries(given).map(([key, inner]) => {
         if (key.startsWith('$')) return refuse(`${at}/${key}`, 'operator', `${key} is not an operator of queries here`);
@@ -102,11 +102,11 @@ export const readQuery = (raw: Readonly<Record<string, unknown>>, times = device
           ? given
           : refuse(at, 'type', `$size takes a whole number up to ${maxSize}`);
       case '$not':
-        return isProperties(given) && Object.keys(given).length > 0 && Object.keys(given).every((key) => key.startsWith('$'))
+        return isPlainObject(given) && Object.keys(given).length > 0 && Object.keys(given).every((key) => key.startsWith('$'))
           ? condition(path, given, at, depth + 1)
           : refuse(at, 'type', '$not takes at least one operator');
       case '$elemMatch': {
-        if (!isProperties(given)) return refuse(at, 'type', '$elemMatch takes an object');
+        if (!isPlainObject(given)) return refuse(at, 'type', '$elemMatch takes an object');
         if (path === 'meshblu') return refuse(at, 'reserved', 'only what is inside meshblu can be compared');
         const plain = Object.keys(given).some((key) => key.startsWith('$') && !combinations.has(key));
         return plain ? condition(path, given, at, depth + 1) : filter(given, at, depth + 1, `${path}.`);
@@ -119,7 +119,7 @@ export const readQuery = (raw: Readonly<Record<string, unknown>>, times = device
   const condition = (path: string, given: unknown, at: string, depth: number): unknown => {
     if (depth > maxDepth) return refuse(at, 'maxDepth', `nested deeper than ${maxDepth} levels`);
     countCondition(at);
-    if (!isProperties(given) || !Object.keys(given).some((key) => key.startsWith('$'))) {
+    if (!isPlainObject(given) || !Object.keys(given).some((key) => key.startsWith('$'))) {
       return given === '' || given === 'null' ? { $exists: false } : compared(path, '$eq', given, at, depth);
     }
     return Object.fromEntries(
@@ -138,7 +138,7 @@ export const readQuery = (raw: Readonly<Record<string, unknown>>, times = device
           Array.isArray(inner) && inner.length > 0 ? inner : refuse(here, 'type', `${key} takes a list of queries`);
         const read = branches.map((branch, index) => {
           countCondition(here);
-          return isProperties(branch)
+          return isPlainObject(branch)
             ? filter(branch, `${here}/${index}`, depth + 1, inside)
             : refuse(here, 'type', `${key} takes a list of queries`);
         });

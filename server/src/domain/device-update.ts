@@ -1,11 +1,11 @@
 import { RegistryError } from '@rollcall/client/contract';
-import { isProperties } from '../common/plain-object.ts';
+import { isPlainObject } from '../common/plain-object.ts';
 import { storedPath } from './property-path.ts';
 import { storedValue } from './stored-value.ts';
 
 type UpdateDocument = Record<string, Record<string, unknown>>;
 
-/** What a client may send (Meshblu reference, section 2.5), and what it means to MongoDB. */
+/** What a client may send (MS-2.5), and what it means to MongoDB. */
 const operators: ReadonlyMap<string, string> = new Map([
   ...['$set', '$unset', '$inc', '$mul', '$min', '$max', '$currentDate', '$addToSet'].map((name) => [name, name] as const),
   ...['$pop', '$pull', '$pullAll', '$push', '$bit'].map((name) => [name, name] as const),
@@ -41,7 +41,7 @@ const changedPath = (path: string): string => {
 const firstSegment = (path: string): string => path.split('.', 1)[0] ?? '';
 
 /** The update document for `update`: every key is set; `uuid` and `token` are never written. */
-export const setting = (changes: Readonly<Record<string, unknown>>): UpdateDocument => {
+export const setOperators = (changes: Readonly<Record<string, unknown>>): UpdateDocument => {
   const $set: Record<string, unknown> = {};
   for (const [path, value] of Object.entries(changes)) {
     if (firstSegment(path) === 'uuid' || firstSegment(path) === 'token') continue;
@@ -77,7 +77,7 @@ const isCombination = (key: string): boolean => key === '$and' || key === '$or' 
 
 /** The branches of a filter inside an update, those of branches included. */
 const branchesIn = (filter: unknown): number => {
-  if (!isProperties(filter)) return 0;
+  if (!isPlainObject(filter)) return 0;
   return Object.entries(filter).reduce((sum, [key, inner]) => {
     if (!isCombination(key) || !Array.isArray(inner)) return sum + branchesIn(inner);
     return inner.reduce<number>((all, branch) => all + branchesIn(branch), sum + inner.length);
@@ -86,7 +86,7 @@ const branchesIn = (filter: unknown): number => {
 
 /** The operators inside `$push`, `$addToSet` and `$pull`; the matcher and the evaluator refuse those that they do not know. */
 const instruction = (value: unknown, path: string, depth: number): unknown => {
-  if (!isProperties(value) || !Object.keys(value).some((key) => key.startsWith('$'))) return storedValue(value, path, depth);
+  if (!isPlainObject(value) || !Object.keys(value).some((key) => key.startsWith('$'))) return storedValue(value, path, depth);
   return Object.fromEntries(
     Object.entries(value).map(([key, inner]) => [
       key,
@@ -100,7 +100,7 @@ const instruction = (value: unknown, path: string, depth: number): unknown => {
 };
 
 /** The update document for operators that a client sent, checked as Meshblu checks it, in MongoDB's words. */
-export const operating = (update: Readonly<Record<string, unknown>>): UpdateDocument => {
+export const applyOperators = (update: Readonly<Record<string, unknown>>): UpdateDocument => {
   const names = Object.keys(update);
   if (names.length === 0) refuse('/update', 'minProperties', 'Update query must contain at least one key.');
   const out: UpdateDocument = {};
@@ -108,7 +108,7 @@ export const operating = (update: Readonly<Record<string, unknown>>): UpdateDocu
     const operator = operators.get(name);
     const changes = update[name];
     if (operator === undefined) return refuse(`/update/${name}`, 'operator', 'Update query may only contain authorized keys.');
-    if (!isProperties(changes)) {
+    if (!isPlainObject(changes)) {
       return refuse(`/update/${name}`, 'type', "Update query may contain null value for a key that starts with '$'.");
     }
     const target = (out[operator] ??= {});

@@ -1,8 +1,8 @@
-import type { Hidden } from './documents/metadata.ts';
+import type { Metadata } from './documents/metadata.ts';
 import type { DeviceDocument } from './documents/device.ts';
 
 /** What clients get of a document: JSON values only. */
-export type Outgoing = { readonly uuid: string } & Readonly<Record<string, unknown>>;
+export type DeviceView = { readonly uuid: string } & Readonly<Record<string, unknown>>;
 
 /** Properties of a device document that never leave the server (Meshblu reference, rule M4), and ours. */
 const secret = new Set(['_id', 'token', 'socketid', '_rollcall']);
@@ -39,7 +39,7 @@ const fromBson = (value: Wrapped): unknown => {
 
 const isWrapped = (value: object): value is Wrapped => '_bsontype' in value;
 
-/** A stored value as clients see it. U+FF04 in a key stands for `$` (Meshblu reference, section 2.5). */
+/** A stored value as clients see it. U+FF04 in a key stands for `$` (MS-2.5). */
 export const outgoingValue = (stored: unknown): unknown => {
   if (typeof stored !== 'object' || stored === null) return stored === undefined ? null : stored;
   if (Array.isArray(stored)) return stored.map(outgoingValue);
@@ -59,7 +59,7 @@ const define = (out: Record<string, unknown>, key: string, inner: unknown): void
   else out[key] = inner;
 };
 
-const meshblu = (stored: unknown, { shown: rev = 0, presence }: Partial<Hidden>): unknown => {
+const meshblu = (stored: unknown, { shown: rev = 0, presence }: Partial<Metadata>): unknown => {
   const online = presence && { online: { since: new Date(presence.since).toISOString(), reason: presence.reason } };
   const seen = outgoingValue(stored);
   if (typeof seen !== 'object' || seen === null || Array.isArray(seen)) return { ...online, rev };
@@ -67,7 +67,7 @@ const meshblu = (stored: unknown, { shown: rev = 0, presence }: Partial<Hidden>)
   return { ...rest, ...online, rev };
 };
 
-const known = new WeakMap<DeviceDocument, Outgoing>();
+const known = new WeakMap<DeviceDocument, DeviceView>();
 
 /**
  * The one way out for a device document: what is secret or ours is taken away, BSON becomes JSON, `online` a boolean, and
@@ -75,7 +75,7 @@ const known = new WeakMap<DeviceDocument, Outgoing>();
  *
  * A stored document is never changed in place, so its outgoing form is made once.
  */
-export const outgoing = (document: DeviceDocument): Outgoing => {
+export const outgoing = (document: DeviceDocument): DeviceView => {
   const before = known.get(document);
   if (before !== undefined) return before;
   const out: Record<string, unknown> = {};
@@ -85,7 +85,7 @@ export const outgoing = (document: DeviceDocument): Outgoing => {
     define(out, outgoingKey(key), key === 'online' ? Boolean(stored) : key === 'meshblu' ? stored : outgoingValue(stored));
   }
   out['meshblu'] = meshblu(document['meshblu'], document._rollcall ?? {});
-  const seen = out as Outgoing;
+  const seen = out as DeviceView;
   known.set(document, seen);
   return seen;
 };

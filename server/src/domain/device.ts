@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto';
 import { RegistryError } from '@rollcall/client/contract';
 import { equalValues } from '../mql/index.ts';
 import { isVersionTwo } from './access.ts';
-import { goneAs } from './tombstone.ts';
+import { asTombstone } from './tombstone.ts';
 import { outgoing } from './device-view.ts';
-import { isProperties } from '../common/plain-object.ts';
+import { isPlainObject } from '../common/plain-object.ts';
 import { checkWhitelists } from './whitelist-form.ts';
 import { storedKey, storedValue } from './stored-value.ts';
 import type { Revision } from './revision.ts';
@@ -13,7 +13,7 @@ import type { DeviceDocument } from './documents/device.ts';
 /** The largest visible document, as UTF-8 JSON, in bytes. */
 const maxBytes = 64 * 1024;
 
-/** What only the server writes under `meshblu` (Meshblu reference, section 3.1), and `rev` and `online`, which are made on the way out. */
+/** What only the server writes under `meshblu` (MS-3.1), and `rev` and `online`, which are made on the way out. */
 const serversOwn = ['hash', 'createdAt', 'updatedAt', 'updatedBy', 'tokens'] as const;
 
 type Properties = Record<string, unknown>;
@@ -49,10 +49,10 @@ const checkSize = (after: DeviceDocument, before: DeviceDocument | null): void =
 
 /** The `meshblu` object of a changed document, with the server's own properties as they were. */
 const keepServersOwn = (changed: unknown, before: unknown): Properties => {
-  const kept = isProperties(changed) ? { ...changed } : {};
+  const kept = isPlainObject(changed) ? { ...changed } : {};
   delete kept['rev'];
   delete kept['online'];
-  const own = isProperties(before) ? before : {};
+  const own = isPlainObject(before) ? before : {};
   for (const name of serversOwn) {
     if (own[name] === undefined) delete kept[name];
     else kept[name] = own[name];
@@ -60,7 +60,7 @@ const keepServersOwn = (changed: unknown, before: unknown): Properties => {
   return kept;
 };
 
-/** The lists that a new version 1 device gets where it has none (Meshblu reference, section 3.2, core). */
+/** The lists that a new version 1 device gets where it has none (MS-3.2, core). */
 const defaultLists = (properties: Properties): Properties => {
   const { owner } = properties;
   const everybody = ['*'];
@@ -94,7 +94,7 @@ const groupNameOf = ({ type, name }: Properties, before: DeviceDocument | null):
 /** Is it a group, also if it has no name yet? */
 export const isGroup = ({ type, _rollcall: hidden }: DeviceDocument): boolean => type === 'group' || hidden?.group !== undefined;
 
-/** The document of a new device with these properties (Meshblu reference, sections 2.3 and 3.2). */
+/** The document of a new device with these properties (MS-2.3, MS-3.2). */
 export const newDevice = (properties: Properties, uuid: string, now: Date): DeviceDocument => {
   const own: Properties = {};
   for (const [key, value] of Object.entries(properties)) {
@@ -127,9 +127,9 @@ const refuseReserved = (path: string): never => {
  * The next revision of a document, or null if nothing changed.
  *
  * `compute` makes the changed document of the one before; what only the server writes is then put back as it was, and
- * `meshblu.updatedAt`, `updatedBy` and `hash` are renewed (Meshblu reference, section 2.5).
+ * `meshblu.updatedAt`, `updatedBy` and `hash` are renewed (MS-2.5).
  */
-export const change = (
+export const changeDevice = (
   before: DeviceDocument,
   compute: (before: DeviceDocument) => Properties,
   by: string,
@@ -154,9 +154,9 @@ export const change = (
   const next = { ...after, _id: before._id, uuid: before.uuid, meshblu } as DeviceDocument;
   checkSize(next, before);
   const group = groupNameOf(next, before);
-  if (group === before._rollcall?.group) return { next, shown: true };
+  if (group === before._rollcall?.group) return { next, visible: true };
   const hidden = { rev: 0, shown: 0, ...before._rollcall, ...(group !== undefined && { group }) };
-  return { next: { ...next, _rollcall: hidden }, shown: true };
+  return { next: { ...next, _rollcall: hidden }, visible: true };
 };
 
 /** The document before, in the form in which it is compared. */
@@ -167,8 +167,8 @@ const normalised = (before: DeviceDocument): Properties => {
   return same;
 };
 
-/** What `claimdevice` sets: the caller as owner, and in the lists that let him see and configure (Meshblu reference, section 2.11). */
-export const claimed = (before: DeviceDocument, by: string): Properties => {
+/** What `claimdevice` sets: the caller as owner, and in the lists that let him see and configure (MS-2.11). */
+export const claimDevice = (before: DeviceDocument, by: string): Properties => {
   const lists = {
     owner: by,
     discoverWhitelist: naming(before['discoverWhitelist'], by),
@@ -176,7 +176,7 @@ export const claimed = (before: DeviceDocument, by: string): Properties => {
   };
   if (!isVersionTwo(before)) return { ...before, ...lists };
   const meshblu = before['meshblu'] as Properties;
-  const whitelists = isProperties(meshblu['whitelists']) ? meshblu['whitelists'] : {};
+  const whitelists = isPlainObject(meshblu['whitelists']) ? meshblu['whitelists'] : {};
   return {
     ...before,
     ...lists,
@@ -202,15 +202,15 @@ export const groupTakenOver = (before: DeviceDocument, by: string): Properties =
 };
 
 const withEntry = (whitelists: Properties, group: string, name: string, uuid: string): Properties => {
-  const lists = isProperties(whitelists[group]) ? whitelists[group] : {};
+  const lists = isPlainObject(whitelists[group]) ? whitelists[group] : {};
   const entries: unknown[] = Array.isArray(lists[name]) ? lists[name] : [];
-  const listed = entries.some((entry) => isProperties(entry) && entry['uuid'] === uuid);
+  const listed = entries.some((entry) => isPlainObject(entry) && entry['uuid'] === uuid);
   return listed ? whitelists : { ...whitelists, [group]: { ...lists, [name]: [...entries, { uuid }] } };
 };
 
-/** The document of a device that was unregistered: missing to everybody, kept for its last event (decisions, section 6). */
-export const gone = (before: DeviceDocument, by: string, now: number): Revision<DeviceDocument> => {
+/** The document of a device that was unregistered: missing to everybody, kept for its last event (ME-6). */
+export const goneDevice = (before: DeviceDocument, by: string, now: number): Revision<DeviceDocument> => {
   const { group: _name, ...hidden } = before._rollcall ?? { rev: 0, shown: 0 };
   const mark = isGroup(before) ? { wasGroup: true as const } : {};
-  return goneAs({ ...before, _rollcall: { ...hidden, ...mark } }, by, now);
+  return asTombstone({ ...before, _rollcall: { ...hidden, ...mark } }, by, now);
 };

@@ -55,7 +55,7 @@ const heldFor = (question: Question, wanted: Wanted | undefined): readonly Held[
   const paths = name === undefined ? [wanted.path] : groupPaths(question.target?.uuid ?? '', name);
   const helps = (permission: Permission): boolean => {
     const permissions = compilePermissions([permission]);
-    return paths.some((path) => permissions.cover('http', wanted.operation, path));
+    return paths.some((path) => permissions.allow('http', wanted.operation, path));
   };
   return question.roles.flatMap((role) => role.permissions.filter(helps).map((permission) => ({ role, permission })));
 };

@@ -3,7 +3,7 @@ const inPairs = (hex: string): string => (hex.toUpperCase().match(/../g) ?? []).
 
 /**
  * A certificate's SHA-1 or SHA-256 fingerprint as it is kept and shown, of any of its forms: 40 or 64 hex digits in any case, with or
- * without colons. Undefined if it is none (access control reference, section 5.11).
+ * without colons. Undefined if it is none (AC-5.11).
  */
 export const readFingerprint = (text: string): string | undefined => {
   if (!/^[0-9a-f]{2}(?::?[0-9a-f]{2})*$/i.test(text)) return undefined;

@@ -21,7 +21,7 @@ export interface Sent {
   readonly requestsLeft?: number;
 }
 
-/** What subscribers and addressees get: the message with its sender, and all addressees as a list (Meshblu reference, section 2.16). */
+/** What subscribers and addressees get: the message with its sender, and all addressees as a list (MS-2.16). */
 export const messageBody = ({ raw, from, to, broadcast }: Sent): Readonly<Record<string, unknown>> => ({
   ...raw,
   devices: broadcast ? ['*', ...to] : [...to],
@@ -43,7 +43,7 @@ export const readMessage = (
   const broadcast = to.length < new Set(named).size;
   const topic = input['topic'];
   const single = to.length === 1 && !broadcast;
-  // An answer is asked of one addressee only (Meshblu reference, section 2.16).
+  // An answer is asked of one addressee only (MS-2.16).
   const asks = ack !== undefined && (event === 'messageAck' || single);
   return {
     id,

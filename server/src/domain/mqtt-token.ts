@@ -2,7 +2,7 @@ import { RegistryError, type MqttToken } from '@rollcall/client/contract';
 import { looksLikeUuid } from './user.ts';
 import type { PrincipalDocument } from './documents/principal.ts';
 
-/** A token as it was asked for, after all checks that need no look at the store (MQTT token reference, sections 2 and 3). */
+/** A token as it was asked for, after all checks that need no look at the store (MT-2, MT-3). */
 export interface WantedToken {
   readonly authType: 'U' | 'S' | 'SN';
   readonly groupName: string;
@@ -17,10 +17,10 @@ export interface WantedToken {
 type Text = string | null | undefined;
 
 const marker = '#SN#';
-const mostOfName = 50;
+const maxOfName = 50;
 const leastOfSecret = 5;
-const mostOfSecret = 50;
-const mostOfDescription = 4096;
+const maxOfSecret = 50;
+const maxOfDescription = 4096;
 
 /** Plain names: nothing that means something in a topic. */
 const nameForm = /^[A-Za-z0-9._:@-]+$/;
@@ -49,7 +49,7 @@ const checkForm = (isGood: boolean): void => {
 
 const checkSecret = (secret: string): void => {
   if (lengthOf(secret) < leastOfSecret) refuse('secret', 'minLength', `'password' can not be less than ${leastOfSecret} chars`);
-  if (lengthOf(secret) > mostOfSecret) refuse('secret', 'maxLength', `'password' can not be more than ${mostOfSecret} chars`);
+  if (lengthOf(secret) > maxOfSecret) refuse('secret', 'maxLength', `'password' can not be more than ${maxOfSecret} chars`);
   if (unprintable.test(secret)) refuse('secret', 'pattern', `'password' contains characters that are not allowed`);
 };
 
@@ -65,7 +65,7 @@ export const readWantedToken = (input: {
   readonly description?: Text;
 }): WantedToken => {
   const username = needed('username', input.username);
-  checkLength('username', username, mostOfName);
+  checkLength('username', username, maxOfName);
   const secret = input.secret ?? input.password ?? undefined;
   const serial = username.startsWith(marker) ? username.slice(marker.length) : undefined;
   if (serial === undefined) {
@@ -75,7 +75,7 @@ export const readWantedToken = (input: {
   } else if (serial !== '') checkForm(serialForm.test(serial));
   const groupName = needed('groupName', input.groupName);
   const description = input.description ?? undefined;
-  if (description !== undefined) checkLength('description', description, mostOfDescription);
+  if (description !== undefined) checkLength('description', description, maxOfDescription);
   const described = description === undefined ? {} : { description };
   if (serial !== undefined) return { authType: 'SN', groupName, ...(serial !== '' && { serialNumber: serial }), ...described };
   const named = { groupName, username: capitals(username), ...described };

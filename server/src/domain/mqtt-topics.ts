@@ -18,7 +18,7 @@ const matchesPattern = (pattern: string, topic: string): boolean => {
 };
 
 /**
- * The filter of a subscription's topics (Meshblu reference, section 2.17): `*` matches any run of characters, a leading `-` excludes and
+ * The filter of a subscription's topics (MS-2.17): `*` matches any run of characters, a leading `-` excludes and
  * wins, with only excludes everything else passes, a message without a topic is matched as `undefined`. No patterns: everything passes.
  */
 export const topicFilter = (topics: string | readonly string[] | undefined): TopicFilter => {

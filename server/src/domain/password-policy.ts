@@ -1,6 +1,6 @@
 import type { ErrorDetail, PasswordPolicy } from '@rollcall/client/contract';
 
-/** Classes of characters by their Unicode categories (access control reference, section 5.6). */
+/** Classes of characters by their Unicode categories (AC-5.6). */
 const classes = {
   lower: { pattern: /\p{Ll}/gu, name: 'lower-case letters' },
   upper: { pattern: /\p{Lu}/gu, name: 'upper-case letters' },

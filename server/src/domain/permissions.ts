@@ -13,9 +13,9 @@ export type Context = Permission['context'];
 export interface Permissions {
   /**
    * Does one of them cover this path or topic? What is asked may be a filter with wildcards: then it is covered if everything that it
-   * matches is. Case counts (access control reference, section 5.2).
+   * matches is. Case counts (AC-5.2).
    */
-  cover(context: Context, operation: Verb, requested: string): boolean;
+  allow(context: Context, operation: Verb, requested: string): boolean;
 }
 
 /** One level of many resources: which operations end here, and what comes next. */
@@ -56,17 +56,17 @@ export const compilePermissions = (grants: Iterable<Grant>): Permissions => {
     }
     for (const verb of verbs[operation]) tree.ends.add(verb);
   }
-  return { cover: (context, operation, requested) => covers(trees[context], requested.split('/'), 0, operation) };
+  return { allow: (context, operation, requested) => covers(trees[context], requested.split('/'), 0, operation) };
 };
 
 /** Those of `wanted` that `held` does not cover in every operation: what somebody who holds the one cannot give. */
 export const uncovered = (held: Permissions, wanted: readonly Grant[]): readonly Grant[] =>
-  wanted.filter(({ context, resource, operation }) => !verbs[operation].every((verb) => held.cover(context, verb, resource)));
+  wanted.filter(({ context, resource, operation }) => !verbs[operation].every((verb) => held.allow(context, verb, resource)));
 
 /** Everything that can be asked over HTTP: who may do this is an administrator. */
-export const isEverything = (held: Permissions): boolean => held.cover('http', 'read', '/#') && held.cover('http', 'write', '/#');
+export const isEverything = (held: Permissions): boolean => held.allow('http', 'read', '/#') && held.allow('http', 'write', '/#');
 
-/** What is wrong with a resource; undefined if nothing is (access control reference, section 5.2). */
+/** What is wrong with a resource; undefined if nothing is (AC-5.2). */
 const wrongResource = (context: Context, resource: string): string | undefined => {
   if (context === 'http' && !resource.startsWith('/')) return 'a path begins with /';
   if (resource.includes('\0')) return 'a NUL cannot be part of it';

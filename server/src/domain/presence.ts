@@ -1,5 +1,5 @@
 import { RegistryError } from '@rollcall/client/contract';
-import { change } from './device.ts';
+import { changeDevice } from './device.ts';
 import type { Revision } from './revision.ts';
 import type { DeviceDocument } from './documents/device.ts';
 
@@ -16,19 +16,23 @@ export interface Writing {
 /** The visible part of coming and going: an ordinary change, or no more than the one property where the document is too large for that. */
 const visibly = (before: DeviceDocument, online: boolean, now: number): Revision<DeviceDocument> | null => {
   try {
-    return change(before, (document) => ({ ...document, online }), before.uuid, new Date(now));
+    return changeDevice(before, (document) => ({ ...document, online }), before.uuid, new Date(now));
   } catch (error) {
-    if (error instanceof RegistryError) return { next: { ...before, online }, shown: true };
+    if (error instanceof RegistryError) return { next: { ...before, online }, visible: true };
     throw error;
   }
 };
 
 /**
- * The next revision of a document that these nodes hold: `online` while there are any (decisions, section 8). Null if that is what it says.
+ * The next revision of a document that these nodes hold: `online` while there are any (ME-8). Null if that is what it says.
  *
  * Since when, why, and in which revision it last came or went is kept in its hidden field.
  */
-export const held = (before: DeviceDocument, nodes: readonly string[], { node, now, reason }: Writing): DeviceDocument | null => {
+export const withNodes = (
+  before: DeviceDocument,
+  nodes: readonly string[],
+  { node, now, reason }: Writing,
+): DeviceDocument | null => {
   const online = nodes.length > 0;
   const known = nodesOf(before);
   const isSame = known.length === nodes.length && known.every((name) => nodes.includes(name));

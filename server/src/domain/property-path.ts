@@ -14,7 +14,7 @@ export const isQueryOperator = (name: string): boolean => operatorNames.has(name
 const place = /^\$(\[[a-z][A-Za-z0-9]*\]|\[\])?$/;
 
 /**
- * The path under which a property is stored: a `$` at the beginning of a name is stored as U+FF04 (Meshblu reference, section 2.5).
+ * The path under which a property is stored: a `$` at the beginning of a name is stored as U+FF04 (MS-2.5).
  *
  * In updates a name such as `$` or `$[]` that is not the first one means a place in a list and stays.
  */

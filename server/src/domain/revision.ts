@@ -14,20 +14,20 @@ export interface RequestId {
 export interface Revision<D> {
   readonly next: D;
   /** Is the change one that clients may see (an event is made of it)? */
-  readonly shown: boolean;
+  readonly visible: boolean;
 }
 
 /**
  * How a write ended. `unchanged`: the step had nothing to do. `repeated`: the request took effect earlier; `document` is as
  * it is now, and may be gone.
  */
-export interface Revised<D> {
+export interface UpdateOutcome<D> {
   readonly document: D;
   readonly outcome: 'changed' | 'unchanged' | 'repeated';
 }
 
 /** Decides on a document and computes the next one. Pure: it may be called several times. */
-export type Step<D> = (before: D | null) => Revision<D> | null;
+export type Mutation<D> = (before: D | null) => Revision<D> | null;
 
 /** The visible revision that a caller expects, or a test of it. */
 export type ExpectedRevision = number | ((rev: number) => boolean);

@@ -1,5 +1,5 @@
 import type { Pagination, Permission, Role } from '@rollcall/client/contract';
-import { goneAs } from './tombstone.ts';
+import { asTombstone } from './tombstone.ts';
 import type { Grant } from './permissions.ts';
 import type { Revision } from './revision.ts';
 import type { RoleDocument } from './documents/role.ts';
@@ -20,7 +20,7 @@ export const roleView = ({ _id, name, isShared, permissions }: RoleDocument): Ro
 /** A role that is removed: its name is free from now on. */
 export const removedRole = (before: RoleDocument, by: string, now: number): Revision<RoleDocument> => {
   const { nameLower: _name, ...left } = before;
-  return goneAs(left, by, now);
+  return asTombstone(left, by, now);
 };
 
 /** Do two permissions allow the same? */
@@ -42,7 +42,7 @@ export const numbered = (
   return permissions;
 };
 
-/** The numbers of a page (access control reference, section 1), and which rows are on it. */
+/** The numbers of a page (AC-1), and which rows are on it. */
 export const pageOf = (
   totalRows: number,
   { pageNumber = 1, rowsPerPage = 25 }: { readonly pageNumber?: number | undefined; readonly rowsPerPage?: number | undefined },

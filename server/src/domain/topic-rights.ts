@@ -1,6 +1,6 @@
 import { compilePermissions, type Grant, type Permissions } from './permissions.ts';
 
-/** Who an MQTT client is, as far as topics depend on it (domain model, section 5). */
+/** Who an MQTT client is, as far as topics depend on it (DM-5). */
 export interface Holder {
   readonly uuid: string;
   /** What the kind of the principal brings with it: a device, a user, an MQTT token, an MQTT client record. */
@@ -20,12 +20,12 @@ export interface OwnRights {
   read(filter: string): boolean;
 }
 
-/** The topics on which Meshblu's MQTT clients ask for something (domain model, section 5). */
+/** The topics on which Meshblu's MQTT clients ask for something (DM-5). */
 export const jobTopics = ['message', 'update', 'whoami', 'generateAndStoreToken', 'resetToken', 'getPublicKey'] as const;
 export type JobTopic = (typeof jobTopics)[number];
 export const isJobTopic = (topic: string): topic is JobTopic => (jobTopics as readonly string[]).includes(topic);
 
-/** Where an MQTT token's device gets its commands (MQTT tokens reference, section 5). */
+/** Where an MQTT token's device gets its commands (MT-5). */
 export const commandTopic = (topicToken: string, serialNumber: string): string => `${topicToken}/server/commands/${serialNumber}`;
 
 const tree = (resource: string, operation: Grant['operation']): Grant => ({ context: 'mqtt', resource, operation });
@@ -39,7 +39,7 @@ const ownGrants = ({ kind, topicToken, serialNumber, account }: Holder): readonl
   return kind === 'mqttClient' && account !== undefined ? [tree(`users/${account}/#`, 'readWrite')] : [];
 };
 
-/** A token that is bound to a serial number compares it without regard to case (MQTT tokens reference, section 2). */
+/** A token that is bound to a serial number compares it without regard to case (MT-2). */
 const foldSerial = (topic: string): string => {
   const levels = topic.split('/');
   const at = levels[1] === 'server' && levels[2] === 'commands' ? 3 : 1;
@@ -54,30 +54,30 @@ export const ownRights = (holder: Holder): OwnRights => {
   const fold = holder.serialNumber === undefined ? (topic: string): string => topic : foldSerial;
   const asks = holder.kind === 'device' || holder.kind === 'user';
   return {
-    write: (topic) => own.cover('mqtt', 'write', fold(topic)) || (asks && isJobTopic(topic)),
-    read: (filter) => filter === holder.uuid || own.cover('mqtt', 'read', fold(filter)),
+    write: (topic) => own.allow('mqtt', 'write', fold(topic)) || (asks && isJobTopic(topic)),
+    read: (filter) => filter === holder.uuid || own.allow('mqtt', 'read', fold(filter)),
   };
 };
 
 /** Can this be a topic or a filter, of so many bytes at most (MQTT 3.1.1, section 4.7.3)? */
-export const isTopic = (text: string, mostBytes: number): boolean =>
-  text !== '' && !text.includes('\0') && Buffer.byteLength(text) <= mostBytes;
+export const isTopic = (text: string, maxBytes: number): boolean =>
+  text !== '' && !text.includes('\0') && Buffer.byteLength(text) <= maxBytes;
 
 /** Can this filter be the uuid of a device, whose broadcasts come on it? */
 export const isDeviceTopic = (filter: string): boolean => !/[+#/]/.test(filter);
 
 const shared = /^\$share\/[^/]+\//;
 
-/** The filter that a shared subscription shares (access control reference, section 5.2). */
+/** The filter that a shared subscription shares (AC-5.2). */
 export const filterOf = (subscription: string): string => subscription.replace(shared, '');
 
-/** The topic that a publish goes to: the prefix stands in front of it literally (access control reference, section 5.3). */
+/** The topic that a publish goes to: the prefix stands in front of it literally (AC-5.3). */
 export const publishedTopic = (prefix: string, topic: string): string => `${prefix}${topic}`;
 
 /** May this topic be published to? The broker's own topics may not, whatever a role says. */
 export const mayPublish = (own: OwnRights, roles: Permissions | undefined, topic: string): boolean =>
-  !topic.startsWith('$SYS') && (own.write(topic) || roles?.cover('mqtt', 'write', topic) === true);
+  !topic.startsWith('$SYS') && (own.write(topic) || roles?.allow('mqtt', 'write', topic) === true);
 
 /** May this filter be subscribed to, or a message on this topic be delivered? */
 export const mayRead = (own: OwnRights, roles: Permissions | undefined, filter: string): boolean =>
-  own.read(filter) || roles?.cover('mqtt', 'read', filter) === true;
+  own.read(filter) || roles?.allow('mqtt', 'read', filter) === true;

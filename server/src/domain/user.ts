@@ -7,14 +7,14 @@ import {
   type User,
 } from '@rollcall/client/contract';
 import { isEnrolled, withoutMfa } from './mfa.ts';
-import { goneAs } from './tombstone.ts';
+import { asTombstone } from './tombstone.ts';
 import { compilePermissions, isEverything } from './permissions.ts';
 import { roleView } from './role.ts';
 import type { Revision } from './revision.ts';
 import type { PrincipalDocument } from './documents/principal.ts';
 import type { RoleDocument } from './documents/role.ts';
 
-/** Letters, digits, dots, hyphens, underscores, and @ as in addresses: 3 to 128 characters (access control reference, section 5.6). */
+/** Letters, digits, dots, hyphens, underscores, and @ as in addresses: 3 to 128 characters (AC-5.6). */
 const usernameForm = /^[A-Za-z0-9][A-Za-z0-9_.@-]{2,127}$/;
 
 /** With Basic, a name of this form is a device's uuid. */
@@ -37,7 +37,7 @@ export const usernameProblems = (username: string, path: string): readonly Error
     ? []
     : [problem(path, 'pattern', 'at least 3 letters, digits or _ . @ -, beginning with a letter or digit, and no uuid')];
 
-/** What is wrong with a publish prefix (access control reference, section 5.3). */
+/** What is wrong with a publish prefix (AC-5.3). */
 export const prefixProblems = (prefix: string, path: string): readonly ErrorDetail[] =>
   /[+#\0]/.test(prefix) || prefix.startsWith('$') || Buffer.byteLength(prefix) > 256
     ? [problem(path, 'pattern', 'no wildcards, no leading $, at most 256 bytes')]
@@ -52,7 +52,7 @@ type Granted = Pick<PrincipalDocument, 'grantTypes'>;
 
 type Method = Granted['grantTypes'][number]['method'];
 
-/** Is this one of the methods, and are all that are required among it and what was shown beside it (access control reference, section 5.5)? */
+/** Is this one of the methods, and are all that are required among it and what was shown beside it (AC-5.5)? */
 const takes = ({ grantTypes }: Granted, wanted: Method, beside: Method | undefined): boolean =>
   grantTypes.some(({ method }) => method === wanted) &&
   grantTypes.every(({ method, isRequired }) => method === wanted || method === beside || !isRequired);
@@ -113,5 +113,5 @@ export const userView = (
 export const removedPrincipal = (before: PrincipalDocument, by: string, now: number): Revision<PrincipalDocument> => {
   const { username: _username, loginName: _loginName, unfinished: _unfinished, mqtt, ...rest } = withoutMfa(before);
   const left = { ...rest, ...(mqtt !== undefined && { was: mqtt }), roleIds: [], unfinished: { since: new Date(now) } };
-  return goneAs(left, by, now);
+  return asTombstone(left, by, now);
 };

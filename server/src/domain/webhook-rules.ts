@@ -1,12 +1,12 @@
-import { isProperties } from '../common/plain-object.ts';
+import { isPlainObject } from '../common/plain-object.ts';
 import type { DeviceDocument } from './documents/device.ts';
 
 /** A request that a device wants made for it. Only these options of a document reach the HTTP library. */
-export interface Hook {
+export interface WebhookRule {
   readonly url: string;
   readonly method: 'POST' | 'PUT' | 'PATCH' | 'GET' | 'DELETE';
   readonly headers: Readonly<Record<string, string>>;
-  /** Sign the request with the registry's key (Meshblu reference, section 6.5). */
+  /** Sign the request with the registry's key (MS-6.5). */
   readonly signed: boolean;
   /** Give the request a token of the device that lives as long as the request. */
   readonly withCredentials: boolean;
@@ -14,7 +14,7 @@ export interface Hook {
 
 /** What a device has asked for when something of one type happens to it. */
 export interface Forwarders {
-  readonly hooks: readonly Hook[];
+  readonly hooks: readonly WebhookRule[];
   /** Emit what was received again, as the device's own. */
   readonly again: boolean;
   /** Devices to which old settings send messages on. */
@@ -28,7 +28,7 @@ const ownHeaders =
 const isHeaderName = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 
 const headersOf = (given: unknown): Readonly<Record<string, string>> => {
-  if (!isProperties(given)) return {};
+  if (!isPlainObject(given)) return {};
   const entries = Object.entries(given).filter(
     (entry): entry is [string, string] =>
       typeof entry[1] === 'string' && isHeaderName.test(entry[0]) && !ownHeaders.test(entry[0]) && !/[\r\n\0]/.test(entry[1]),
@@ -36,7 +36,7 @@ const headersOf = (given: unknown): Readonly<Record<string, string>> => {
   return Object.fromEntries(entries.slice(0, 50));
 };
 
-const hookOf = (entry: Readonly<Record<string, unknown>>): Hook | undefined => {
+const hookOf = (entry: Readonly<Record<string, unknown>>): WebhookRule | undefined => {
   const url = entry['url'] ?? entry['uri'];
   if (typeof url !== 'string' || url.length > 2048 || !URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol))
     return undefined;
@@ -53,12 +53,12 @@ const hookOf = (entry: Readonly<Record<string, unknown>>): Hook | undefined => {
 };
 
 const at = (value: unknown, ...keys: readonly string[]): unknown =>
-  keys.reduce<unknown>((inner, key) => (isProperties(inner) ? inner[key] : undefined), value);
+  keys.reduce<unknown>((inner, key) => (isPlainObject(inner) ? inner[key] : undefined), value);
 
 const entriesOf = (list: unknown): readonly Readonly<Record<string, unknown>>[] =>
-  Array.isArray(list) ? list.slice(0, maxEntries).filter(isProperties) : [];
+  Array.isArray(list) ? list.slice(0, maxEntries).filter(isPlainObject) : [];
 
-const unique = (hooks: readonly (Hook | undefined)[]): readonly Hook[] => [
+const unique = (hooks: readonly (WebhookRule | undefined)[]): readonly WebhookRule[] => [
   ...new Map(hooks.filter((hook) => hook !== undefined).map((hook) => [JSON.stringify(hook), hook])).values(),
 ];
 
@@ -77,7 +77,7 @@ export const forwardersOf = (document: DeviceDocument, group: string, side: 'sen
   };
 };
 
-/** The old forwarders of a device for a message it got, or for a change of it (Meshblu reference, section 6.3). */
+/** The old forwarders of a device for a message it got, or for a change of it (MS-6.3). */
 export const oldForwardersOf = (document: DeviceDocument, type: 'sent' | 'broadcast' | 'received' | 'config'): Forwarders => {
   const { meshblu } = document;
   const entries = entriesOf(at(meshblu, 'forwarders', type)).filter((entry) => entry['type'] === 'webhook');
@@ -88,15 +88,15 @@ export const oldForwardersOf = (document: DeviceDocument, type: 'sent' | 'broadc
 };
 
 /** Every webhook of a document, also those that are too many, or of a type that is not used: a later change may bring them into use. */
-export const allHooksOf = (document: DeviceDocument): readonly Hook[] => {
+export const allHooksOf = (document: DeviceDocument): readonly WebhookRule[] => {
   const { meshblu } = document;
   const forwarders = at(meshblu, 'forwarders');
   const lists = (value: unknown, depth: number): readonly unknown[][] =>
     Array.isArray(value)
       ? [value as unknown[]]
-      : isProperties(value) && depth < 2
+      : isPlainObject(value) && depth < 2
         ? Object.values(value).flatMap((inner) => lists(inner, depth + 1))
         : [];
   const found = [...lists(forwarders, 0), at(meshblu, 'messageHooks'), at(meshblu, 'configHooks')];
-  return unique(found.flatMap((list) => (Array.isArray(list) ? list.filter(isProperties).map(hookOf) : [])));
+  return unique(found.flatMap((list) => (Array.isArray(list) ? list.filter(isPlainObject).map(hookOf) : [])));
 };

@@ -1,6 +1,6 @@
 import { RegistryError, whitelistNames } from '@rollcall/client/contract';
 import { equalValues } from '../mql/index.ts';
-import { isProperties } from '../common/plain-object.ts';
+import { isPlainObject } from '../common/plain-object.ts';
 
 type Properties = Readonly<Record<string, unknown>>;
 
@@ -21,21 +21,21 @@ const isList = (value: unknown): boolean => isText(value) || (Array.isArray(valu
 
 const checkVersionTwo = (whitelists: unknown): void => {
   const path = '/meshblu/whitelists';
-  if (!isProperties(whitelists)) return refuse(path, 'must be an object');
+  if (!isPlainObject(whitelists)) return refuse(path, 'must be an object');
   for (const list of whitelistNames) {
     const [group = '', name = ''] = list.split('.');
     const lists = whitelists[group];
     if (lists === undefined) continue;
-    if (!isProperties(lists)) return refuse(`${path}/${group}`, 'must be an object');
+    if (!isPlainObject(lists)) return refuse(`${path}/${group}`, 'must be an object');
     const entries = lists[name];
     if (entries === undefined) continue;
-    if (!Array.isArray(entries) || !entries.every((entry: unknown) => isProperties(entry) && isText(entry['uuid'])))
+    if (!Array.isArray(entries) || !entries.every((entry: unknown) => isPlainObject(entry) && isText(entry['uuid'])))
       return refuse(`${path}/${group}/${name}`, 'must be a list of objects with a uuid');
   }
 };
 
 /**
- * Refuses whitelists that are null or of a wrong type: what cannot be read would be open to everybody, or to nobody (Meshblu reference, section 4).
+ * Refuses whitelists that are null or of a wrong type: what cannot be read would be open to everybody, or to nobody (MS-4).
  *
  * A list that is as it was in `before` is left alone: old databases have lists of other forms. Fails with `invalid-input`.
  */
@@ -45,7 +45,7 @@ export const checkWhitelists = (after: Properties, before: Properties = {}): voi
     if (list === undefined || isList(list) || isAsBefore(list, before[name])) continue;
     refuse(`/${name}`, 'must be a list of uuids');
   }
-  const whitelistsOf = ({ meshblu }: Properties): unknown => (isProperties(meshblu) ? meshblu['whitelists'] : undefined);
+  const whitelistsOf = ({ meshblu }: Properties): unknown => (isPlainObject(meshblu) ? meshblu['whitelists'] : undefined);
   const whitelists = whitelistsOf(after);
   if (whitelists !== undefined && !isAsBefore(whitelists, whitelistsOf(before))) checkVersionTwo(whitelists);
 };

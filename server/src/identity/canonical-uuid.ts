@@ -1,9 +1,9 @@
 import { looksLikeUuid } from '../domain/user.ts';
-import type { Documents } from '../data/repository/types.ts';
+import type { Repository } from '../data/repository/types.ts';
 import type { DeviceDocument } from '../domain/documents/device.ts';
 
 /** Where devices are looked up. */
-type Lookup = Pick<Documents<DeviceDocument>, 'find' | 'fresh'>;
+type Lookup = Pick<Repository<DeviceDocument>, 'get' | 'getFresh'>;
 
 /** The form of a uuid without capital letters (RFC 9562, section 4); undefined if `given` has this form or is no uuid. */
 export const lowerUuid = (given: string): string | undefined => {
@@ -15,7 +15,7 @@ export const lowerUuid = (given: string): string | undefined => {
 export const canonicalUuid = async (devices: Lookup, given: string): Promise<string> => {
   const lower = lowerUuid(given);
   if (lower === undefined) return given;
-  const exact = (await devices.find(given)) ?? (await devices.fresh(given));
+  const exact = (await devices.get(given)) ?? (await devices.getFresh(given));
   return exact === null ? lower : given;
 };
 

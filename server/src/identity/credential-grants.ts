@@ -1,22 +1,22 @@
 import { RegistryError } from '@rollcall/client/contract';
 import type { Actor } from '../domain/actor.ts';
 import { fingerprintOfHook } from '../domain/credential-hooks.ts';
-import type { Hook } from '../domain/webhook-rules.ts';
+import type { WebhookRule } from '../domain/webhook-rules.ts';
 import { missingFactor, type MissingFactor } from '../domain/mfa.ts';
 import { uncovered } from '../domain/permissions.ts';
 import { permissionsOf } from '../domain/user.ts';
 import type { Identity } from './open-identity.ts';
 import type { DeviceDocument } from '../domain/documents/device.ts';
 
-type Granting = Pick<Identity, 'authorities' | 'principals' | 'mfa' | 'sessions'>;
+type Granting = Pick<Identity, 'effectivePermissions' | 'principals' | 'mfa' | 'sessions'>;
 type Called = Granting & { readonly actor: Actor };
 
 /** What an actor that came by a password alone has still to show, as its user is now. Fails with `unauthenticated` if the user may not be here. */
-const missingFactorOf = async ({ actor, authorities, mfa, sessions }: Called): Promise<MissingFactor> => {
+const missingFactorOf = async ({ actor, effectivePermissions, mfa, sessions }: Called): Promise<MissingFactor> => {
   if (actor.principal !== true) return null;
-  const authority = await authorities.fresh(actor.uuid);
+  const authority = await effectivePermissions.getFresh(actor.uuid);
   if (authority === null) throw new RegistryError('unauthenticated');
-  if (actor.scope !== undefined && (await sessions.hasToEnrol(actor))) return 'enrolment';
+  if (actor.scope !== undefined && (await sessions.mustEnroll(actor))) return 'enrolment';
   return actor.method === 'password' ? missingFactor(authority.principal, mfa.canEnrol) : null;
 };
 
@@ -58,12 +58,12 @@ type Asked = Called & { readonly subject: string };
 export const assertMayGrantCredential = async (device: DeviceDocument, call: Asked): Promise<void> => {
   await assertAllFactors(call);
   const { uuid } = device;
-  const { actor, authorities, principals, subject } = call;
+  const { actor, effectivePermissions, principals, subject } = call;
   if (device._rollcall?.principal !== true || (actor.uuid === uuid && subject === uuid)) return;
-  const caller = actor.principal === true ? await authorities.fresh(actor.uuid) : null;
-  const principal = await principals.fresh(uuid);
-  const held = principal === null ? [] : permissionsOf(await authorities.rolesOf(principal, true));
-  const may = caller?.permissions.cover('http', 'write', `/api/users/${uuid}/tokens`) === true;
+  const caller = actor.principal === true ? await effectivePermissions.getFresh(actor.uuid) : null;
+  const principal = await principals.getFresh(uuid);
+  const held = principal === null ? [] : permissionsOf(await effectivePermissions.rolesOf(principal, true));
+  const may = caller?.permissions.allow('http', 'write', `/api/users/${uuid}/tokens`) === true;
   if (!may || uncovered(caller.permissions, held).length > 0) throw new RegistryError('forbidden');
 };
 
@@ -77,12 +77,12 @@ export const mayGrantCredential = (device: DeviceDocument, call: Asked): Promise
  */
 export const mayForwardCredential = async (
   device: DeviceDocument,
-  hook: Hook,
-  { authorities, canEnrol }: Pick<Identity, 'authorities'> & { readonly canEnrol: boolean },
+  hook: WebhookRule,
+  { effectivePermissions, canEnrol }: Pick<Identity, 'effectivePermissions'> & { readonly canEnrol: boolean },
 ): Promise<boolean> => {
   const { _rollcall: hidden, uuid } = device;
   if (hidden?.principal !== true) return true;
   if (hidden.credentialHooks?.includes(fingerprintOfHook(hook)) !== true) return false;
-  const authority = await authorities.fresh(uuid);
+  const authority = await effectivePermissions.getFresh(uuid);
   return authority !== null && missingFactor(authority.principal, canEnrol) !== 'enrolment';
 };

@@ -1,39 +1,39 @@
 import type { PasswordPolicy } from '@rollcall/client/contract';
 import type { CertificateReference } from '@rollcall/client/contract';
-import { openAccessTokens } from './tokens/jwt.ts';
+import { createAccessTokens } from './tokens/jwt.ts';
 import { isAdministrator } from '../domain/user.ts';
-import { openAdministrators } from './accounts/administrators.ts';
-import { openAuthorities, type Authorities } from './effective-permissions.ts';
-import { openPins, type Pins } from './certificates/bindings.ts';
-import { openTrust, type Trust } from './certificates/trust-store.ts';
-import { openClientRegistry, type ClientRegistry } from './enrollment/requests.ts';
+import { createAdministrators } from './accounts/administrators.ts';
+import { createEffectivePermissions, type EffectivePermissions } from './effective-permissions.ts';
+import { createCertificateBindings, type CertificateBindings } from './certificates/bindings.ts';
+import { createTrust, type Trust } from './certificates/trust-store.ts';
+import { createClientRegistry, type ClientRegistry } from './enrollment/requests.ts';
 import { openRegistrationWindow } from './enrollment/registration-window.ts';
-import type { Feed } from '../data/feed/change-feed.ts';
-import type { DerivedIds } from '../data/repository/idempotent-ids.ts';
-import { openDoor } from '../data/repository/repository.ts';
-import { firstStart, type FirstPassword } from './accounts/bootstrap.ts';
-import { openGroups, type Groups } from './accounts/groups.ts';
-import { openIdentities, type Identities } from './accounts/principals.ts';
+import type { ChangeFeed } from '../data/feed/change-feed.ts';
+import type { IdempotentIds } from '../data/repository/idempotent-ids.ts';
+import { createRepository } from '../data/repository/repository.ts';
+import { bootstrap, type FirstPassword } from './accounts/bootstrap.ts';
+import { createGroups, type Groups } from './accounts/groups.ts';
+import { createPrincipals, type Principals } from './accounts/principals.ts';
 import type { Actor } from '../domain/actor.ts';
-import type { Keys } from './keys/key-ring.ts';
-import { openLockout } from './passwords/lockout.ts';
+import type { KeyRing } from './keys/key-ring.ts';
+import { createLockout } from './passwords/lockout.ts';
 import type { Log } from '../common/log.ts';
-import { openLogins, type Logins } from './passwords/password-login.ts';
-import { openMqttClients, type MqttClients } from './accounts/client-records.ts';
-import { openChallenges } from './mfa/challenges.ts';
-import { openMfa, type Mfa } from './mfa/mfa.ts';
-import { checkSeeds, openSeeds } from './mfa/seeds.ts';
-import { openMqttPrincipals, type MqttPrincipals } from './accounts/mqtt-logins.ts';
-import { openMqttSecrets, type MqttSecrets } from './passwords/mqtt-secrets.ts';
-import { openPasswords, passwordId, type Passwords } from './passwords/passwords.ts';
-import { openSessions, type Sessions } from './tokens/login-sessions.ts';
+import { createPasswordLogins, type PasswordLogins } from './passwords/password-login.ts';
+import { createMqttClients, type MqttClients } from './accounts/client-records.ts';
+import { createChallenges } from './mfa/challenges.ts';
+import { createMfa, type Mfa } from './mfa/mfa.ts';
+import { checkSeeds, createSeeds } from './mfa/seeds.ts';
+import { createMqttPrincipals, type MqttPrincipals } from './accounts/mqtt-logins.ts';
+import { createMqttSecrets, type MqttSecrets } from './passwords/mqtt-secrets.ts';
+import { createPasswords, passwordId, type Passwords } from './passwords/passwords.ts';
+import { createLoginSessions, type LoginSessions } from './tokens/login-sessions.ts';
 import type { TokenList } from './tokens/token-list.ts';
-import type { SlowHash } from './passwords/bcrypt-pool.ts';
+import type { BcryptPool } from './passwords/bcrypt-pool.ts';
 import type { Store } from '../data/store.ts';
-import { telling, type UserLists } from './tokens/token-list-cache.ts';
-import type { Tokens } from './tokens/device-tokens.ts';
-import { openUsers, type Users } from './accounts/users.ts';
-import type { DoorOptions, Documents } from '../data/repository/types.ts';
+import { withWriteListener, type UserLists } from './tokens/token-list-cache.ts';
+import type { DeviceTokens } from './tokens/device-tokens.ts';
+import { createUsers, type Users } from './accounts/users.ts';
+import type { RepositoryOptions, Repository } from '../data/repository/types.ts';
 import type { DeviceDocument } from '../domain/documents/device.ts';
 import type { CredentialDocument } from '../domain/documents/credential.ts';
 import type { PrincipalDocument } from '../domain/documents/principal.ts';
@@ -53,20 +53,20 @@ export interface IdentitySettings {
 
 /** What this room gives to those above it: principals, credentials and roles, and what works with them. */
 export interface Identity {
-  readonly principals: Documents<PrincipalDocument>;
-  readonly credentials: Documents<CredentialDocument>;
-  readonly roles: Documents<RoleDocument>;
-  readonly authorities: Authorities;
+  readonly principals: Repository<PrincipalDocument>;
+  readonly credentials: Repository<CredentialDocument>;
+  readonly roles: Repository<RoleDocument>;
+  readonly effectivePermissions: EffectivePermissions;
   readonly users: Users;
   readonly groups: Groups;
-  readonly logins: Logins;
+  readonly logins: PasswordLogins;
   readonly mfa: Mfa;
   readonly passwords: Passwords;
-  readonly sessions: Sessions;
+  readonly sessions: LoginSessions;
   readonly mqttSecrets: MqttSecrets;
   readonly mqttPrincipals: MqttPrincipals;
   readonly mqttClients: MqttClients;
-  readonly pins: Pins;
+  readonly certificateBindings: CertificateBindings;
   readonly trust: Trust;
   readonly clientRegistry: ClientRegistry;
   /** The group of whoever has none of his own. */
@@ -84,38 +84,38 @@ export interface OpenIdentity {
 }
 
 /** Opens access control; at the first start of a registry its first administrator is made. */
-export const openAccess = async (options: {
+export const createIdentity = async (options: {
   readonly store: Store;
-  readonly doors: Omit<DoorOptions<'devices'>, 'collection' | 'key'>;
-  readonly devices: Documents<DeviceDocument>;
-  readonly tokens: Tokens;
+  readonly doors: Omit<RepositoryOptions<'devices'>, 'collection' | 'key'>;
+  readonly devices: Repository<DeviceDocument>;
+  readonly tokens: DeviceTokens;
   readonly lists: { readonly tokens: UserLists<TokenList>; readonly certificates: UserLists<readonly CertificateReference[]> };
-  readonly ids: DerivedIds;
-  readonly keys: Keys;
-  readonly feed: Feed;
-  readonly slowHash: SlowHash;
+  readonly ids: IdempotentIds;
+  readonly keys: KeyRing;
+  readonly feed: ChangeFeed;
+  readonly slowHash: BcryptPool;
   readonly pepper: string;
   readonly config: IdentitySettings;
   readonly log: Log;
   readonly now: () => number;
 }): Promise<OpenIdentity> => {
   const { store, doors, devices, tokens, lists, ids, keys, pepper, config, log, now } = options;
-  const principals = openDoor({ ...doors, collection: 'principals', key: '_id' });
-  const credentials = telling(openDoor({ ...doors, collection: 'credentials', key: '_id' }), ({ uuid }) => {
+  const principals = createRepository({ ...doors, collection: 'principals', key: '_id' });
+  const credentials = withWriteListener(createRepository({ ...doors, collection: 'credentials', key: '_id' }), ({ uuid }) => {
     lists.tokens.drop(uuid);
     lists.certificates.drop(uuid);
   });
-  const roles = openDoor({ ...doors, collection: 'roles', key: '_id' });
-  const records = openDoor({ ...doors, collection: 'registry', key: '_id' });
-  const authorities = openAuthorities({ principals, roles, now });
-  const passwords = openPasswords({ credentials, slowHash: options.slowHash, pepper, now });
-  const administrators = openAdministrators(records);
-  const accessTokens = openAccessTokens(await keys.key('jwt'));
-  const sessions = openSessions({
+  const roles = createRepository({ ...doors, collection: 'roles', key: '_id' });
+  const records = createRepository({ ...doors, collection: 'registry', key: '_id' });
+  const effectivePermissions = createEffectivePermissions({ principals, roles, now });
+  const passwords = createPasswords({ credentials, slowHash: options.slowHash, pepper, now });
+  const administrators = createAdministrators(records);
+  const accessTokens = createAccessTokens(await keys.key('jwt'));
+  const sessions = createLoginSessions({
     store,
     credentials,
     accessTokens,
-    authorities,
+    authorities: effectivePermissions,
     tokens,
     ids,
     lists: lists.tokens,
@@ -124,27 +124,27 @@ export const openAccess = async (options: {
     graceMs: config.refreshGraceMs,
     now,
   });
-  const mqttSecrets = openMqttSecrets({
+  const mqttSecrets = createMqttSecrets({
     credentials,
     passwords,
-    lockout: openLockout(() => doors.clock.monotonic()),
+    lockout: createLockout(() => doors.clock.monotonic()),
     pepper,
     key: await keys.key('request-window'),
     now,
   });
-  const mqttPrincipals = openMqttPrincipals({ store, principals, mqttSecrets, node: doors.node, now });
-  const pins = openPins({
+  const mqttPrincipals = createMqttPrincipals({ store, principals, mqttSecrets, node: doors.node, now });
+  const certificateBindings = createCertificateBindings({
     store,
     credentials,
     byLoginName: (loginName) => identities.byLoginName(loginName),
-    principalOf: (uuid) => principals.find(uuid),
+    principalOf: (uuid) => principals.get(uuid),
     ids,
     lists: lists.certificates,
     now,
   });
-  const certificates = openDoor({ ...doors, collection: 'certificates', key: '_id' });
-  const trust = openTrust({ store, certificates, keys, feed: options.feed, ids, now });
-  const identities: Identities = openIdentities({
+  const certificates = createRepository({ ...doors, collection: 'certificates', key: '_id' });
+  const trust = createTrust({ store, certificates, keys, feed: options.feed, ids, now });
+  const identities: Principals = createPrincipals({
     store,
     principals,
     roles,
@@ -152,22 +152,31 @@ export const openAccess = async (options: {
     devices,
     passwords,
     mqttSecrets,
-    pins,
+    pins: certificateBindings,
     sessions,
     tokens,
     ids,
     now,
   });
-  const users = openUsers({ identities, principals, roles, authorities, administrators, sessions, pins, ids });
-  const lockout = openLockout(() => doors.clock.monotonic());
-  const clientRegistry = openClientRegistry({
+  const users = createUsers({
+    identities,
+    principals,
+    roles,
+    authorities: effectivePermissions,
+    administrators,
+    sessions,
+    pins: certificateBindings,
+    ids,
+  });
+  const lockout = createLockout(() => doors.clock.monotonic());
+  const clientRegistry = createClientRegistry({
     store,
-    registrations: openDoor({ ...doors, collection: 'registrations', key: '_id' }),
+    registrations: createRepository({ ...doors, collection: 'registrations', key: '_id' }),
     principals,
     byLoginName: identities.byLoginName,
     window: openRegistrationWindow({ records, feed: options.feed, clock: doors.clock }),
     passwords,
-    pins,
+    pins: certificateBindings,
     lockout,
     feed: options.feed,
     ids,
@@ -175,21 +184,21 @@ export const openAccess = async (options: {
     key: await keys.key('registrations'),
     now,
   });
-  const logins = openLogins({
+  const logins = createPasswordLogins({
     byLoginName: users.byLoginName,
-    hashOf: async (uuid) => (await credentials.fresh(passwordId(uuid)))?.hash,
-    isAdministrator: async (principal) => isAdministrator(principal, await authorities.rolesOf(principal)),
+    hashOf: async (uuid) => (await credentials.getFresh(passwordId(uuid)))?.hash,
+    isAdministrator: async (principal) => isAdministrator(principal, await effectivePermissions.rolesOf(principal)),
     passwords,
     lockout,
     canEnrol: config.mfa,
     key: await keys.key('basic'),
     now,
   });
-  const seeds = openSeeds(await keys.key('mfa-seeds'));
+  const seeds = createSeeds(await keys.key('mfa-seeds'));
   await checkSeeds(store, seeds, log);
-  const mfa = openMfa({
+  const mfa = createMfa({
     principals,
-    challenges: openChallenges({ credentials, pepper, now }),
+    challenges: createChallenges({ credentials, pepper, now }),
     logins,
     seeds,
     canEnrol: config.mfa,
@@ -200,7 +209,7 @@ export const openAccess = async (options: {
     now,
     time: () => doors.feed.time(),
   });
-  const { rootGroup, firstPassword, passwordChanged } = await firstStart({
+  const { rootGroup, firstPassword, passwordChanged } = await bootstrap({
     ...config,
     roles,
     users,
@@ -215,17 +224,17 @@ export const openAccess = async (options: {
       principals,
       credentials,
       roles,
-      authorities,
+      effectivePermissions,
       users,
-      groups: openGroups({ store, devices, tokens, users, now }),
+      groups: createGroups({ store, devices, tokens, users, now }),
       logins,
       mfa,
       passwords,
       sessions,
       mqttSecrets,
       mqttPrincipals,
-      mqttClients: openMqttClients({ store, principals, now }),
-      pins,
+      mqttClients: createMqttClients({ store, principals, now }),
+      certificateBindings,
       trust,
       clientRegistry,
       rootGroup,
@@ -237,9 +246,9 @@ export const openAccess = async (options: {
       const certified = actors.filter(({ method }) => method === 'certificate');
       const byToken = await tokens.live(actors.filter(({ method }) => method === undefined));
       const live = new Set(shown.length === 0 ? [] : await sessions.live(shown));
-      if (certified.length > 0) for (const actor of await pins.live(certified)) live.add(actor);
+      if (certified.length > 0) for (const actor of await certificateBindings.live(certified)) live.add(actor);
       for (const actor of byToken) {
-        if (actor.principal !== true || (await authorities.of(actor.uuid)) !== null) live.add(actor);
+        if (actor.principal !== true || (await effectivePermissions.of(actor.uuid)) !== null) live.add(actor);
       }
       return live;
     },

@@ -3,13 +3,13 @@ import { addDecimals, type Decimal, multiplyDecimals, shortDecimal } from './dec
 import { type BsonType, typeOf, types } from './types.ts';
 import { compareValues, decimalOf, doubleOf, isNaNumber, longOf } from './values.ts';
 
-export type Operation = 'add' | 'multiply';
+export type ArithmeticOperation = 'add' | 'multiply';
 
 /**
  * Sum or product of two numbers with MongoDB's type rules: the wider type wins (int, long, double, decimal), and an int that
  * overflows becomes a long. Undefined if a long overflows.
  */
-export function calculate(operation: Operation, a: unknown, b: unknown): unknown {
+export function calculate(operation: ArithmeticOperation, a: unknown, b: unknown): unknown {
   const left = typeOf(a);
   const right = typeOf(b);
   if (left === types.decimal || right === types.decimal) return decimals(operation, toDecimal(a, left), toDecimal(b, right));
@@ -17,7 +17,7 @@ export function calculate(operation: Operation, a: unknown, b: unknown): unknown
   return integers(operation, toBigint(a, left), toBigint(b, right), left === types.int && right === types.int);
 }
 
-function decimals(operation: Operation, a: Decimal, b: Decimal): Decimal128 {
+function decimals(operation: ArithmeticOperation, a: Decimal, b: Decimal): Decimal128 {
   return operation === 'add' ? addDecimals(a, b) : multiplyDecimals(a, b);
 }
 
@@ -25,7 +25,7 @@ function toDecimal(value: unknown, type: BsonType): Decimal {
   return type === types.double ? shortDecimal(doubleOf(value)) : decimalOf(value, type);
 }
 
-function doubles(operation: Operation, a: number, b: number): Double {
+function doubles(operation: ArithmeticOperation, a: number, b: number): Double {
   return new Double(operation === 'add' ? a + b : a * b);
 }
 
@@ -33,7 +33,7 @@ function toDouble(value: unknown, type: BsonType): number {
   return type === types.long ? Number(longOf(value)) : doubleOf(value);
 }
 
-function integers(operation: Operation, a: bigint, b: bigint, short: boolean): Int32 | Long | undefined {
+function integers(operation: ArithmeticOperation, a: bigint, b: bigint, short: boolean): Int32 | Long | undefined {
   const result = operation === 'add' ? a + b : a * b;
   if (short && BigInt.asIntN(32, result) === result) return new Int32(Number(result));
   return BigInt.asIntN(64, result) === result ? Long.fromBigInt(result) : undefined;
@@ -80,7 +80,7 @@ export function likeBefore(result: unknown, ...operands: readonly unknown[]): un
 }
 
 /** Whether a result of whole numbers is another number than the exact one, or one that a double cannot hold: JSON could not carry it. */
-export function losesDigits(operation: Operation, a: unknown, b: unknown, result: unknown): boolean {
+export function losesDigits(operation: ArithmeticOperation, a: unknown, b: unknown, result: unknown): boolean {
   const [left, right] = [wholeOf(a), wholeOf(b)];
   if (left === undefined || right === undefined) return typeOf(result) === types.double && !Number.isFinite(doubleOf(result));
   const exact = operation === 'add' ? left + right : left * right;

@@ -1,8 +1,8 @@
 import type { Document } from 'mongodb';
 import { bounded, spend } from './effort.ts';
 import { codes, DocumentError, UnsupportedOperator } from './errors.ts';
-import { compare, equal, isTrue, ofSize, ofType, refuseRegex, remainder, type Test, within } from './operators.ts';
-import { direct, notFound, parsePath, type Part, search } from './path.ts';
+import { compare, equal, isTrue, ofSize, ofType, refuseRegex, remainder, type Test, withinRange } from './operators.ts';
+import { direct, notFound, parsePath, type PathPart, search } from './path.ts';
 import { type Fields, isDocument } from './types.ts';
 
 /** A compiled filter: answers whether a document matches. */
@@ -64,11 +64,11 @@ type Condition =
   | { kind: 'and'; of: readonly Condition[] }
   | { kind: 'never' };
 
-const mostDepth = 100;
+const maxDepth = 100;
 
 function parseFilter(filter: unknown, depth: number): Node {
   if (!isDocument(filter)) throw new DocumentError(codes.badValue, 'a filter must be a document');
-  if (depth > mostDepth) throw new DocumentError(codes.overflow, `a filter is nested deeper than ${mostDepth}`);
+  if (depth > maxDepth) throw new DocumentError(codes.overflow, `a filter is nested deeper than ${maxDepth}`);
   return allOf(Object.keys(filter).map((name) => parseEntry(name, filter[name], depth)));
 }
 
@@ -101,7 +101,7 @@ function firstName(document: Fields): string {
 }
 
 function parseConditions(operators: Fields, depth: number): Condition {
-  if (depth > mostDepth) throw new DocumentError(codes.overflow, `a filter is nested deeper than ${mostDepth}`);
+  if (depth > maxDepth) throw new DocumentError(codes.overflow, `a filter is nested deeper than ${maxDepth}`);
   const conditions = Object.keys(operators).map((name) => parseOperator(name, operators[name], depth));
   return conditions.length === 1 ? (conditions[0] as Condition) : { kind: 'and', of: conditions };
 }
@@ -118,9 +118,9 @@ function parseOperator(name: string, argument: unknown, depth: number): Conditio
     case '$lte':
       return is(compare(name, argument));
     case '$in':
-      return is(within(listOf(name, argument)));
+      return is(withinRange(listOf(name, argument)));
     case '$nin':
-      return not(is(within(listOf(name, argument))));
+      return not(is(withinRange(listOf(name, argument))));
     case '$exists': {
       const exists = is((value) => value !== undefined);
       return isTrue(argument) ? exists : not(exists);
@@ -233,7 +233,7 @@ function elementTest(condition: Condition): Test {
   }
 }
 
-function atPath(path: readonly Part[], condition: Condition): Node {
+function atPath(path: readonly PathPart[], condition: Condition): Node {
   switch (condition.kind) {
     case 'value':
       return valueAt(path, condition);
@@ -246,7 +246,7 @@ function atPath(path: readonly Part[], condition: Condition): Node {
   }
 }
 
-function valueAt(path: readonly Part[], { test, leaf, inner }: Extract<Condition, { kind: 'value' }>): Node {
+function valueAt(path: readonly PathPart[], { test, leaf, inner }: Extract<Condition, { kind: 'value' }>): Node {
   return {
     matches: (document) => search(document, path, leaf, test) !== notFound,
     position(document) {

@@ -7,15 +7,15 @@ import {
   likeBefore,
   losesDigits,
   type BitOperation,
-  type Operation,
+  type ArithmeticOperation,
 } from './arithmetic.ts';
 import { spend } from './effort.ts';
 import { codes, DocumentError, UnsupportedOperator } from './errors.ts';
-import { identicalValues } from './same-bytes.ts';
+import { sameBytes } from './same-bytes.ts';
 import { compileElementFilter } from './match.ts';
 import { keyText } from './sortable-key.ts';
-import { within } from './operators.ts';
-import { push } from './push.ts';
+import { withinRange } from './operators.ts';
+import { pushValues } from './push.ts';
 import { type Fields, isDocument, isNumber, nameOf, typeOf, types } from './types.ts';
 import { doubleOf, equalValues, compareValues } from './values.ts';
 
@@ -57,7 +57,7 @@ export const modifiers: Readonly<Record<string, Make>> = {
   $pop: pop,
   $pull: (condition) => culling('$pull', pullTest(condition)),
   $pullAll: pullAll,
-  $push: (argument) => creating(push(argument)),
+  $push: (argument) => creating(pushValues(argument)),
   $bit: bit,
 };
 
@@ -70,14 +70,14 @@ function creating(apply: Modifier['apply']): Modifier {
 }
 
 function keep(current: unknown, value: unknown): unknown {
-  return current !== undefined && identicalValues(current, value) ? current : value;
+  return current !== undefined && sameBytes(current, value) ? current : value;
 }
 
 function typeName(value: unknown): string {
   return nameOf(typeOf(value));
 }
 
-function arithmetic(name: string, operation: Operation, operand: unknown, path: string): Modifier {
+function arithmetic(name: string, operation: ArithmeticOperation, operand: unknown, path: string): Modifier {
   if (!isNumber(operand)) throw new DocumentError(codes.typeMismatch, `Cannot ${name} with non-numeric argument: ${path}`, path);
   return creating((current, { exact }) => {
     if (current === undefined) {
@@ -198,7 +198,7 @@ function pullTest(condition: unknown): (value: unknown) => boolean {
 function pullAll(argument: unknown): Modifier {
   if (!Array.isArray(argument))
     throw new DocumentError(codes.badValue, `$pullAll requires an array argument but was given a ${typeName(argument)}`);
-  return culling('$pullAll', within(argument));
+  return culling('$pullAll', withinRange(argument));
 }
 
 function isInteger(value: unknown): boolean {

@@ -53,7 +53,7 @@ export function compare(operator: Comparison, limit: unknown): Test {
 /** Lists up to this length are compared one by one. */
 const shortList = 8;
 
-export function within(values: readonly unknown[]): Test {
+export function withinRange(values: readonly unknown[]): Test {
   values.forEach(refuseRegex);
   const texts = new Set(values.filter((value) => typeof value === 'string'));
   const others = values.filter((value) => typeof value !== 'string' && value !== null && value !== undefined);

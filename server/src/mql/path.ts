@@ -3,20 +3,20 @@ import { codes, DocumentError } from './errors.ts';
 import { type Fields, isDocument, own } from './types.ts';
 
 /** One name of a dotted path. `index` is the place it means in an array, -1 if it cannot mean one. */
-export interface Part {
+export interface PathPart {
   readonly name: string;
   readonly index: number;
 }
 
 /** Most names in one path, as deep as a document may be. */
-const mostParts = 200;
+const maxParts = 200;
 
 const arrayIndex = /^(?:0|[1-9]\d{0,9})$/;
 
 /** Takes a dotted path apart. Names may be empty, as stored documents may have such names. */
-export function parsePath(path: string): readonly Part[] {
+export function parsePath(path: string): readonly PathPart[] {
   const parts = path.split('.').map((name) => ({ name, index: indexOf(name) }));
-  if (parts.length > mostParts) throw new DocumentError(codes.overflow, `a path has more than ${mostParts} parts`);
+  if (parts.length > maxParts) throw new DocumentError(codes.overflow, `a path has more than ${maxParts} parts`);
   return parts;
 }
 
@@ -37,17 +37,17 @@ export const direct = -1;
  * end of the path an array stands for each of its elements and, last, for itself (`leaf` false: only for itself).
  * A missing field is tested as `undefined`.
  */
-export function search(document: unknown, path: readonly Part[], leaf: boolean, test: (value: unknown) => boolean): number {
+export function search(document: unknown, path: readonly PathPart[], leaf: boolean, test: (value: unknown) => boolean): number {
   return inDocument(document, path, 0, leaf, test);
 }
 
 type Test = (value: unknown) => boolean;
 
-function inDocument(document: unknown, path: readonly Part[], start: number, leaf: boolean, test: Test): number {
+function inDocument(document: unknown, path: readonly PathPart[], start: number, leaf: boolean, test: Test): number {
   const last = path.length - 1;
   let current = document;
   for (let at = start; ; at += 1) {
-    const value = childOf(current, path[at] as Part);
+    const value = childOf(current, path[at] as PathPart);
     if (Array.isArray(value)) return inArray(value, path, at + 1, leaf, test);
     if (at === last || value === undefined) return tested(value, test);
     if (!isDocument(value)) return tested(undefined, test);
@@ -56,7 +56,7 @@ function inDocument(document: unknown, path: readonly Part[], start: number, lea
 }
 
 /** A field of a document; of an array, which is a document to `$elemMatch`, an element. */
-function childOf(value: unknown, { name, index }: Part): unknown {
+function childOf(value: unknown, { name, index }: PathPart): unknown {
   if (!Array.isArray(value)) return own(value as Fields, name);
   return index < 0 || index >= value.length ? undefined : elementOf(value, index);
 }
@@ -66,9 +66,9 @@ function elementOf(array: readonly unknown[], index: number): unknown {
   return value === undefined ? null : value;
 }
 
-function inArray(array: readonly unknown[], path: readonly Part[], at: number, leaf: boolean, test: Test): number {
+function inArray(array: readonly unknown[], path: readonly PathPart[], at: number, leaf: boolean, test: Test): number {
   if (at === path.length) return atLeaf(array, leaf, test);
-  const { index } = path[at] as Part;
+  const { index } = path[at] as PathPart;
   for (let place = 0; place < array.length; place += 1) {
     spend();
     const element = elementOf(array, place);
@@ -87,7 +87,7 @@ function tested(value: unknown, test: Test): number {
 }
 
 /** Behind a place that the path names: that place is not one that led to the value, only those further in are. */
-function inside(element: unknown, path: readonly Part[], at: number, leaf: boolean, test: Test): number {
+function inside(element: unknown, path: readonly PathPart[], at: number, leaf: boolean, test: Test): number {
   if (Array.isArray(element)) return inArray(element, path, at, leaf, test);
   return isDocument(element) ? inDocument(element, path, at, leaf, test) : notFound;
 }

@@ -15,7 +15,7 @@ interface Clauses {
 }
 
 /** The next array for `$push` with its clauses: inserted at a position, then sorted, then cut. */
-export function push(argument: unknown): (current: unknown) => unknown {
+export function pushValues(argument: unknown): (current: unknown) => unknown {
   const clauses =
     isDocument(argument) && Object.hasOwn(argument, '$each') ? parseClauses(argument) : { values: [argument ?? null] };
   return (current) => {

@@ -3,7 +3,7 @@ import { isSameNumber } from './arithmetic.ts';
 import { type Fields, fieldsOf, isNumber, own, typeOf, types } from './types.ts';
 
 /** Whether two values would be stored as the same bytes: equal, of the same types throughout, fields in the same order. */
-export function identicalValues(a: unknown, b: unknown): boolean {
+export function sameBytes(a: unknown, b: unknown): boolean {
   if (a === b) return a !== 0 || Object.is(a, b);
   const type = typeOf(a);
   if (type !== typeOf(b)) return false;
@@ -22,14 +22,13 @@ export function identicalValues(a: unknown, b: unknown): boolean {
 }
 
 function sameElements(a: readonly unknown[], b: readonly unknown[]): boolean {
-  return a.length === b.length && a.every((value, at) => identicalValues(value, b[at]));
+  return a.length === b.length && a.every((value, at) => sameBytes(value, b[at]));
 }
 
 function sameFields(a: Fields, b: Fields): boolean {
   const names = Object.keys(a);
   const others = Object.keys(b);
   return (
-    names.length === others.length &&
-    names.every((name, at) => name === others[at] && identicalValues(own(a, name), own(b, name)))
+    names.length === others.length && names.every((name, at) => name === others[at] && sameBytes(own(a, name), own(b, name)))
   );
 }

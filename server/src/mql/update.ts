@@ -1,7 +1,7 @@
 import type { Document } from 'mongodb';
 import { bounded, spend } from './effort.ts';
 import { codes, DocumentError, UnsupportedOperator } from './errors.ts';
-import { identicalValues } from './same-bytes.ts';
+import { sameBytes } from './same-bytes.ts';
 import { compileFilter, type Match } from './match.ts';
 import { type Modifier, removed, type Run } from './modifiers.ts';
 import { type Fields, fieldsOf, isDocument, own, put, typeOf, types } from './types.ts';
@@ -76,7 +76,7 @@ function replacement(next: Document, arrayFilters: readonly Document[]): Update 
     if (kept !== undefined && given !== undefined && !equalValues(kept, given)) throw immutable();
     const id = given === undefined ? kept : given;
     const whole = { ...(id === undefined ? {} : { _id: id }), ...next };
-    return identicalValues(document, next) ? document : whole;
+    return sameBytes(document, next) ? document : whole;
   };
 }
 
@@ -100,7 +100,7 @@ function finish(before: Document, after: Document, insert: boolean): Document {
   if (after === before) return before;
   const old = own(before, '_id');
   const id = own(after, '_id');
-  if (old !== undefined && old !== id && (id === undefined || !identicalValues(old, id))) throw immutable();
+  if (old !== undefined && old !== id && (id === undefined || !sameBytes(old, id))) throw immutable();
   if (!insert || id === undefined) return after;
   if (typeOf(id) === types.array || typeOf(id) === types.regex)
     throw new DocumentError(codes.invalidId, "The '_id' value cannot be of this type");
@@ -170,7 +170,7 @@ function applyChild(next: unknown, current: unknown, name: string, child: Update
 }
 
 /** Most elements that an index beyond an array's end may add here; MongoDB allows 1,500,000. */
-const mostPadding = 20_000;
+const maxPadding = 20_000;
 
 function applyAtIndex(next: unknown[], current: unknown, name: string, child: UpdateNode, path: string, work: Work): unknown {
   if (!/^\d+$/.test(name)) return refuseInside(child, next, name, path, work);
@@ -178,8 +178,8 @@ function applyAtIndex(next: unknown[], current: unknown, name: string, child: Up
   const before = index < next.length ? (next[index] ?? null) : undefined;
   const after = applyNode(child, before, path, work);
   if (Object.is(after, before) || (after === removed && before === undefined)) return next;
-  if (index - next.length > mostPadding)
-    throw new UnsupportedOperator(`an index of more than ${mostPadding} beyond the end of an array`);
+  if (index - next.length > maxPadding)
+    throw new UnsupportedOperator(`an index of more than ${maxPadding} beyond the end of an array`);
   spend(Math.max(0, index - next.length));
   const copy = next !== current ? next : next.slice();
   while (copy.length < index) copy.push(null);

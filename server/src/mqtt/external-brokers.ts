@@ -6,47 +6,47 @@ import type { TopicPermission } from './topic-authorization.ts';
 import { filterOf, isTopic, publishedTopic } from '../domain/topic-rights.ts';
 
 /** By which names a broker outside knows a client. */
-export interface Named {
+export interface BrokerClientName {
   readonly clientId: string;
   readonly username: string | undefined;
 }
 
 /**
- * What brokers outside ask of the registry (domain model, section 7 B). The answers are those that the broker in the process would give; whatever
+ * What brokers outside ask of the registry (DM-7.2). The answers are those that the broker in the process would give; whatever
  * goes wrong is a refusal.
  */
-export interface OutsideQuestions {
+export interface ExternalBrokers {
   /** May a client come in that shows this? Null if not; else until when, in milliseconds since 1970 (null: no end is known). */
   connect(
-    attempt: Named & { readonly password: string | undefined; readonly address: string },
+    attempt: BrokerClientName & { readonly password: string | undefined; readonly address: string },
   ): Promise<{ readonly expiresAt: number | null } | null>;
   /**
    * May a client come in that shows a token by MQTT 5's enhanced authentication: an access token, or `uuid:token`? The names that it goes by
    * must be its own, as they are all that the broker says of it later.
    */
-  connectByToken(attempt: Named & { readonly token: string; readonly address: string }): Promise<boolean>;
+  connectByToken(attempt: BrokerClientName & { readonly token: string; readonly address: string }): Promise<boolean>;
   /** The topic that a publish goes to, its prefix in front; null if the client may not. */
-  publish(client: Named, topic: string): Promise<string | null>;
+  publish(client: BrokerClientName, topic: string): Promise<string | null>;
   /** May a client publish to a topic as it stands? The prefix of its principal has to be there already. */
-  publishAsItStands(client: Named, topic: string): Promise<boolean>;
+  publishAsItStands(client: BrokerClientName, topic: string): Promise<boolean>;
   /** May it subscribe to this filter, or have a message on this topic? */
-  subscribe(client: Named, filter: string): Promise<boolean>;
+  subscribe(client: BrokerClientName, filter: string): Promise<boolean>;
 }
 
-const mostBytes = 65_535;
+const maxBytes = 65_535;
 
 /** Some brokers write a missing name so. */
 const namesNothing = new Set(['', 'undefined', 'null']);
 
 /** Opens them. */
-export const openOutside = (kit: {
+export const createExternalBrokers = (kit: {
   readonly login: MqttLogin;
   readonly recognise: Recognise;
   readonly authenticate: Authenticate;
   readonly mqttPrincipals: Pick<MqttPrincipals, 'byClientId' | 'byUuid'>;
   readonly permission: TopicPermission;
   readonly report: (error: unknown) => void;
-}): OutsideQuestions => {
+}): ExternalBrokers => {
   const { login, recognise, authenticate, mqttPrincipals, permission } = kit;
 
   const orNull = async <T>(work: () => Promise<T>): Promise<T | null> => {
@@ -58,7 +58,7 @@ export const openOutside = (kit: {
     }
   };
 
-  const isOwn = async ({ clientId, username }: Named, uuid: string): Promise<boolean> => {
+  const isOwn = async ({ clientId, username }: BrokerClientName, uuid: string): Promise<boolean> => {
     const record = clientId === '' ? null : await mqttPrincipals.byClientId(clientId);
     if (record !== null && record.uuid !== uuid) return false;
     if (username === undefined) return true;
@@ -66,12 +66,12 @@ export const openOutside = (kit: {
     return known === null ? namesNothing.has(username) : known.uuid === uuid;
   };
 
-  const publishing = async (client: Named, topic: string, prefixed: boolean): Promise<string | null> => {
-    if (!isTopic(topic, mostBytes) || /[+#]/.test(topic)) return null;
+  const publishing = async (client: BrokerClientName, topic: string, prefixed: boolean): Promise<string | null> => {
+    if (!isTopic(topic, maxBytes) || /[+#]/.test(topic)) return null;
     const identity = await recognise(client);
     if (identity === null || (!prefixed && !topic.startsWith(identity.prefix))) return null;
     const whole = prefixed ? publishedTopic(identity.prefix, topic) : topic;
-    return isTopic(whole, mostBytes) && (await permission.publish(identity, whole)) ? whole : null;
+    return isTopic(whole, maxBytes) && (await permission.publish(identity, whole)) ? whole : null;
   };
 
   return {
@@ -96,7 +96,7 @@ export const openOutside = (kit: {
     subscribe: async (client, subscription) =>
       (await orNull(async () => {
         const filter = filterOf(subscription);
-        const identity = isTopic(filter, mostBytes) ? await recognise(client) : null;
+        const identity = isTopic(filter, maxBytes) ? await recognise(client) : null;
         return identity !== null && (await permission.subscribe(identity, filter));
       })) === true,
   };

@@ -1,15 +1,15 @@
 import type { Actor } from '../domain/actor.ts';
-import type { Pins } from '../identity/certificates/bindings.ts';
+import type { CertificateBindings } from '../identity/certificates/bindings.ts';
 import type { Trust } from '../identity/certificates/trust-store.ts';
 import type { ClientRegistry } from '../identity/enrollment/requests.ts';
 import type { NoteLogin } from '../operations/audit/audited-calls.ts';
 import type { Authenticate } from '../identity/authenticate.ts';
-import type { Authorities } from '../identity/effective-permissions.ts';
+import type { EffectivePermissions } from '../identity/effective-permissions.ts';
 import { loginNameOf, looksLikeUuid } from '../domain/user.ts';
 import { canonicalUuid } from '../identity/canonical-uuid.ts';
 import type { MqttPrincipal, MqttPrincipals } from '../identity/accounts/mqtt-logins.ts';
 import type { Holder } from '../domain/topic-rights.ts';
-import type { Documents } from '../data/repository/types.ts';
+import type { Repository } from '../data/repository/types.ts';
 import type { DeviceDocument } from '../domain/documents/device.ts';
 
 /** What an MQTT client shows when it connects. */
@@ -67,12 +67,12 @@ export class LoginRefused extends Error {
 /** What logins go through. */
 export interface LoginKit {
   readonly authenticate: Authenticate;
-  readonly authorities: Pick<Authorities, 'of' | 'fresh'>;
-  readonly devices: Documents<DeviceDocument>;
+  readonly authorities: Pick<EffectivePermissions, 'of' | 'getFresh'>;
+  readonly devices: Repository<DeviceDocument>;
   readonly mqttPrincipals: MqttPrincipals;
   readonly noteLogin: NoteLogin;
   readonly trust: Pick<Trust, 'identify' | 'verifier'>;
-  readonly pins: Pick<Pins, 'admit'>;
+  readonly pins: Pick<CertificateBindings, 'verifyBinding'>;
   readonly clientRegistry: Pick<ClientRegistry, 'recordAttempt'>;
 }
 
@@ -100,12 +100,12 @@ const holderOf = ({
   };
 };
 
-/** Opens it: the rules of the domain model, section 4; the first that applies decides, and nothing falls through after a failure. */
-export const openLogin = (kit: LoginKit) => {
+/** Opens it: the rules of the DM-4; the first that applies decides, and nothing falls through after a failure. */
+export const createLogin = (kit: LoginKit) => {
   const { authenticate, authorities, devices, mqttPrincipals, noteLogin, trust, pins, clientRegistry } = kit;
 
   const prefixOf = async (uuid: string): Promise<string> => {
-    const authority = (await authorities.of(uuid)) ?? (await authorities.fresh(uuid));
+    const authority = (await authorities.of(uuid)) ?? (await authorities.getFresh(uuid));
     if (authority === null) throw new LoginRefused(5);
     return authority.principal.mqttPublishPrefix;
   };
@@ -141,7 +141,7 @@ export const openLogin = (kit: LoginKit) => {
     // TLS may have looked at another trust store, a moment ago.
     if (certificate === undefined || !(await verifier)(chain)) return null;
     const identified = trust.identify(certificate);
-    const actor = await pins.admit(identified, beside);
+    const actor = await pins.verifyBinding(identified, beside);
     return actor === null ? null : { username: identified.username, actor };
   };
 
@@ -186,7 +186,7 @@ export const openLogin = (kit: LoginKit) => {
     const named = await mqttPrincipals.byLoginName(username);
     if (named?.kind === 'mqttToken') return bySecret(named, password, address);
     // An older database may have devices with other ids.
-    if (named === null && (await devices.find(username)) !== null) return byToken(username, password, address);
+    if (named === null && (await devices.get(username)) !== null) return byToken(username, password, address);
     const shown = { uuid: username, token: password, basic: true, unattended: true, address };
     const chain = certificate !== null && (await isHis(certificate, username)) ? certificate : undefined;
     const actor = await authenticate({ ...shown, ...(chain !== undefined && { beside: 'certificate' }) });
@@ -200,7 +200,7 @@ export const openLogin = (kit: LoginKit) => {
 
   /** Who the client of a session would be that is not connected; null if it may not be. */
   const identify = async (uuid: string): Promise<MqttIdentity | null> => {
-    const device = await devices.fresh(uuid);
+    const device = await devices.getFresh(uuid);
     if (device === null) return null;
     const actor: Actor = { uuid, credentialId: '', hash: '' };
     if (device._rollcall?.principal !== true) return plain(actor);
@@ -214,7 +214,7 @@ export const openLogin = (kit: LoginKit) => {
     const bare = (uuid: string): Actor => ({ uuid, credentialId: '', hash: '' });
     const byUuid = async (): Promise<MqttIdentity | null> => {
       const meant = await canonicalUuid(devices, username);
-      const device = (await devices.find(meant)) ?? (looksLikeUuid(meant) ? await devices.fresh(meant) : null);
+      const device = (await devices.get(meant)) ?? (looksLikeUuid(meant) ? await devices.getFresh(meant) : null);
       if (device === null) return null;
       const { uuid } = device;
       if (device._rollcall?.principal !== true) return plain(bare(uuid));

@@ -1,12 +1,12 @@
-import type { Feed } from '../data/feed/change-feed.ts';
+import type { ChangeFeed } from '../data/feed/change-feed.ts';
 import { sentOf } from '../realtime/messages/feed-message.ts';
 import { mayMessage } from '../domain/access.ts';
 import { messageBody, type Sent } from '../domain/message.ts';
-import type { MqttQueue } from './offline-queue.ts';
+import type { OfflineQueue } from './offline-queue.ts';
 import type { MqttSessions } from './sessions.ts';
 import type { Publication } from './stored-message.ts';
 import type { QoS } from './subscription-index.ts';
-import type { Documents } from '../data/repository/types.ts';
+import type { Repository } from '../data/repository/types.ts';
 import type { Change } from '../data/feed/change.ts';
 import type { DeviceDocument } from '../domain/documents/device.ts';
 
@@ -22,13 +22,13 @@ export interface Mailbox {
 }
 
 /** Opens it. Messages that other nodes took in come by the feed: a session may have moved here, or its subscription may not be known there. */
-export const openMailbox = (options: {
-  readonly feed: Pick<Feed, 'subscribe'>;
-  readonly devices: Documents<DeviceDocument>;
+export const openOfflineMessages = (options: {
+  readonly feed: Pick<ChangeFeed, 'subscribe'>;
+  readonly devices: Repository<DeviceDocument>;
   readonly sessions: Pick<MqttSessions, 'match'>;
   /** Sends it to the client of a session that is connected here and has not had it. */
   readonly offer: (clientId: string, id: string, publication: Publication) => void;
-  readonly queue: Pick<MqttQueue, 'add'>;
+  readonly queue: Pick<OfflineQueue, 'add'>;
   /** The payload that says it. */
   readonly wording: (event: string, data: unknown) => string;
   readonly report: (error: unknown) => void;
@@ -38,7 +38,7 @@ export const openMailbox = (options: {
   const underWay = new Map<string, Promise<void>>();
 
   const keepFor = async (sent: Sent, uuid: string, wanting: ReadonlyMap<string, QoS>): Promise<void> => {
-    const [sender, addressee] = await Promise.all([devices.find(sent.from), devices.find(uuid)]);
+    const [sender, addressee] = await Promise.all([devices.get(sent.from), devices.get(uuid)]);
     if (sender === null || addressee === null || !mayMessage(sender, addressee)) return;
     const payload = Buffer.from(wording(sent.event, messageBody(sent)));
     const publication = { topic: uuid, payload, qos: 1, retain: false } as const;

@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache';
-import { openRecent } from '../common/recent-set.ts';
+import { createRecentSet } from '../common/recent-set.ts';
 import type { Store } from '../data/store.ts';
 import { createGroupedWrites } from './grouped-writes.ts';
 import { publicationOf, stored, type Publication } from './stored-message.ts';
@@ -7,7 +7,7 @@ import type { QoS } from './subscription-index.ts';
 import type { MqttQueueDocument } from '../domain/documents/mqtt.ts';
 
 /** A message that waits for a session. */
-export interface Waiting extends Publication {
+export interface QueuedPublish extends Publication {
   /** Names the row. */
   readonly id: string;
   readonly messageId?: number | undefined;
@@ -15,7 +15,7 @@ export interface Waiting extends Publication {
 }
 
 /** What waits for sessions that outlive their connections, in the order in which it came. */
-export interface MqttQueue {
+export interface OfflineQueue {
   /**
    * Keeps a message for these sessions, each with its QoS. Settles when it is stored. A message that was stored already stays as it is, and is not
    * stored again after it was removed.
@@ -26,7 +26,7 @@ export interface MqttQueue {
   /** The id of the row that keeps this message for this session. */
   idOf(message: string, clientId: string): string;
   /** Everything that waits, oldest first. */
-  of(clientId: string): AsyncIterable<Waiting>;
+  of(clientId: string): AsyncIterable<QueuedPublish>;
   /** Packet identifiers under which something was sent and not acknowledged, and the rows. */
   inFlight(clientId: string): Promise<ReadonlyMap<number, string>>;
   /** Writes down under which packet identifier it was sent. */
@@ -46,22 +46,22 @@ const most = 1_000;
 const recountMs = 1_000;
 
 /** Of how many sessions it is known how much waits. */
-const mostCounted = 20_000;
+const maxCounted = 20_000;
 /** Of how many rows it is known that they were stored. */
 const maxAdded = 20_000;
 
 /** Opens the queues. `node` tells the messages of nodes apart that come in the same millisecond. */
-export const openMqttQueue = (options: {
+export const createOfflineQueue = (options: {
   readonly store: Store;
   readonly node: string;
   readonly now: () => number;
-}): MqttQueue => {
+}): OfflineQueue => {
   const { store, node, now } = options;
   const rows = store.collection('mqtt-queue');
   const incoming = store.collection('mqtt-incoming');
   const write = createGroupedWrites(rows);
   const writeIncoming = createGroupedWrites(incoming);
-  const lengths = new LRUCache<string, Promise<number>>({ max: mostCounted });
+  const lengths = new LRUCache<string, Promise<number>>({ max: maxCounted });
   let last = 0;
   let counter = 0;
 
@@ -93,7 +93,7 @@ export const openMqttQueue = (options: {
   };
 
   /** When it was last counted how much waits for a session that has as much as it may. */
-  const counted = new LRUCache<string, number>({ max: mostCounted });
+  const counted = new LRUCache<string, number>({ max: maxCounted });
   /** Other nodes may have taken something. */
   const hasRoomNow = async (client: string): Promise<boolean> => {
     if (now() - (counted.get(client) ?? 0) < recountMs) return false;
@@ -108,7 +108,7 @@ export const openMqttQueue = (options: {
 
   /** Rows that are being stored, and those that were stored lately. */
   const adding = new Map<string, Promise<void>>();
-  const added = openRecent(maxAdded);
+  const added = createRecentSet(maxAdded);
 
   const insert = async (row: MqttQueueDocument): Promise<void> => {
     const { _id, client, ...rest } = row;
@@ -175,7 +175,7 @@ export const openMqttQueue = (options: {
   };
 };
 
-const waiting = (row: MqttQueueDocument): Waiting => ({
+const waiting = (row: MqttQueueDocument): QueuedPublish => ({
   ...publicationOf(row),
   id: row._id,
   messageId: row.messageId,

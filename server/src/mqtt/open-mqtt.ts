@@ -2,29 +2,29 @@ import type { RegistryError } from '@rollcall/client/contract';
 import type { Actor } from '../domain/actor.ts';
 import type { NoteLogin } from '../operations/audit/audited-calls.ts';
 import type { Authenticate } from '../identity/authenticate.ts';
-import type { Authorities } from '../identity/effective-permissions.ts';
-import type { Pins } from '../identity/certificates/bindings.ts';
+import type { EffectivePermissions } from '../identity/effective-permissions.ts';
+import type { CertificateBindings } from '../identity/certificates/bindings.ts';
 import type { Trust } from '../identity/certificates/trust-store.ts';
 import type { ClientRegistry } from '../identity/enrollment/requests.ts';
 import { every, type Clock } from '../common/clock.ts';
 import type { Connection, Connections } from '../realtime/connections.ts';
 import type { Audience } from '../realtime/audience.ts';
-import type { Carriage } from '../realtime/messages/message-relay.ts';
-import type { Feed } from '../data/feed/change-feed.ts';
-import type { Listening } from '../realtime/subscriptions.ts';
-import type { DerivedIds } from '../data/repository/idempotent-ids.ts';
-import type { Handled } from '../operations/handler.ts';
+import type { MessageRelay } from '../realtime/messages/message-relay.ts';
+import type { ChangeFeed } from '../data/feed/change-feed.ts';
+import type { Subscriptions } from '../realtime/subscriptions.ts';
+import type { IdempotentIds } from '../data/repository/idempotent-ids.ts';
+import type { Result } from '../operations/handler.ts';
 import { createCertificateExpiry } from './certificate-expiry.ts';
 import { createDeniedPublishes } from './denied-publishes.ts';
-import { openIngest } from './registry-bridge.ts';
-import { openJobs } from './topic-calls.ts';
-import { openLogin } from './login.ts';
-import { openOutside, type OutsideQuestions } from './external-brokers.ts';
-import { openTopicPermission } from './topic-authorization.ts';
-import { openMailbox } from './offline-messages.ts';
-import { openPublications } from './publications.ts';
-import { openMqttQueue } from './offline-queue.ts';
-import { openRetained } from './retained.ts';
+import { createRegistryBridge } from './registry-bridge.ts';
+import { createTopicCalls } from './topic-calls.ts';
+import { createLogin } from './login.ts';
+import { createExternalBrokers, type ExternalBrokers } from './external-brokers.ts';
+import { createTopicPermission } from './topic-authorization.ts';
+import { openOfflineMessages } from './offline-messages.ts';
+import { createPublications } from './publications.ts';
+import { createOfflineQueue } from './offline-queue.ts';
+import { createRetained } from './retained.ts';
 import { openRetainedUsage, type RetainedFigures } from './retained-usage.ts';
 import { serverCertificate } from './server-certificate.ts';
 import { openMqttSessions } from './sessions.ts';
@@ -33,16 +33,16 @@ import type { Log } from '../common/log.ts';
 import type { Node } from '../data/cluster/node.ts';
 import type { Call } from '../operations/pipeline.ts';
 import type { Presence } from '../realtime/presence/presence.ts';
-import type { Operation } from '../operations/operation-table.ts';
+import type { TableOperation } from '../operations/operation-table.ts';
 import type { Store } from '../data/store.ts';
 import { readJson } from '../common/json/read.ts';
 import { maxFrameBytesOf } from '../common/frame-limits.ts';
 import { openBroker, type Broker } from './broker/broker.ts';
-import { meshbluWording } from './broker/event-encoding.ts';
+import { encodeMeshbluEvent } from './broker/event-encoding.ts';
 import type { ClientAddress } from '../common/client-address.ts';
 import { listenTcp, listenTls, openUpgrades, type MqttUpgrades } from './broker/listeners.ts';
 import { isAllowedOrigin } from '../common/allowed-origin.ts';
-import type { Documents } from '../data/repository/types.ts';
+import type { Repository } from '../data/repository/types.ts';
 import type { DeviceDocument } from '../domain/documents/device.ts';
 
 /** The settings that the broker reads. Each is described in `app/config.ts`. */
@@ -64,29 +64,29 @@ export interface MqttSettings {
 }
 
 /** What the broker is built on. */
-export interface MqttFoundation {
+export interface MqttOptions {
   readonly clientAddress: ClientAddress;
   readonly store: Store;
-  readonly feed: Feed;
+  readonly feed: ChangeFeed;
   readonly node: Node;
-  readonly devices: Documents<DeviceDocument>;
-  readonly ids: DerivedIds;
+  readonly devices: Repository<DeviceDocument>;
+  readonly ids: IdempotentIds;
   readonly connections: Connections;
-  readonly listening: Listening;
+  readonly listening: Subscriptions;
   readonly presence: Presence;
   readonly audience: Audience;
-  readonly carriage: Carriage;
-  readonly authorities: Authorities;
+  readonly carriage: MessageRelay;
+  readonly authorities: EffectivePermissions;
   readonly authenticate: Authenticate;
   readonly mqttPrincipals: MqttPrincipals;
   readonly noteLogin: NoteLogin;
   readonly trust: Trust;
-  readonly pins: Pins;
+  readonly pins: CertificateBindings;
   readonly clientRegistry: ClientRegistry;
   readonly live: (actors: readonly Actor[]) => Promise<ReadonlySet<Actor>>;
-  readonly operations: ReadonlyMap<string, Operation>;
-  readonly dispatch: (operation: Operation, call: Call) => Promise<Handled<unknown>>;
-  readonly carryOutEndings: (handled: Handled<unknown>, asking?: Connection) => Promise<boolean>;
+  readonly operations: ReadonlyMap<string, TableOperation>;
+  readonly dispatch: (operation: TableOperation, call: Call) => Promise<Result<unknown>>;
+  readonly applyRevocations: (handled: Result<unknown>, asking?: Connection) => Promise<boolean>;
   readonly toRegistryError: (error: unknown) => RegistryError;
   readonly report: (error: unknown) => void;
   /** Counts a refusal of this kind. */
@@ -103,7 +103,7 @@ export interface Mqtt {
   /** MQTT over websocket, for the HTTP server. */
   readonly upgrades: MqttUpgrades;
   /** What brokers outside ask. */
-  readonly outside: OutsideQuestions;
+  readonly outside: ExternalBrokers;
   readonly retained: RetainedFigures;
   /** Opens the ports that the settings name; answers their URLs. */
   listen(): Promise<readonly string[]>;
@@ -120,13 +120,13 @@ const clearMs = 600_000;
 const renewMs = 86_400_000;
 
 /** Puts the broker together: sessions on the store, logins, what it brings to the registry and what the registry tells its clients. */
-export const openMqtt = async (foundation: MqttFoundation): Promise<Mqtt> => {
+export const openMqtt = async (foundation: MqttOptions): Promise<Mqtt> => {
   const { store, feed, node, devices, connections, listening, presence, carriage } = foundation;
   const { alone, config, clock, report, trust } = foundation;
   const { now } = clock;
   const others = !alone;
 
-  const exists = async (uuid: string): Promise<boolean> => (await devices.fresh(uuid)) !== null;
+  const exists = async (uuid: string): Promise<boolean> => (await devices.getFresh(uuid)) !== null;
   const levelBounds = { levels: config.mqttFilterLevels, levelsPerOwner: config.mqttFilterLevelsPerOwner };
   const sessions = await openMqttSessions({
     store,
@@ -139,7 +139,7 @@ export const openMqtt = async (foundation: MqttFoundation): Promise<Mqtt> => {
     taken: (clientId, link) => broker.taken(clientId, link),
     report,
   });
-  const queue = openMqttQueue({ store, node: node.id, now });
+  const queue = createOfflineQueue({ store, node: node.id, now });
   const usage = await openRetainedUsage({
     store,
     feed,
@@ -153,10 +153,10 @@ export const openMqtt = async (foundation: MqttFoundation): Promise<Mqtt> => {
     log: foundation.log,
     report,
   });
-  const retained = openRetained(store, usage);
-  const publications = openPublications({ store, sessions, queue, retained, node: node.id, others: () => !node.isOnly(), now });
-  const { login, identify, recognise, certifier } = openLogin(foundation);
-  const permission = openTopicPermission(foundation);
+  const retained = createRetained(store, usage);
+  const publications = createPublications({ store, sessions, queue, retained, node: node.id, others: () => !node.isOnly(), now });
+  const { login, identify, recognise, certifier } = createLogin(foundation);
+  const permission = createTopicPermission(foundation);
 
   const broker: Broker = await openBroker({
     login,
@@ -172,15 +172,15 @@ export const openMqtt = async (foundation: MqttFoundation): Promise<Mqtt> => {
     queue,
     retained,
     publications,
-    ingest: openIngest({
+    ingest: createRegistryBridge({
       ...foundation,
-      send: (sent) => carriage.send(sent, false),
+      send: (sent) => carriage.publish(sent, false),
       readJson,
       messageBytes: config.messageBytes,
       now,
     }),
-    jobs: openJobs({ ...foundation, readJson }),
-    hold: (uuid, provenAt) => presence.hold(uuid, provenAt),
+    jobs: createTopicCalls({ ...foundation, readJson }),
+    hold: (uuid, provenAt) => presence.track(uuid, provenAt),
     listen: (connection, uuid) => listening.add(connection, uuid, ['broadcast'], connection.actor),
     unlisten: (connection, uuid) => listening.remove(connection, uuid, ['broadcast']),
     others,
@@ -217,17 +217,17 @@ export const openMqtt = async (foundation: MqttFoundation): Promise<Mqtt> => {
     return sweeping;
   });
   const stopClearing = every(clock, clearMs, () => (clearing = clear().catch(report)));
-  const mailbox = openMailbox({
+  const mailbox = openOfflineMessages({
     feed,
     devices,
     sessions,
     queue,
     offer: (clientId, id, publication) => broker.offer(clientId, id, publication),
-    wording: (event, data) => meshbluWording(event, data, '').payload,
+    wording: (event, data) => encodeMeshbluEvent(event, data, '').payload,
     report,
   });
   const stopKeeping = carriage.keepBy((sent) => mailbox.keep(sent));
-  const stopCarrying = node.carry({
+  const stopCarrying = node.addConsumer({
     change(change) {
       const { collection, document } = change;
       if (collection === 'certificates') return broker.endUncertified();
@@ -240,7 +240,7 @@ export const openMqtt = async (foundation: MqttFoundation): Promise<Mqtt> => {
   return {
     broker,
     upgrades,
-    outside: openOutside({ ...foundation, login, recognise, permission }),
+    outside: createExternalBrokers({ ...foundation, login, recognise, permission }),
     get retained() {
       return usage.figures;
     },

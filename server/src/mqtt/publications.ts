@@ -1,7 +1,7 @@
-import type { Soon } from '../common/maybe-promise.ts';
+import type { MaybePromise } from '../common/maybe-promise.ts';
 import type { Store } from '../data/store.ts';
-import { inOrder } from '../common/ordered-batches.ts';
-import type { MqttQueue } from './offline-queue.ts';
+import { orderedBatches } from '../common/ordered-batches.ts';
+import type { OfflineQueue } from './offline-queue.ts';
 import type { Retained } from './retained.ts';
 import type { MqttSessions } from './sessions.ts';
 import { publicationOf, stored, type Publication } from './stored-message.ts';
@@ -9,13 +9,18 @@ import type { QoS } from './subscription-index.ts';
 import type { Change } from '../data/feed/change.ts';
 import type { MqttPublicationDocument } from '../domain/documents/mqtt.ts';
 
-/** Everything that has to be stored of a message before it is acknowledged, and its way to the other nodes (decisions, section 12). */
+/** Everything that has to be stored of a message before it is acknowledged, and its way to the other nodes (ME-12). */
 export interface Publications {
   /**
    * Takes a message that was published here: it is retained, kept for every session that outlives its connection, and handed to the other
    * nodes. Settles when all that is stored, at once if nothing is. `expect` is told of the sessions before. `owner` answers for what is retained.
    */
-  take(id: string, publication: Publication, owner: string, expect: (sessions: ReadonlyMap<string, QoS>) => void): Soon<unknown>;
+  take(
+    id: string,
+    publication: Publication,
+    owner: string,
+    expect: (sessions: ReadonlyMap<string, QoS>) => void,
+  ): MaybePromise<unknown>;
   /** Keeps a message of another node for sessions whose clients are here. */
   keep(id: string, publication: Publication, sessions: ReadonlyMap<string, QoS>): Promise<void>;
   /** The message that another node has published; undefined if the change is none. */
@@ -26,10 +31,10 @@ export interface Publications {
 const keptMs = 120_000;
 
 /** Opens them. `others`: are there other nodes? */
-export const openPublications = (options: {
+export const createPublications = (options: {
   readonly store: Store;
   readonly sessions: Pick<MqttSessions, 'match'>;
-  readonly queue: Pick<MqttQueue, 'add'>;
+  readonly queue: Pick<OfflineQueue, 'add'>;
   readonly retained: Pick<Retained, 'keep'>;
   readonly node: string;
   readonly others: () => boolean;
@@ -38,7 +43,7 @@ export const openPublications = (options: {
   const { store, sessions, queue, retained, node, others, now } = options;
   const rows = store.collection('mqtt-publications');
   /** The other nodes get messages in the order of the feed. */
-  const carry = inOrder<MqttPublicationDocument>((all) => rows.insertMany([...all]));
+  const carry = orderedBatches<MqttPublicationDocument>((all) => rows.insertMany([...all]));
 
   return {
     take(id, publication, owner, expect) {

@@ -1,17 +1,17 @@
 import { LRUCache } from 'lru-cache';
 import { RegistryError } from '@rollcall/client/contract';
 import type { Audience } from '../realtime/audience.ts';
-import type { Feed } from '../data/feed/change-feed.ts';
-import type { DerivedIds } from '../data/repository/idempotent-ids.ts';
-import { change, newDevice } from '../domain/device.ts';
+import type { ChangeFeed } from '../data/feed/change-feed.ts';
+import type { IdempotentIds } from '../data/repository/idempotent-ids.ts';
+import { changeDevice, newDevice } from '../domain/device.ts';
 import { readMessage, type Sent } from '../domain/message.ts';
-import { isProperties } from '../common/plain-object.ts';
-import { soon, type Soon } from '../common/maybe-promise.ts';
+import { isPlainObject } from '../common/plain-object.ts';
+import { chain, type MaybePromise } from '../common/maybe-promise.ts';
 import type { Store } from '../data/store.ts';
 import type { MqttIdentity } from './login.ts';
 import type { Publication } from './stored-message.ts';
-import { present } from '../domain/tombstone.ts';
-import type { Documents } from '../data/repository/types.ts';
+import { notDeleted } from '../domain/tombstone.ts';
+import type { Repository } from '../data/repository/types.ts';
 import type { DeviceDocument } from '../domain/documents/device.ts';
 
 /** A device that a client speaks for. */
@@ -20,21 +20,21 @@ export interface Spoken {
   readonly serial: string;
 }
 
-/** Brings what MQTT clients publish to the registry (domain model, section 7). */
-export interface Ingest {
+/** Brings what MQTT clients publish to the registry (DM-7). */
+export interface RegistryBridge {
   /**
    * Makes a broadcast of a message, from the device that it is of: of a token's client the one with the serial number in the topic, else the
    * client itself. On `<token>/<serial>/device` that device is registered first. Answers the device, if it is not the client itself; at once if there is nothing to wait for.
    */
-  take(identity: MqttIdentity, publication: Publication, id: string): Soon<Spoken | undefined>;
+  take(identity: MqttIdentity, publication: Publication, id: string): MaybePromise<Spoken | undefined>;
   /** The device with this serial number in the group of the client; null if none has registered. */
-  deviceOf(identity: MqttIdentity, serial: string): Soon<string | null>;
+  deviceOf(identity: MqttIdentity, serial: string): MaybePromise<string | null>;
 }
 
 const maxSerial = 128;
-const mostKnown = 50_000;
+const maxKnown = 50_000;
 /** How many devices with one serial number may have been unregistered before a new one cannot get an id. */
-const mostReturns = 16;
+const maxReturns = 16;
 const deviceType = 'mqtt-device';
 
 /** What a payload says, by its JSON reader: fails for what is no JSON, or none that may go on. */
@@ -51,9 +51,9 @@ const readPayload = (payload: Buffer, readJson: ReadJson): unknown => {
   }
 };
 
-/** What a device announces of itself (MQTT tokens reference, section 5): a model needs a manufacturer, firmware needs a model. */
+/** What a device announces of itself (MT-5): a model needs a manufacturer, firmware needs a model. */
 const announced = (given: unknown): Readonly<Record<string, string>> => {
-  const { manufacturer, model, firmwareVersion } = isProperties(given) ? given : {};
+  const { manufacturer, model, firmwareVersion } = isPlainObject(given) ? given : {};
   if (typeof manufacturer !== 'string') return {};
   if (typeof model !== 'string') return { manufacturer };
   return typeof firmwareVersion === 'string' ? { manufacturer, model, firmwareVersion } : { manufacturer, model };
@@ -61,7 +61,7 @@ const announced = (given: unknown): Readonly<Record<string, string>> => {
 
 /** What came of looking for a device, or what will. */
 interface Looked {
-  uuid: Soon<string | null>;
+  uuid: MaybePromise<string | null>;
 }
 
 /** A group's uuid has no `/`. */
@@ -72,10 +72,10 @@ type Entry = { readonly uuid: string };
 /** Whom a list of a group's document names, but not everybody. */
 const namedBy = (group: DeviceDocument | null, [area, list]: readonly [string, string]): readonly Entry[] => {
   const { whitelists } = (group?.['meshblu'] ?? {}) as { readonly whitelists?: Readonly<Record<string, unknown>> };
-  const lists = isProperties(whitelists?.[area]) ? whitelists[area] : {};
+  const lists = isPlainObject(whitelists?.[area]) ? whitelists[area] : {};
   const entries: readonly unknown[] = Array.isArray(lists[list]) ? lists[list] : [];
   return entries.flatMap((entry) => {
-    const uuid = isProperties(entry) ? entry['uuid'] : undefined;
+    const uuid = isPlainObject(entry) ? entry['uuid'] : undefined;
     return typeof uuid === 'string' && uuid !== '*' ? [{ uuid }] : [];
   });
 };
@@ -97,11 +97,11 @@ const whitelistsOf = (uuid: string, group: DeviceDocument | null) => {
 };
 
 /** Opens it. */
-export const openIngest = (options: {
+export const createRegistryBridge = (options: {
   readonly store: Store;
-  readonly devices: Documents<DeviceDocument>;
-  readonly feed: Pick<Feed, 'subscribe' | 'onResync'>;
-  readonly ids: DerivedIds;
+  readonly devices: Repository<DeviceDocument>;
+  readonly feed: Pick<ChangeFeed, 'subscribe' | 'onResync'>;
+  readonly ids: IdempotentIds;
   /** May anybody hear a broadcast of this device? */
   readonly audience: Audience;
   readonly send: (sent: Sent) => Promise<void>;
@@ -109,10 +109,10 @@ export const openIngest = (options: {
   /** The largest message of the registry, in bytes of JSON; a larger one stays with MQTT's own subscribers. */
   readonly messageBytes: number;
   readonly now: () => number;
-}): Ingest => {
+}): RegistryBridge => {
   const { store, devices, feed, ids, audience, now } = options;
   /** uuids by group and serial number; null for one that has not registered. */
-  const known = new LRUCache<string, Looked>({ max: mostKnown });
+  const known = new LRUCache<string, Looked>({ max: maxKnown });
   feed.subscribe(({ collection, document }) => {
     const { type, owner, serialNumber } = (collection === 'devices' ? document : null) ?? {};
     if (type === deviceType) known.delete(nameOf(String(owner), String(serialNumber)));
@@ -122,11 +122,11 @@ export const openIngest = (options: {
   const isSerial = (serial: string): boolean => serial !== '' && serial !== 'server' && serial.length <= maxSerial;
 
   const find = async (owner: string, serialNumber: string): Promise<string | null> => {
-    const filter = { owner, type: deviceType, serialNumber, ...present };
+    const filter = { owner, type: deviceType, serialNumber, ...notDeleted };
     return (await store.collection('devices').findOne(filter, { projection: { uuid: 1 } }))?.uuid ?? null;
   };
 
-  const deviceOf = ({ group }: MqttIdentity, serial: string): Soon<string | null> => {
+  const deviceOf = ({ group }: MqttIdentity, serial: string): MaybePromise<string | null> => {
     if (group === undefined || !isSerial(serial)) return null;
     const name = nameOf(group, serial);
     const seen = known.get(name);
@@ -148,8 +148,8 @@ export const openIngest = (options: {
     const properties = announced(readPayload(payload, options.readJson));
     const present = await deviceOf(identity, serial);
     if (present !== null) {
-      await devices.revise(present, null, (before) =>
-        before === null ? null : change(before, (document) => ({ ...document, ...properties }), by, at),
+      await devices.update(present, null, (before) =>
+        before === null ? null : changeDevice(before, (document) => ({ ...document, ...properties }), by, at),
       );
       return present;
     }
@@ -158,11 +158,11 @@ export const openIngest = (options: {
       serialNumber: serial,
       owner: group,
       ...properties,
-      meshblu: { version: '2.0.0', whitelists: whitelistsOf(group, await devices.fresh(group)) },
+      meshblu: { version: '2.0.0', whitelists: whitelistsOf(group, await devices.getFresh(group)) },
     };
     // The id follows from group and serial number: two first messages at once make one device.
     const request = { actor: group, instance: serial, counter: 0, again: 0 };
-    for (let index = 0; index < mostReturns; index += 1) {
+    for (let index = 0; index < maxReturns; index += 1) {
       const uuid = ids.uuid('mqtt-device', request, index);
       try {
         await devices.insert(newDevice(document, uuid, at));
@@ -170,25 +170,25 @@ export const openIngest = (options: {
         return uuid;
       } catch (error) {
         if (!(error instanceof RegistryError) || (error.code !== 'conflict' && error.code !== 'outcome-unknown')) throw error;
-        if ((await devices.fresh(uuid)) !== null) return uuid;
+        if ((await devices.getFresh(uuid)) !== null) return uuid;
       }
     }
     throw new RegistryError('conflict');
   };
 
-  const speaker = (identity: MqttIdentity, { topic, payload }: Publication): Soon<Spoken | undefined> => {
+  const speaker = (identity: MqttIdentity, { topic, payload }: Publication): MaybePromise<Spoken | undefined> => {
     if (identity.topicToken === undefined) return undefined;
     const [first, serial = '', third, ...rest] = topic.split('/');
     if (first !== identity.topicToken) return undefined;
     const registers = third === 'device' && rest.length === 0;
     const found = registers ? register(identity, serial, payload) : deviceOf(identity, serial);
-    return soon(found, (uuid) => (uuid === null ? undefined : { uuid, serial }));
+    return chain(found, (uuid) => (uuid === null ? undefined : { uuid, serial }));
   };
 
   return {
     deviceOf,
     take: (identity, publication, id) =>
-      soon(speaker(identity, publication), (spoken) => {
+      chain(speaker(identity, publication), (spoken) => {
         const from = spoken?.uuid ?? identity.uuid;
         if (!audience(from)) return spoken;
         const input = { devices: '*', topic: publication.topic, payload: readPayload(publication.payload, options.readJson) };

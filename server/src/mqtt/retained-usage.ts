@@ -1,4 +1,4 @@
-import type { Feed } from '../data/feed/change-feed.ts';
+import type { ChangeFeed } from '../data/feed/change-feed.ts';
 import type { Log } from '../common/log.ts';
 import type { Store } from '../data/store.ts';
 import type { MqttRetainedDocument } from '../domain/documents/mqtt.ts';
@@ -48,7 +48,7 @@ export const weightOf = (topic: string, payloadBytes: number): number => Buffer.
 /** Opens it, with what is in the store. */
 export const openRetainedUsage = async (options: {
   readonly store: Store;
-  readonly feed: Pick<Feed, 'subscribe' | 'onResync'>;
+  readonly feed: Pick<ChangeFeed, 'subscribe' | 'onResync'>;
   readonly bounds: RetainedBounds;
   readonly now: () => number;
   readonly log: Log;
@@ -104,10 +104,10 @@ export const openRetainedUsage = async (options: {
   /** Would there be more than may be, and more than there is now? Whoever is over a bound may still replace by what is no larger. */
   const fits = (topic: string, { owner, bytes }: Weight): boolean => {
     const before = weights.get(topic);
-    const within = (sum: Sum, had: Weight | undefined, mostMessages: number, mostBytes: number): boolean => {
+    const within = (sum: Sum, had: Weight | undefined, maxMessages: number, maxBytes: number): boolean => {
       const more = bytes - (had?.bytes ?? 0);
-      if (had === undefined && sum.messages >= mostMessages) return false;
-      return more <= 0 || sum.bytes + more <= mostBytes;
+      if (had === undefined && sum.messages >= maxMessages) return false;
+      return more <= 0 || sum.bytes + more <= maxBytes;
     };
     if (!within(all, before, bounds.messages, bounds.bytes)) return false;
     const own = owner === undefined ? undefined : (byOwner.get(owner) ?? { messages: 0, bytes: 0 });

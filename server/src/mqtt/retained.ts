@@ -1,7 +1,7 @@
 import type { Store } from '../data/store.ts';
 import { weightOf, type RetainedUsage } from './retained-usage.ts';
 import { publicationOf, stored, type Publication } from './stored-message.ts';
-import { openSubscriptionIndex } from './subscription-index.ts';
+import { createSubscriptionIndex } from './subscription-index.ts';
 
 /** The last message of each topic that asked to be kept (MQTT 3.1.1, section 3.3.1.3). */
 export interface Retained {
@@ -35,7 +35,7 @@ const among = function* (filters: readonly string[]) {
 };
 
 /** Opens them. */
-export const openRetained = (store: Store, usage: Pick<RetainedUsage, 'admit' | 'remove'>): Retained => {
+export const createRetained = (store: Store, usage: Pick<RetainedUsage, 'admit' | 'remove'>): Retained => {
   const rows = store.collection('mqtt-retained');
   const write = async (publication: Publication, owner: string): Promise<void> => {
     const { topic, payload } = publication;
@@ -65,7 +65,7 @@ export const openRetained = (store: Store, usage: Pick<RetainedUsage, 'admit' | 
       }
     },
     async *matching(filters) {
-      const index = openSubscriptionIndex();
+      const index = createSubscriptionIndex();
       index.set(
         '',
         filters.map((topic) => ({ topic, qos: 0 })),

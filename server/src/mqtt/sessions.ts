@@ -1,9 +1,9 @@
 import { RegistryError } from '@rollcall/client/contract';
-import type { Feed } from '../data/feed/change-feed.ts';
+import type { ChangeFeed } from '../data/feed/change-feed.ts';
 import { isDuplicateKey } from '../store/duplicate-key.ts';
 import type { Store } from '../data/store.ts';
 import { openLevelBudget, type LevelBounds } from './level-budget.ts';
-import { levelsOf, openSubscriptionIndex, type QoS, type Subscribed } from './subscription-index.ts';
+import { levelsOf, createSubscriptionIndex, type QoS, type Subscribed } from './subscription-index.ts';
 import type { Change } from '../data/feed/change.ts';
 import type { MqttSessionDocument, StoredPublish } from '../domain/documents/mqtt.ts';
 
@@ -19,16 +19,16 @@ export interface Claim {
 }
 
 /** What a client finds when it comes. */
-export interface Found {
+export interface ClaimedSession {
   /** Was there a session that goes on? */
   readonly present: boolean;
   readonly subscriptions: readonly Subscribed[];
 }
 
-/** The sessions of all nodes: whose a client id is, where its client is, and what it subscribes to (decisions, section 12). */
+/** The sessions of all nodes: whose a client id is, where its client is, and what it subscribes to (ME-12). */
 export interface MqttSessions {
   /** Takes the session over, from whichever connection has it; null if the client id is somebody else's. `busy`: there are too many. */
-  claim(claim: Claim): Promise<Found | null>;
+  claim(claim: Claim): Promise<ClaimedSession | null>;
   /** The connection has gone: a clean session goes with it, another one waits. */
   leave(clientId: string, link: string): Promise<void>;
   /** Replaces the subscriptions, as long as this connection has the session. */
@@ -71,7 +71,7 @@ const weightOf = ({ clean, subscriptions }: MqttSessionDocument): number =>
  */
 export const openMqttSessions = async (options: {
   readonly store: Store;
-  readonly feed: Pick<Feed, 'subscribe' | 'onResync'>;
+  readonly feed: Pick<ChangeFeed, 'subscribe' | 'onResync'>;
   readonly node: string;
   readonly others: boolean;
   readonly bounds: LevelBounds;
@@ -83,7 +83,7 @@ export const openMqttSessions = async (options: {
 }): Promise<MqttSessions> => {
   const { store, feed, node, others, bounds, now } = options;
   const rows = store.collection('mqtt-sessions');
-  const index = openSubscriptionIndex();
+  const index = createSubscriptionIndex();
   const known = new Map<string, Known>();
   const budget = openLevelBudget(bounds);
   const count = ({ uuid, weight }: Known, sign: 1 | -1): void => budget.count(uuid, sign * weight);

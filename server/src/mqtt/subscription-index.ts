@@ -56,7 +56,7 @@ const collect = (tree: Level, names: readonly string[], at: number, found: Map<s
 };
 
 /** An empty index. */
-export const openSubscriptionIndex = (): SubscriptionIndex => {
+export const createSubscriptionIndex = (): SubscriptionIndex => {
   const tree = level();
   const known = new Map<string, readonly Subscribed[]>();
   return {

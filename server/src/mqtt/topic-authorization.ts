@@ -1,38 +1,38 @@
-import type { Authorities, Authority } from '../identity/effective-permissions.ts';
+import type { EffectivePermissions, PrincipalPermissions } from '../identity/effective-permissions.ts';
 import { hears } from '../domain/access.ts';
 import type { Permissions } from '../domain/permissions.ts';
-import { soon, type Soon } from '../common/maybe-promise.ts';
+import { chain, type MaybePromise } from '../common/maybe-promise.ts';
 import type { MqttIdentity } from './login.ts';
 import { isDeviceTopic, mayPublish, mayRead, ownRights, type OwnRights } from '../domain/topic-rights.ts';
-import type { Documents } from '../data/repository/types.ts';
+import type { Repository } from '../data/repository/types.ts';
 import type { DeviceDocument } from '../domain/documents/device.ts';
 
-/** What MQTT clients may do with topics as things are now, for brokers in the process and outside (domain model, section 5). */
+/** What MQTT clients may do with topics as things are now, for brokers in the process and outside (DM-5). */
 export interface TopicPermission {
   /** May it publish to this topic? The prefix of its principal stands in front already. At once if nothing has to be loaded. */
-  publish(identity: MqttIdentity, topic: string, own?: OwnRights): Soon<boolean>;
+  publish(identity: MqttIdentity, topic: string, own?: OwnRights): MaybePromise<boolean>;
   /** May it subscribe to this filter? All that it matches has to be covered. */
-  subscribe(identity: MqttIdentity, filter: string, own?: OwnRights): Soon<boolean>;
-  /** May it hear the broadcasts of the device that has this uuid for a topic (Meshblu reference, section 2.17)? */
+  subscribe(identity: MqttIdentity, filter: string, own?: OwnRights): MaybePromise<boolean>;
+  /** May it hear the broadcasts of the device that has this uuid for a topic (MS-2.17)? */
   hear(identity: MqttIdentity, uuid: string): Promise<boolean>;
   /** May it have a message on this topic? Answered at once; undefined if something has to be loaded. */
   receive(identity: MqttIdentity, topic: string, own: OwnRights): boolean | undefined;
 }
 
 /** Opens it. A refusal by roles is decided again on a fresh read before it counts. */
-export const openTopicPermission = (kit: {
-  readonly authorities: Pick<Authorities, 'known' | 'of' | 'fresh'>;
-  readonly devices: Documents<DeviceDocument>;
+export const createTopicPermission = (kit: {
+  readonly authorities: Pick<EffectivePermissions, 'peek' | 'of' | 'getFresh'>;
+  readonly devices: Repository<DeviceDocument>;
 }): TopicPermission => {
   const { authorities, devices } = kit;
 
-  const byRole = ({ actor: { principal, uuid } }: MqttIdentity, asks: (roles: Permissions) => boolean): Soon<boolean> => {
+  const byRole = ({ actor: { principal, uuid } }: MqttIdentity, asks: (roles: Permissions) => boolean): MaybePromise<boolean> => {
     if (principal !== true) return false;
-    const cached = authorities.known(uuid);
-    const allow = (authority: Authority | null): boolean => authority !== null && asks(authority.permissions);
-    return soon(
+    const cached = authorities.peek(uuid);
+    const allow = (authority: PrincipalPermissions | null): boolean => authority !== null && asks(authority.permissions);
+    return chain(
       cached === undefined ? authorities.of(uuid) : cached,
-      (found) => allow(found) || authorities.fresh(uuid).then(allow),
+      (found) => allow(found) || authorities.getFresh(uuid).then(allow),
     );
   };
 
@@ -45,14 +45,14 @@ export const openTopicPermission = (kit: {
 
     async hear({ actor }, uuid) {
       if (!isDeviceTopic(uuid)) return false;
-      const emitter = (await devices.find(uuid)) ?? (await devices.fresh(uuid));
+      const emitter = (await devices.get(uuid)) ?? (await devices.getFresh(uuid));
       return emitter !== null && hears(actor, 'broadcast', emitter);
     },
 
     receive({ actor }, topic, own) {
       if (own.read(topic)) return true;
       if (actor.principal !== true) return false;
-      const authority = authorities.known(actor.uuid);
+      const authority = authorities.peek(actor.uuid);
       return authority === undefined ? undefined : authority !== null && mayRead(own, authority.permissions, topic);
     },
   };

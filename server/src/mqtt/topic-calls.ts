@@ -1,35 +1,35 @@
 import type { Actor } from '../domain/actor.ts';
 import type { Connection } from '../realtime/connections.ts';
-import { isProperties } from '../common/plain-object.ts';
+import { isPlainObject } from '../common/plain-object.ts';
 import { RegistryError } from '@rollcall/client/contract';
 import type { Call } from '../operations/pipeline.ts';
-import type { Handled } from '../operations/handler.ts';
-import type { Operation } from '../operations/operation-table.ts';
+import type { Result } from '../operations/handler.ts';
+import type { TableOperation } from '../operations/operation-table.ts';
 import { decodeUtf8 } from '../common/utf8.ts';
 import type { ReadJson } from './registry-bridge.ts';
 import type { JobTopic } from '../domain/topic-rights.ts';
 
 /** What a client is told on its own topic. */
-export interface Answer {
+export interface TopicAnswer {
   readonly payload: string;
 }
 
 /**
- * Carries out the call that a Meshblu client makes by publishing on one of Meshblu's topics (domain model, section 5). Nothing of it is written
+ * Carries out the call that a Meshblu client makes by publishing on one of Meshblu's topics (DM-5). Nothing of it is written
  * any more when it resolves; what it gives then carries out the endings, and gives the answer, if there is one.
  */
-export type Jobs = (
+export type TopicCalls = (
   actor: Actor,
   connection: Connection,
   topic: JobTopic,
   payload: Buffer,
-) => Promise<() => Promise<Answer | undefined>>;
+) => Promise<() => Promise<TopicAnswer | undefined>>;
 
 /** What the calls go through. */
-export interface JobsKit {
-  readonly operations: ReadonlyMap<string, Operation>;
-  readonly dispatch: (operation: Operation, call: Call) => Promise<Handled<unknown>>;
-  readonly carryOutEndings: (handled: Handled<unknown>, asking: Connection) => Promise<boolean>;
+export interface TopicCallsOptions {
+  readonly operations: ReadonlyMap<string, TableOperation>;
+  readonly dispatch: (operation: TableOperation, call: Call) => Promise<Result<unknown>>;
+  readonly applyRevocations: (handled: Result<unknown>, asking: Connection) => Promise<boolean>;
   readonly toRegistryError: (error: unknown) => RegistryError;
   readonly readJson: ReadJson;
 }
@@ -40,7 +40,7 @@ const argumentOf = (payload: Buffer, readJson: ReadJson): Readonly<Record<string
   if (text === '') return {};
   if (!/^["[{]/.test(text)) return { uuid: text };
   const value = readJson(text);
-  if (isProperties(value)) return value;
+  if (isPlainObject(value)) return value;
   return typeof value === 'string' ? { uuid: value } : {};
 };
 
@@ -51,11 +51,11 @@ const maxInputBytes = 131_072;
 const aboutSelf = new Set<JobTopic>(['update', 'generateAndStoreToken', 'resetToken', 'getPublicKey']);
 
 /** Opens them. */
-export const openJobs =
-  ({ operations, dispatch, carryOutEndings, toRegistryError, readJson }: JobsKit): Jobs =>
+export const createTopicCalls =
+  ({ operations, dispatch, applyRevocations, toRegistryError, readJson }: TopicCallsOptions): TopicCalls =>
   async (actor, connection, topic, payload) => {
     let callbackId: unknown;
-    const answer = (name: string, data: unknown): Answer => ({
+    const answer = (name: string, data: unknown): TopicAnswer => ({
       payload: JSON.stringify({ topic: name, data, ...(callbackId !== undefined && { _request: { callbackId } }) }),
     });
     const operation = operations.get(topic);
@@ -72,7 +72,7 @@ export const openJobs =
       const handled = await dispatch(operation, { actor, from: actor.uuid, input, connection });
       return async () => {
         try {
-          if (await carryOutEndings(handled, connection)) void connection.end();
+          if (await applyRevocations(handled, connection)) void connection.end();
         } catch (error) {
           return failed(error)();
         }

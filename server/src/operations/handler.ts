@@ -1,5 +1,5 @@
 import type { PasswordPolicy } from '@rollcall/client/contract';
-import type { Actor, Ending } from '../domain/actor.ts';
+import type { Actor, Revocation } from '../domain/actor.ts';
 
 export type { Actor } from '../domain/actor.ts';
 import type * as contract from '@rollcall/client/contract';
@@ -7,8 +7,8 @@ import type { Input, Output, Row } from '@rollcall/client/contract';
 import type { Audit } from './audit/audit-log.ts';
 import type { Identity } from '../identity/open-identity.ts';
 import type { Connection, Connections } from '../realtime/connections.ts';
-import type { Listening } from '../realtime/subscriptions.ts';
-import type { Caller, Waiting } from '../realtime/pushes/pending-callers.ts';
+import type { Subscriptions } from '../realtime/subscriptions.ts';
+import type { Subscriber, PendingCallers } from '../realtime/pushes/pending-callers.ts';
 import type { Sent } from '../domain/message.ts';
 import type { Authenticate } from '../identity/authenticate.ts';
 import type { Resume } from '../realtime/resume/resume.ts';
@@ -16,11 +16,11 @@ import type { Live } from '../realtime/live/live.ts';
 import type { Store } from '../data/store.ts';
 import type { RouteTable } from './route-table.ts';
 import type { StoredSubscriptions } from '../realtime/stored-subscriptions.ts';
-import type { Jobs } from '../backup/jobs.ts';
-import type { Tokens } from '../identity/tokens/device-tokens.ts';
-import type { DerivedIds } from '../data/repository/idempotent-ids.ts';
-import type { RequestId, Revised, Revision } from '../domain/revision.ts';
-import type { Documents } from '../data/repository/types.ts';
+import type { BackupJobs } from '../backup/jobs.ts';
+import type { DeviceTokens } from '../identity/tokens/device-tokens.ts';
+import type { IdempotentIds } from '../data/repository/idempotent-ids.ts';
+import type { RequestId, UpdateOutcome, Revision } from '../domain/revision.ts';
+import type { Repository } from '../data/repository/types.ts';
 import type { DeviceDocument } from '../domain/documents/device.ts';
 
 /** The settings that handlers read. Each is described in `app/config.ts`. */
@@ -34,14 +34,14 @@ export interface OperationSettings {
 /** What a handler may use. It knows no transport and emits nothing. */
 export interface Services extends Identity {
   readonly store: Store;
-  readonly devices: Documents<DeviceDocument>;
-  readonly tokens: Tokens;
-  readonly ids: DerivedIds;
+  readonly devices: Repository<DeviceDocument>;
+  readonly tokens: DeviceTokens;
+  readonly ids: IdempotentIds;
   /** Carries out endings of a call that fails; one that succeeds returns them. */
-  readonly end: (ends: readonly Ending[]) => Promise<void>;
-  readonly subscriptions: StoredSubscriptions;
-  readonly listening: Listening;
-  readonly waiting: Waiting;
+  readonly revoke: (ends: readonly Revocation[]) => Promise<void>;
+  readonly storedSubscriptions: StoredSubscriptions;
+  readonly connectionSubscriptions: Subscriptions;
+  readonly pendingCallers: PendingCallers;
   readonly connections: Connections;
   readonly audit: Pick<Audit, 'list' | 'verify'>;
   readonly routeOf: RouteTable;
@@ -51,8 +51,8 @@ export interface Services extends Identity {
   readonly resume: Pick<Resume, 'resume'>;
   readonly authenticate: Authenticate;
   /** When a device last gave a sign of life; see `Presence`. */
-  readonly provenAt: (document: DeviceDocument) => number | undefined;
-  readonly maintenance: Jobs;
+  readonly lastSeenAt: (document: DeviceDocument) => number | undefined;
+  readonly backupJobs: BackupJobs;
   /** Reads JSON text under the rules for what clients send. Fails with `invalid-input`. */
   readonly readJson: (text: string) => unknown;
   /** Milliseconds since 1970. */
@@ -61,20 +61,20 @@ export interface Services extends Identity {
 }
 
 /** What a handler returns: the answer, and whose connections end with it. */
-export interface Handled<T> {
+export interface Result<T> {
   readonly output: T;
-  readonly ends?: readonly Ending[];
+  readonly revokes?: readonly Revocation[];
   /**
    * Given if nothing was found to end: looks once more, after the barrier has proved that this node is not cut off, and says whether there
    * was something after all (see `ending.ts`).
    */
-  readonly endAgain?: () => Promise<boolean>;
+  readonly recheck?: () => Promise<boolean>;
   /** Whom it was about, where the input does not say: for the audit. */
-  readonly about?: readonly string[];
+  readonly auditTargets?: readonly string[];
   /** Called when the call has gone through and is about to be answered: for what would keep the answer from its caller. */
-  readonly accepted?: () => void;
+  readonly afterReply?: () => void;
   /** Messages that go out when the call is accepted. */
-  readonly sends?: readonly Sent[];
+  readonly messages?: readonly Sent[];
 }
 
 /** What every handler gets beside its input. */
@@ -88,7 +88,7 @@ interface AnyCall extends Services {
   /** Where the caller can be sent events; null over HTTP. */
   readonly connection: Connection | null;
   /** The same for callers without identity too, to be told of what they wait for; null over HTTP. */
-  readonly caller: Caller | null;
+  readonly caller: Subscriber | null;
 }
 
 /** A call of an identified caller. */
@@ -106,8 +106,8 @@ interface TargetedCall extends KnownCall {
 }
 
 /** A call that changes the document it names: the one door, with this call's decision inside. */
-interface RevisingCall extends TargetedCall {
-  revise(compute: (before: DeviceDocument) => Revision<DeviceDocument> | null): Promise<Revised<DeviceDocument>>;
+interface UpdatingCall extends TargetedCall {
+  update(compute: (before: DeviceDocument) => Revision<DeviceDocument> | null): Promise<UpdateOutcome<DeviceDocument>>;
 }
 
 /** A call that reads the document it names: it was loaded and decided on. */
@@ -119,12 +119,12 @@ type CallOf<R extends Row> = R['access'] extends { readonly public: true }
   ? AnyCall & { readonly actor: Actor | null }
   : R['access'] extends { readonly target: string }
     ? R['mutates'] extends true
-      ? RevisingCall
+      ? UpdatingCall
       : ReadingCall
     : KnownCall;
 
 /** What carries out one row. */
-export type Handler<R extends Row> = (input: Input<R>, call: CallOf<R>) => Promise<Handled<Output<R>>> | Handled<Output<R>>;
+export type Handler<R extends Row> = (input: Input<R>, call: CallOf<R>) => Promise<Result<Output<R>>> | Result<Output<R>>;
 
 type Rows<M> = { readonly [K in keyof M as M[K] extends Row ? K : never]: M[K] extends Row ? Handler<M[K]> : never };
 type Areas = {

@@ -4,11 +4,11 @@ import Compile from 'typebox/compile';
 import type { Connection } from '../realtime/connections.ts';
 import type { Actor } from '../domain/actor.ts';
 import { gateOf, type Gate } from '../domain/access.ts';
-import type { Handled, Implementation, Services } from './handler.ts';
+import type { Result, Implementation, Services } from './handler.ts';
 import { handlers } from './handlers/index.ts';
 
 /** One operation: its row, what carries it out, and its compiled input check. */
-export interface Operation {
+export interface TableOperation {
   /** The event's name: `register`, `documents:update`. */
   readonly name: string;
   readonly row: Row;
@@ -18,12 +18,12 @@ export interface Operation {
   readonly handle: (
     input: unknown,
     call: Services & { readonly actor: Actor | null; readonly connection: Connection | null },
-  ) => Promise<Handled<unknown>> | Handled<unknown>;
+  ) => Promise<Result<unknown>> | Result<unknown>;
   /** What is wrong with an input; empty if nothing is. */
   readonly problems: (input: unknown) => readonly ErrorDetail[];
 }
 
-type AnyHandler = Operation['handle'];
+type AnyHandler = TableOperation['handle'];
 
 const isRow = (value: unknown): value is Row =>
   typeof value === 'object' && value !== null && 'kind' in value && value.kind === 'operation';
@@ -37,7 +37,7 @@ interface Fields {
 const declaredIn = ({ properties = {}, allOf = [] }: Fields): Readonly<Record<string, unknown>> =>
   allOf.reduce((found, part) => ({ ...found, ...declaredIn(part) }), properties);
 
-const operationOf = (name: string, row: Row, handle: AnyHandler): Operation => {
+const operationOf = (name: string, row: Row, handle: AnyHandler): TableOperation => {
   const checker = Compile(row.input);
   return {
     name,
@@ -55,8 +55,8 @@ const operationOf = (name: string, row: Row, handle: AnyHandler): Operation => {
   };
 };
 
-const join = (implementation: Implementation): ReadonlyMap<string, Operation> => {
-  const operations = new Map<string, Operation>();
+const join = (implementation: Implementation): ReadonlyMap<string, TableOperation> => {
+  const operations = new Map<string, TableOperation>();
   for (const [area, rows] of Object.entries(contract)) {
     if (typeof rows !== 'object' || rows === null) continue;
     for (const [verb, row] of Object.entries(rows as Readonly<Record<string, unknown>>)) {
@@ -70,10 +70,10 @@ const join = (implementation: Implementation): ReadonlyMap<string, Operation> =>
 };
 
 /** Every operation by its event's name: the one table that transports, documents and tests go through. */
-export const operations: ReadonlyMap<string, Operation> = join(handlers);
+export const operations: ReadonlyMap<string, TableOperation> = join(handlers);
 
 /** The operation as it is called by one of its HTTP routes. */
-export const byRoute = (operation: Operation, route: string): Operation => ({
+export const byRoute = (operation: TableOperation, route: string): TableOperation => ({
   ...operation,
   access: gateOf(operation.row, route),
 });

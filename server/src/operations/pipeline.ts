@@ -1,21 +1,21 @@
 import { RegistryError, type ErrorDetail } from '@rollcall/client/contract';
 import type { Connection } from '../realtime/connections.ts';
-import type { Caller } from '../realtime/pushes/pending-callers.ts';
+import type { Subscriber } from '../realtime/pushes/pending-callers.ts';
 import type { Authenticate } from '../identity/authenticate.ts';
 import { isAudited, type AuditedCall, type Auditing } from './audit/audited-calls.ts';
 import { decide, type Gate, type Subject, mayNameGroup } from '../domain/access.ts';
 import { keepsAccess, withApprovedHooks } from '../domain/credential-hooks.ts';
 import { resourceOf } from '../domain/permissions.ts';
 import { lessOf, readRequestsLeft } from '../domain/requests-left.ts';
-import { isProperties } from '../common/plain-object.ts';
+import { isPlainObject } from '../common/plain-object.ts';
 import type { Sent } from '../domain/message.ts';
 import { canonicalUuid, withCanonicalUuids } from '../identity/canonical-uuid.ts';
 import type { Actor } from '../domain/actor.ts';
-import type { Handled, Services } from './handler.ts';
-import type { Limits } from '../common/rate-limit.ts';
+import type { Result, Services } from './handler.ts';
+import type { RateLimit } from '../common/rate-limit.ts';
 import { assertAllFactors, hasAllFactors, isByPasswordAlone, mayGrantCredential } from '../identity/credential-grants.ts';
-import type { Operation } from './operation-table.ts';
-import type { RequestId, Revised, Revision } from '../domain/revision.ts';
+import type { TableOperation } from './operation-table.ts';
+import type { RequestId, UpdateOutcome, Revision } from '../domain/revision.ts';
 import type { DeviceDocument } from '../domain/documents/device.ts';
 
 /** One call as a transport hands it over. */
@@ -33,7 +33,7 @@ export interface Call {
   /** The connection that the call came by, if it is one that events can be sent to. */
   readonly connection?: Connection;
   /** The same, identified or not. */
-  readonly caller?: Caller;
+  readonly caller?: Subscriber;
   /** The device that the caller acts for. */
   readonly as?: string;
   /** How many webhook requests it may cause, as the caller says it of a call that comes of one: decimal digits. */
@@ -44,18 +44,18 @@ export interface Call {
 export interface Pipeline {
   readonly services: Services;
   readonly authenticate: Authenticate;
-  readonly limits: Limits;
+  readonly limits: RateLimit;
   readonly auditing: Auditing;
   /** Sends a message out; `repeated` if the call may have been carried out before. */
   readonly send: (sent: Sent, repeated: boolean) => Promise<void>;
-  /** Fails with `unavailable` while this node may not answer (decisions, section 11). */
+  /** Fails with `unavailable` while this node may not answer (ME-11). */
   readonly available: () => void;
 }
 
 type Properties = Readonly<Record<string, unknown>>;
 
 /** An option that the operation would ignore; null if there is none. A caller who sends it relies on a check that is not made. */
-const misplacedOption = ({ access, mutates, checksRevision = false }: Operation['row'], call: Call): ErrorDetail | null => {
+const misplacedOption = ({ access, mutates, checksRevision = false }: TableOperation['row'], call: Call): ErrorDetail | null => {
   if (call.expectedRev !== undefined && mutates && !checksRevision)
     return { path: '/options/rev', rule: 'unsupported', message: 'This operation checks no revision' };
   if (call.as !== undefined && 'public' in access)
@@ -80,18 +80,18 @@ const wrongPath = (template: string): RegistryError =>
     details: [{ path: '', rule: 'path', message: `each name in ${template} must be one level of a path` }],
   });
 
-type Dispatch = (operation: Operation, call: Call) => Promise<Handled<unknown>>;
+type Dispatch = (operation: TableOperation, call: Call) => Promise<Result<unknown>>;
 
 /** The steps of every call, in their order: limit, parse, load, decide, handle, publish. */
-export const openPipeline = ({ services, authenticate, limits, auditing, send, available }: Pipeline): Dispatch => {
-  const { devices, authorities, principals, mfa, sessions } = services;
-  const granting = { authorities, principals, mfa, sessions };
+export const createPipeline = ({ services, authenticate, limits, auditing, send, available }: Pipeline): Dispatch => {
+  const { devices, effectivePermissions, principals, mfa, sessions } = services;
+  const granting = { effectivePermissions, principals, mfa, sessions };
 
   /** What the actor's roles allow. Fails with `unauthenticated` if he may not be here any more. */
   const ownPart = async ({ uuid, principal, scope }: Actor, fresh: boolean): Promise<Subject> => {
     if (principal !== true) return { uuid };
-    const known = fresh ? null : (services.authorities.known(uuid) ?? (await services.authorities.of(uuid)));
-    const authority = known ?? (await services.authorities.fresh(uuid));
+    const known = fresh ? null : (services.effectivePermissions.peek(uuid) ?? (await services.effectivePermissions.of(uuid)));
+    const authority = known ?? (await services.effectivePermissions.getFresh(uuid));
     if (authority === null) throw new RegistryError('unauthenticated');
     // His roles are none until he has enrolled.
     if (scope !== undefined) return { uuid };
@@ -101,7 +101,7 @@ export const openPipeline = ({ services, authenticate, limits, auditing, send, a
   const subjectOf = async (actor: Actor, as: string | undefined, fresh: boolean): Promise<Subject> => {
     const own = await ownPart(actor, fresh);
     if (as === undefined || as === actor.uuid) return own;
-    return { ...own, as: { uuid: as, document: await (fresh ? devices.fresh(as) : devices.find(as)) } };
+    return { ...own, as: { uuid: as, document: await (fresh ? devices.getFresh(as) : devices.get(as)) } };
   };
 
   /** Loads the target and decides. A refusal is decided again on a fresh read before it counts. */
@@ -113,7 +113,7 @@ export const openPipeline = ({ services, authenticate, limits, auditing, send, a
     input: Properties,
     fresh = false,
   ): Promise<DeviceDocument> => {
-    const document = await (fresh ? devices.fresh(target) : devices.find(target));
+    const document = await (fresh ? devices.getFresh(target) : devices.get(target));
     const decision = decide(isPlain(actor, as) ? actor : await subjectOf(actor, as, fresh), access, document, input);
     if (decision.allowed && document !== null) return document;
     if (!fresh) return permit(actor, as, access, target, input, true);
@@ -138,7 +138,7 @@ export const openPipeline = ({ services, authenticate, limits, auditing, send, a
   /** Is it allowed by what is known already, without anything being read? */
   const allowedAtOnce = (actor: Actor, as: string | undefined, access: Gate, input: Properties): boolean => {
     if (as !== undefined) return false;
-    const authority = actor.principal === true ? services.authorities.known(actor.uuid) : null;
+    const authority = actor.principal === true ? services.effectivePermissions.peek(actor.uuid) : null;
     if (actor.principal === true && (authority === undefined || authority === null)) return false;
     const subject: Subject = { uuid: actor.uuid, ...(authority && { permissions: authority.permissions }) };
     return decide(subject, access, null, input).allowed;
@@ -168,11 +168,10 @@ export const openPipeline = ({ services, authenticate, limits, auditing, send, a
     };
 
   /**
-   * Whoever has still to enrol a second factor makes only calls that say so in their row, and what anybody may, as nobody (access control
-   * reference, section 3.3).
+   * Whoever has still to enrol a second factor makes only calls that say so in their row, and what anybody may, as nobody (AC-3.3).
    */
-  const held = async (actor: Actor, { enrolling = false, access, credential }: Operation['row']): Promise<Actor | null> => {
-    if (!(await services.sessions.hasToEnrol(actor))) {
+  const held = async (actor: Actor, { enrolling = false, access, credential }: TableOperation['row']): Promise<Actor | null> => {
+    if (!(await services.sessions.mustEnroll(actor))) {
       const { scope: _scope, ...free } = actor;
       return free;
     }
@@ -182,7 +181,10 @@ export const openPipeline = ({ services, authenticate, limits, auditing, send, a
   };
 
   /** Refuses a call for which the actor has to show every factor, and has not. */
-  const checkFactors = async (actor: Actor, { mutates, credential, passwordAlone = false }: Operation['row']): Promise<void> => {
+  const checkFactors = async (
+    actor: Actor,
+    { mutates, credential, passwordAlone = false }: TableOperation['row'],
+  ): Promise<void> => {
     const needsAll = credential === 'grants' || (isByPasswordAlone(actor) && mutates && !passwordAlone);
     if (needsAll && actor.principal === true) await assertAllFactors({ ...granting, actor });
   };
@@ -190,15 +192,15 @@ export const openPipeline = ({ services, authenticate, limits, auditing, send, a
   /** What the caller of a change may change beside what its access says. */
   const changeRightsOf = async (actor: Actor, subject: string, target: string): Promise<Omit<ChangeRights, 'requestsLeft'>> => {
     const call = { ...granting, actor, subject };
-    const device = (await devices.find(target)) ?? (await devices.fresh(target));
+    const device = (await devices.get(target)) ?? (await devices.getFresh(target));
     const mayIssue = device?._rollcall?.principal !== true || (await mayGrantCredential(device, call));
     if (!isByPasswordAlone(actor)) return { mayIssue, mayChangeAccess: true };
     return { mayIssue, mayChangeAccess: await hasAllFactors(call) };
   };
 
-  const carryOut = async (operation: Operation, call: Call, handle: Handle = operation.handle): Promise<Handled<unknown>> => {
+  const carryOut = async (operation: TableOperation, call: Call, handle: Handle = operation.handle): Promise<Result<unknown>> => {
     available();
-    limits.spend(call.from);
+    limits.consume(call.from);
     const { row, access } = operation;
     const shown = call.input;
     const admitted = call.actor?.scope === undefined ? call.actor : await held(call.actor, row);
@@ -207,8 +209,8 @@ export const openPipeline = ({ services, authenticate, limits, auditing, send, a
       : { actor: admitted, input: shown };
     if (actor !== null) await checkFactors(actor, row);
     const as = call.as === undefined ? undefined : await canonicalUuid(devices, call.as);
-    const input = isProperties(asked) ? await withCanonicalUuids(devices, operation.declared, asked) : asked;
-    const given = isProperties(input) ? input : {};
+    const input = isPlainObject(asked) ? await withCanonicalUuids(devices, operation.declared, asked) : asked;
+    const given = isPlainObject(input) ? input : {};
     const isPath = !('permission' in access) || resourceOf(access.permission, given) !== undefined;
     const misplaced = misplacedOption(row, call);
     const problems = misplaced === null ? operation.problems(input) : [misplaced];
@@ -240,14 +242,14 @@ export const openPipeline = ({ services, authenticate, limits, auditing, send, a
     if (!row.mutates) return handled({ subject, target, permitted, document: await permit(actor, as, access, target, given) });
     const acting = await subjectOf(actor, as, true);
     const requestsLeft = lessOf(readRequestsLeft(call.requestsLeft), actor.requestsLeft);
-    const revise = async (compute: Parameters<typeof decideWith>[4]) =>
-      devices.revise(
+    const update = async (compute: Parameters<typeof decideWith>[4]) =>
+      devices.update(
         target,
         request,
         decideWith(acting, access, given, { ...(await changeRightsOf(actor, subject, target)), requestsLeft }, compute),
         call.expectedRev === undefined ? {} : { expectedRev: call.expectedRev },
       );
-    return handled({ subject, target, permitted, revise });
+    return handled({ subject, target, permitted, update });
   };
 
   /** The same between two entries of the audit; one entry for a refusal. */
@@ -281,12 +283,12 @@ export const openPipeline = ({ services, authenticate, limits, auditing, send, a
     const handled = await (isAudited(operation.row) ? carryOutAudited : carryOut)(operation, call);
     const requestsLeft = lessOf(readRequestsLeft(call.requestsLeft), call.actor?.requestsLeft);
     const chain = requestsLeft === undefined ? {} : { requestsLeft };
-    for (const sent of handled.sends ?? []) await send({ ...sent, ...chain }, (call.request?.again ?? 0) > 0);
-    handled.accepted?.();
+    for (const sent of handled.messages ?? []) await send({ ...sent, ...chain }, (call.request?.again ?? 0) > 0);
+    handled.afterReply?.();
     return handled;
   };
 
-  /** Credentials inside a call make it the call of that device; `token` is taken out (Meshblu reference, section 1.8). */
+  /** Credentials inside a call make it the call of that device; `token` is taken out (MS-1.8). */
   async function actingWith(actor: Actor | null, shown: Credentials): Promise<{ actor: Actor; input: unknown }> {
     if (actor === null) throw new RegistryError('unauthenticated');
     const { token, ...input } = shown;
@@ -301,13 +303,13 @@ interface Credentials {
   readonly token: string;
 }
 
-const showsCredentials = (operation: Operation, input: unknown): input is Credentials =>
+const showsCredentials = (operation: TableOperation, input: unknown): input is Credentials =>
   operation.row.credentials === true &&
-  isProperties(input) &&
+  isPlainObject(input) &&
   typeof input['uuid'] === 'string' &&
   typeof input['token'] === 'string';
 
-type Handle = Operation['handle'];
+type Handle = TableOperation['handle'];
 type Context = Parameters<Handle>[1];
 type Audited = Pick<Own, 'actor' | 'address' | 'target'>;
 
@@ -319,12 +321,14 @@ interface Own {
   readonly numbered: Omit<RequestId, 'actor'> | null;
   readonly address: string;
   readonly connection: Connection | null;
-  readonly caller: Caller | null;
+  readonly caller: Subscriber | null;
   readonly subject?: string;
   readonly target?: string;
   readonly permitted?: () => Promise<DeviceDocument>;
   readonly document?: DeviceDocument;
-  readonly revise?: (compute: (before: DeviceDocument) => Revision<DeviceDocument> | null) => Promise<Revised<DeviceDocument>>;
+  readonly update?: (
+    compute: (before: DeviceDocument) => Revision<DeviceDocument> | null,
+  ) => Promise<UpdateOutcome<DeviceDocument>>;
 }
 
 /** A literal whose prototype is the services, as what it is: a call with all services. */

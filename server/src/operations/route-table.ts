@@ -42,7 +42,7 @@ const paramsOf = ({ levels }: Template, asked: readonly string[]): Readonly<Reco
 const kinds = ({ levels }: Template): string => levels.map((level) => (level.startsWith(':') ? '1' : '0')).join('');
 
 /** The routes of these operations. */
-export const routeTable = (operations: ReadonlyMap<string, { readonly row: Row }>): RouteTable => {
+export const compileRouteTable = (operations: ReadonlyMap<string, { readonly row: Row }>): RouteTable => {
   const byMethod = new Map<string, Template[]>();
   for (const { row } of operations.values()) {
     for (const route of row.http) {

@@ -1,8 +1,8 @@
 import { forwardersOf, oldForwardersOf } from '../domain/webhook-rules.ts';
 import type { Node } from '../data/cluster/node.ts';
 import type { StoredSubscriptions } from './stored-subscriptions.ts';
-import type { Listening } from './subscriptions.ts';
-import type { Documents } from '../data/repository/types.ts';
+import type { Subscriptions } from './subscriptions.ts';
+import type { Repository } from '../data/repository/types.ts';
 import type { DeviceDocument } from '../domain/documents/device.ts';
 
 /**
@@ -26,17 +26,17 @@ const sendsOn = (document: DeviceDocument): boolean => {
 };
 
 /** Opens it. */
-export const openAudience =
+export const createAudience =
   (options: {
-    readonly listening: Pick<Listening, 'heardLately' | 'hasFirehose'>;
+    readonly listening: Pick<Subscriptions, 'heardLately' | 'hasFirehose'>;
     readonly subscriptions: Pick<StoredSubscriptions, 'known'>;
-    readonly devices: Pick<Documents<DeviceDocument>, 'known'>;
+    readonly devices: Pick<Repository<DeviceDocument>, 'peek'>;
     readonly node: Pick<Node, 'isOnly'>;
   }): Audience =>
   (uuid) => {
     const { listening, subscriptions, devices, node } = options;
     if (!node.isOnly() || listening.hasFirehose() || listening.heardLately(uuid)) return true;
     if (subscriptions.known(uuid)?.length !== 0) return true;
-    const document = devices.known(uuid);
+    const document = devices.peek(uuid);
     return document === undefined || document === null || sendsOn(document);
   };

@@ -1,4 +1,4 @@
-import type { Actor, Ending } from '../domain/actor.ts';
+import type { Actor, Revocation } from '../domain/actor.ts';
 
 /** A live connection of an identified device, on any transport. It is another one after each identification. */
 export interface Connection {
@@ -8,14 +8,14 @@ export interface Connection {
   /** Unique on this node. */
   readonly id: string;
   /** Does its client understand extras: a second argument `{ id, cursor }` of events? */
-  readonly extras: boolean;
-  readonly outlet: Outlet;
+  readonly takesMetadata: boolean;
+  readonly fanOut: FanOut;
   /**
    * Strips the connection of its identity at once, tells it and closes it. `told`: an event that it gets first.
    *
    * What is returned, if anything, settles when nothing that it asked for can be written any more.
    */
-  end(told?: Told): Promise<unknown> | undefined;
+  end(told?: ServerEvent): Promise<unknown> | undefined;
   /** Bytes that wait for the other end to read them; not told by all transports. */
   readonly pending?: () => number;
   /** Calls `release` when the connection leaves: for what it holds elsewhere. */
@@ -23,19 +23,19 @@ export interface Connection {
 }
 
 /** The way out to the connections of one server: one event to many of them is encoded once. */
-export interface Outlet {
+export interface FanOut {
   /** `data` goes to all; `extras` as a second argument to those that understand them. In order with what was sent before. */
-  send(to: readonly Connection[], event: string, data: unknown, extras?: Extras): void;
+  send(to: readonly Connection[], event: string, data: unknown, extras?: EventMetadata): void;
 }
 
 /** What our clients get beside an event: its id, and the place of the feed after which to resume. */
-export interface Extras {
+export interface EventMetadata {
   readonly id?: string;
   readonly cursor?: string;
 }
 
 /** An event that a connection is told, and its argument. */
-export interface Told {
+export interface ServerEvent {
   readonly event: string;
   readonly data: unknown;
 }
@@ -43,30 +43,30 @@ export interface Told {
 /** This node's live connections: by device, and by the credential that each hangs on. */
 export interface Connections {
   /** Sends an event to these connections, each once; not to those who have still to enrol a second factor. */
-  send(to: Iterable<Connection>, event: string, data: unknown, extras?: Extras): void;
+  send(to: Iterable<Connection>, event: string, data: unknown, extras?: EventMetadata): void;
   /** Adds a connection that has proved who it is; the function returned takes it out. */
   add(connection: Connection): () => void;
   /** Calls `ended` once when what this actor proved himself with ends; the function returned takes that back. */
   watch(actor: Actor, ended: () => void): () => void;
   /** Those that hang on this credential may have events from now on: their user has enrolled his second factor. */
-  free(uuid: string, credential: string): void;
+  enableEvents(uuid: string, credential: string): void;
   /** The connections of a device. */
   of(uuid: string): Iterable<Connection>;
   all(): Iterable<Connection>;
   /** The connections of those who have roles beside whitelists. */
   withRoles(): Iterable<Connection>;
   /** Ends those that hang on what ended; resolves when nothing of theirs can be written any more. */
-  end(ending: Ending, told?: Told): Promise<void>;
+  revoke(ending: Revocation, told?: ServerEvent): Promise<void>;
   /** The same, but for `last`, which is still to be answered: true if it is among them. */
-  endOthers(ending: Ending, last: Connection | undefined): boolean;
+  revokeOthers(ending: Revocation, last: Connection | undefined): boolean;
   /** Ends all of them. */
   endAll(): void;
   /** How many endings were carried out, and how often somebody was freed; whoever proves himself while it changes has to do so again. */
-  readonly endings: number;
+  readonly revocations: number;
   readonly size: number;
 }
 
-const hangsOn = ({ actor }: { readonly actor: Actor }, ending: Ending): boolean =>
+const hangsOn = ({ actor }: { readonly actor: Actor }, ending: Revocation): boolean =>
   'device' in ending
     ? actor.uuid === ending.device
     : actor.credentialId === ending.credential &&
@@ -87,12 +87,12 @@ const take = <T>(index: Index<T>, key: string, one: T): boolean => {
 };
 
 /** Ends these connections at once; resolves when nothing of theirs can be written any more. */
-const settled = async (ended: readonly Connection[], told?: Told): Promise<void> => {
+const settled = async (ended: readonly Connection[], told?: ServerEvent): Promise<void> => {
   await Promise.all(ended.map((connection) => connection.end(told)));
 };
 
 /** An empty table of connections. */
-export const openConnections = (): Connections => {
+export const createConnections = (): Connections => {
   const byDevice: Index<Connection> = new Map();
   const watched: Index<{ readonly actor: Actor; readonly ended: () => void }> = new Map();
   /** Of those who had still to enrol, the ones who have. */
@@ -102,7 +102,7 @@ export const openConnections = (): Connections => {
   let endings = 0;
 
   /** Ends what hangs on it beside connections; answers the connections that hang on it. */
-  const affected = (ending: Ending): readonly Connection[] => {
+  const affected = (ending: Revocation): readonly Connection[] => {
     endings += 1;
     const uuid = 'device' in ending ? ending.device : ending.uuid;
     for (const watch of [...(watched.get(uuid) ?? [])]) {
@@ -113,11 +113,11 @@ export const openConnections = (): Connections => {
 
   return {
     send(to, event, data, extras) {
-      const outlets = new Map<Outlet, Connection[]>();
+      const outlets = new Map<FanOut, Connection[]>();
       for (const connection of new Set(to)) {
         if (connection.actor.scope !== undefined && !freed.has(connection)) continue;
-        const group = outlets.get(connection.outlet);
-        if (group === undefined) outlets.set(connection.outlet, [connection]);
+        const group = outlets.get(connection.fanOut);
+        if (group === undefined) outlets.set(connection.fanOut, [connection]);
         else group.push(connection);
       }
       for (const [outlet, group] of outlets) outlet.send(group, event, data, extras);
@@ -138,13 +138,13 @@ export const openConnections = (): Connections => {
     },
     of: (uuid) => byDevice.get(uuid) ?? [],
     withRoles: () => withRoles,
-    end: (ending, told) => settled(affected(ending), told),
-    endOthers(ending, last) {
+    revoke: (ending, told) => settled(affected(ending), told),
+    revokeOthers(ending, last) {
       const ended = affected(ending);
       void settled(ended.filter((connection) => connection !== last));
       return last !== undefined && ended.includes(last);
     },
-    free(uuid, credential) {
+    enableEvents(uuid, credential) {
       // Whoever is proving himself at this moment looks again.
       endings += 1;
       for (const connection of byDevice.get(uuid) ?? []) if (hangsOn(connection, { uuid, credential })) freed.add(connection);
@@ -157,7 +157,7 @@ export const openConnections = (): Connections => {
     endAll() {
       for (const siblings of [...byDevice.values()]) for (const connection of [...siblings]) void connection.end();
     },
-    get endings() {
+    get revocations() {
       return endings;
     },
     get size() {

@@ -1,18 +1,18 @@
 import { RegistryError } from '@rollcall/client/contract';
 import type { Clock } from '../common/clock.ts';
 import { isDuplicateKey } from '../store/duplicate-key.ts';
-import { joinLoads } from '../common/batch-loader.ts';
+import { batchLoader } from '../common/batch-loader.ts';
 import type { Filter } from 'mongodb';
 import type { Store } from '../data/store.ts';
 import type { Collection } from '../store/port.ts';
-import { reached } from '../data/with-deadline.ts';
+import { withDeadline } from '../data/with-deadline.ts';
 import type { Change } from '../data/feed/change.ts';
 import type { SubscriptionDocument } from '../domain/documents/message.ts';
 
 /** One stored subscription as routing needs it. */
 export type Subscription = Pick<SubscriptionDocument, 'subscriberUuid' | 'emitterUuid' | 'type'>;
 
-/** The stored subscriptions of devices (Meshblu reference, sections 2.18 and 6). */
+/** The stored subscriptions of devices (MS-2.18, MS-6). */
 export interface StoredSubscriptions {
   /** Those with this emitter; from memory after the first time, kept right by the feed. Fails with `unavailable` if the store cannot be reached. */
   of(emitterUuid: string): Promise<readonly Subscription[]>;
@@ -60,11 +60,11 @@ const openKept = (rows: Rows, property: 'emitterUuid' | 'subscriberUuid', clock:
   const known = new Map<string, Promise<readonly Subscription[]>>();
   const values = new WeakMap<Promise<readonly Subscription[]>, readonly Subscription[]>();
   let generation = 0;
-  const load = joinLoads<string, SubscriptionDocument[]>(
+  const load = batchLoader<string, SubscriptionDocument[]>(
     async (uuids) => {
       const found = new Map<string, SubscriptionDocument[]>(uuids.map((uuid) => [uuid, []]));
       const named = { [property]: { $in: [...uuids] }, deleted: { $ne: true } } as Filter<SubscriptionDocument>;
-      for (const row of await reached(clock, rows.find(named).toArray())) found.get(row[property])?.push(row);
+      for (const row of await withDeadline(clock, rows.find(named).toArray())) found.get(row[property])?.push(row);
       return found;
     },
     (uuid) => uuid,
@@ -105,7 +105,7 @@ const openKept = (rows: Rows, property: 'emitterUuid' | 'subscriberUuid', clock:
 };
 
 /** Opens the stored subscriptions. Entries that an old database marks as deleted do not count. */
-export const openStoredSubscriptions = (store: Store, clock: Clock): StoredSubscriptions => {
+export const createStoredSubscriptions = (store: Store, clock: Clock): StoredSubscriptions => {
   const rows = store.collection('subscriptions');
   const byEmitter = openKept(rows, 'emitterUuid', clock);
   const bySubscriber = openKept(rows, 'subscriberUuid', clock);

@@ -3,7 +3,7 @@ import type { Subscription } from './stored-subscriptions.ts';
 import { maxHops, type Spread } from './messages/delivery-budget.ts';
 import type { DeviceDocument } from '../domain/documents/device.ts';
 
-/** One step of a message from device to device (Meshblu reference, section 6.4). */
+/** One step of a message from device to device (MS-6.4). */
 export interface Hop {
   readonly from: string;
   readonly to: string;

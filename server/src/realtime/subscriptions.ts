@@ -5,22 +5,28 @@ import type { Channel, Who } from '../domain/access.ts';
 import { topicFilter, type TopicFilter } from '../domain/mqtt-topics.ts';
 
 /** What a connection listens to; `firehose` only of its own device. */
-export type Listened = Channel | 'firehose';
+export type SubscriptionType = Channel | 'firehose';
 
 /** One connection that listens to one device: as whom, and with which topics. */
-export interface Listener {
+export interface EventSubscriber {
   readonly connection: Connection;
   /** Whose permission counts: the connection's device, or the one whose token the subscription showed. */
   readonly subject: Who;
   readonly passes: TopicFilter;
 }
 
-/** Which connections of this node listen to which devices (Meshblu reference, section 2.17). */
-export interface Listening {
+/** Which connections of this node listen to which devices (MS-2.17). */
+export interface Subscriptions {
   /** Starts listening to these types; for messages the last call's topics count. Fails with `busy` if the connection has too many. */
-  add(connection: Connection, uuid: string, types: readonly Listened[], subject: Who, topics?: string | readonly string[]): void;
-  remove(connection: Connection, uuid: string, types: readonly Listened[]): void;
-  to(type: Listened, uuid: string): Iterable<Listener>;
+  add(
+    connection: Connection,
+    uuid: string,
+    types: readonly SubscriptionType[],
+    subject: Who,
+    topics?: string | readonly string[],
+  ): void;
+  remove(connection: Connection, uuid: string, types: readonly SubscriptionType[]): void;
+  to(type: SubscriptionType, uuid: string): Iterable<EventSubscriber>;
   /** The devices that a connection listens to. */
   of(connection: Connection): Iterable<string>;
   /** Does anybody listen to this device, or did so not longer ago than clients may be away? */
@@ -32,13 +38,13 @@ export interface Listening {
 /** How many devices one connection may listen to. */
 const maxDevices = 1_000;
 
-type Heard = Map<Listened, Map<Connection, Listener>>;
+type Heard = Map<SubscriptionType, Map<Connection, EventSubscriber>>;
 
 /** How many devices are kept in mind that somebody has listened to. */
 const maxLately = 200_000;
 
 /** An empty table. `windowMs`: how long clients may be away. */
-export const openListening = (windowMs: number): Listening => {
+export const createSubscriptions = (windowMs: number): Subscriptions => {
   /** Made at first need: it takes its whole room at once. */
   let lately: LRUCache<string, true> | undefined;
   let evicted = false;
@@ -46,7 +52,7 @@ export const openListening = (windowMs: number): Listening => {
   let firehoses = 0;
   const byConnection = new Map<Connection, Set<string>>();
 
-  const drop = (connection: Connection, uuid: string, types: Iterable<Listened>): void => {
+  const drop = (connection: Connection, uuid: string, types: Iterable<SubscriptionType>): void => {
     const heard = byDevice.get(uuid);
     if (heard === undefined) return;
     for (const type of types) {
@@ -69,7 +75,7 @@ export const openListening = (windowMs: number): Listening => {
       if (devices === undefined) {
         byConnection.set(connection, (devices = new Set()));
         connection.onLeave(() => {
-          const all: readonly Listened[] = ['broadcast', 'sent', 'received', 'config', 'data', 'firehose'];
+          const all: readonly SubscriptionType[] = ['broadcast', 'sent', 'received', 'config', 'data', 'firehose'];
           for (const device of [...(byConnection.get(connection) ?? [])]) drop(connection, device, all);
           byConnection.delete(connection);
         });
@@ -80,9 +86,9 @@ export const openListening = (windowMs: number): Listening => {
       devices.add(uuid);
       const heard: Heard = byDevice.get(uuid) ?? new Map();
       byDevice.set(uuid, heard);
-      const listener: Listener = { connection, subject, passes: topicFilter(topics) };
+      const listener: EventSubscriber = { connection, subject, passes: topicFilter(topics) };
       for (const type of types) {
-        const listeners = heard.get(type) ?? new Map<Connection, Listener>();
+        const listeners = heard.get(type) ?? new Map<Connection, EventSubscriber>();
         if (type === 'firehose' && !listeners.has(connection)) firehoses += 1;
         heard.set(type, listeners.set(connection, listener));
       }

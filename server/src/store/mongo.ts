@@ -19,7 +19,7 @@ export interface MongoStore {
   close(): Promise<void>;
 }
 
-/** Time limits of reliability, section 4, in milliseconds. The sockets' one is for the ordinary client only: a stream is idle for long. */
+/** Time limits of RL-4, in milliseconds. The sockets' one is for the ordinary client only: a stream is idle for long. */
 const timeouts = { connectTimeoutMS: 3000, heartbeatFrequencyMS: 2000, waitQueueTimeoutMS: 2000 };
 const socketTimeoutMS = 10_000;
 const reservedPoolSize = 8;

@@ -1,13 +1,13 @@
 import { join } from 'node:path';
 import { openEmbedded } from './embedded/index.ts';
 import { openMongo } from './mongo.ts';
-import type { CollectionMap, Store } from './port.ts';
+import type { CollectionMap, Database } from './port.ts';
 
 /** A store that is open, and whether this process has it alone. */
 export interface OpenStore<C extends CollectionMap<C>> {
-  readonly store: Store<C>;
+  readonly store: Database<C>;
   /** The same store for the feed and the leases, on connections of their own: ordinary work that waits for one does not hold them up. */
-  readonly reserved: Store<C>;
+  readonly reserved: Database<C>;
   /** True on the embedded store: there is one process, and no other node. */
   readonly alone: boolean;
   close(): Promise<void>;

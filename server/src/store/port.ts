@@ -20,7 +20,7 @@ export type CollectionMap<C> = { readonly [N in keyof C]: Document };
  * (`mongodb` 7), reduced to the options and result fields that are read here. `C` maps the names of the collections to their
  * documents.
  */
-export interface Store<C extends CollectionMap<C>> {
+export interface Database<C extends CollectionMap<C>> {
   collection<N extends keyof C & string>(name: N): Collection<C[N]>;
   /** One tail over all collections, in commit order. */
   watch(pipeline?: Document[], options?: WatchOptions): ChangeStream;

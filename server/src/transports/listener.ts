@@ -2,7 +2,7 @@ import { createServer, STATUS_CODES, type IncomingMessage, type Server, type Ser
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { RegistryError, type ErrorCode } from '@rollcall/client/contract';
-import type { AwayAnswer } from './unavailable.ts';
+import type { UnavailableAnswer } from './unavailable.ts';
 
 /** What answers the requests of a listener. */
 export interface Front {
@@ -11,7 +11,7 @@ export interface Front {
 }
 
 /** The one HTTP server of a registry. It outlives what answers its requests: that is another one after a restore. */
-export interface Listener {
+export interface HttpListener {
   /** Begins to listen; answers `http://HOST:PORT`. Port 0 picks a free one. */
   listen(host: string, port: number): Promise<string>;
   /** From now on this answers, until the function returned is called. In between everything is answered 503. */
@@ -73,7 +73,7 @@ const answerUnread = (error: Error & { readonly code?: string }, socket: Duplex)
 const type = { 'content-type': 'application/json; charset=utf-8' };
 
 /** Answers while nobody serves. The process itself is well. */
-const openAway = (answer: AwayAnswer): Front => ({
+const openAway = (answer: UnavailableAnswer): Front => ({
   async request(request, response) {
     const [path = ''] = (request.url ?? '').split('?');
     const known = path === '/healthz' ? { status: 'ok' } : await answer(request).catch(() => undefined);
@@ -87,7 +87,7 @@ const openAway = (answer: AwayAnswer): Front => ({
 });
 
 /** Opens it. `answer`: what is known while nobody serves. `keepAliveTimeout`: how long an idle connection stays, in milliseconds. */
-export const openListener = (answer: AwayAnswer, keepAliveTimeout: number): Listener => {
+export const openListener = (answer: UnavailableAnswer, keepAliveTimeout: number): HttpListener => {
   const away = openAway(answer);
   let front = away;
   const server: Server = createServer({ headersTimeout: headersMs, requestTimeout: 0, keepAliveTimeout }, (request, response) => {

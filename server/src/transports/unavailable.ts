@@ -5,11 +5,11 @@ import type { Maintenance } from '../backup/jobs.ts';
 import { credentialsOf } from './dialects/meshblu-credentials.ts';
 
 /** What is answered while nobody serves, if anything is. */
-export type AwayAnswer = (request: IncomingMessage) => Promise<unknown>;
+export type UnavailableAnswer = (request: IncomingMessage) => Promise<unknown>;
 
 /** The status of a restore, to whoever began it; undefined for everything else. */
-export const awayAnswers =
-  ({ statusFor }: Pick<Maintenance, 'statusFor'>): AwayAnswer =>
+export const unavailableAnswers =
+  ({ statusFor }: Pick<Maintenance, 'statusFor'>): UnavailableAnswer =>
   async ({ method, url, headers }) => {
     const token = credentialsOf(headers)?.token;
     if (method !== 'GET' || url !== '/api/maintenance/db' || typeof token !== 'string') return undefined;

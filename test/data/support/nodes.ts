@@ -1,11 +1,11 @@
 import type { Db, MongoClient } from 'mongodb';
 import { systemClock, type Clock } from '@rollcall/server/internal/common/clock';
-import { openFeed, type Feed } from '@rollcall/server/internal/data/feed/change-feed';
+import { openChangeFeed, type ChangeFeed } from '@rollcall/server/internal/data/feed/change-feed';
 import { openCache, type DocumentsCache } from '@rollcall/server/internal/data/repository/cache';
-import { openDoor } from '@rollcall/server/internal/data/repository/repository';
+import { createRepository } from '@rollcall/server/internal/data/repository/repository';
 import { openNode, openSoleNode, type Node } from '@rollcall/server/internal/data/cluster/node';
 import type { Store } from '@rollcall/server/internal/data/store';
-import type { Documents } from '@rollcall/server/internal/data/repository/types';
+import type { Repository } from '@rollcall/server/internal/data/repository/types';
 import type { DeviceDocument } from '@rollcall/server/internal/domain/documents/device';
 import type { TokenDocument } from '@rollcall/server/internal/domain/documents/token';
 import type { CertificateDocument } from '@rollcall/server/internal/domain/documents/certificate';
@@ -15,15 +15,15 @@ import type { RoleDocument } from '@rollcall/server/internal/domain/documents/ro
 
 /** Everything that one node needs between the store and its operations. */
 export interface TestNode {
-  readonly feed: Feed;
+  readonly feed: ChangeFeed;
   readonly node: Node;
   readonly cache: DocumentsCache;
-  readonly devices: Documents<DeviceDocument>;
-  readonly tokens: Documents<TokenDocument>;
-  readonly principals: Documents<PrincipalDocument>;
-  readonly credentials: Documents<CredentialDocument>;
-  readonly roles: Documents<RoleDocument>;
-  readonly certificates: Documents<CertificateDocument>;
+  readonly devices: Repository<DeviceDocument>;
+  readonly tokens: Repository<TokenDocument>;
+  readonly principals: Repository<PrincipalDocument>;
+  readonly credentials: Repository<CredentialDocument>;
+  readonly roles: Repository<RoleDocument>;
+  readonly certificates: Repository<CertificateDocument>;
   /** What was logged as a warning or an error. */
   readonly logged: string[];
   close(): Promise<void>;
@@ -44,7 +44,7 @@ export const openTestNode = async ({ store, several, clock = systemClock, window
   const logged: string[] = [];
   const note = (_: object, message: string): void => void logged.push(message);
   const log = { info: () => undefined, warn: note, error: note };
-  const feed = openFeed({ store, id: 'feed', clock, log, window, heartbeats: several });
+  const feed = openChangeFeed({ store, id: 'feed', clock, log, window, heartbeats: several });
   const cache = openCache({ feed, collections: { devices: 'uuid', tokens: '_id', certificates: '_id' }, log, clock });
   const node = several ? openNode({ store, feed, clock, log }) : openSoleNode({ feed, clock, log });
   const shared = { store, feed, node, cache, clock, windowSecret };
@@ -53,12 +53,12 @@ export const openTestNode = async ({ store, several, clock = systemClock, window
     feed,
     node,
     cache,
-    devices: openDoor({ ...shared, collection: 'devices', key: 'uuid' }),
-    tokens: openDoor({ ...shared, collection: 'tokens', key: '_id' }),
-    principals: openDoor({ ...shared, collection: 'principals', key: '_id' }),
-    credentials: openDoor({ ...shared, collection: 'credentials', key: '_id' }),
-    roles: openDoor({ ...shared, collection: 'roles', key: '_id' }),
-    certificates: openDoor({ ...shared, collection: 'certificates', key: '_id' }),
+    devices: createRepository({ ...shared, collection: 'devices', key: 'uuid' }),
+    tokens: createRepository({ ...shared, collection: 'tokens', key: '_id' }),
+    principals: createRepository({ ...shared, collection: 'principals', key: '_id' }),
+    credentials: createRepository({ ...shared, collection: 'credentials', key: '_id' }),
+    roles: createRepository({ ...shared, collection: 'roles', key: '_id' }),
+    certificates: createRepository({ ...shared, collection: 'certificates', key: '_id' }),
     logged,
     async close() {
       await node.close();

@@ -1,19 +1,19 @@
 import { randomBytes } from 'node:crypto';
-import { openAccessTokens } from '@rollcall/server/internal/identity/tokens/jwt';
-import { openAuthorities } from '@rollcall/server/internal/identity/effective-permissions';
+import { createAccessTokens } from '@rollcall/server/internal/identity/tokens/jwt';
+import { createEffectivePermissions } from '@rollcall/server/internal/identity/effective-permissions';
 import { systemClock } from '@rollcall/server/internal/common/clock';
-import { derivedIds } from '@rollcall/server/internal/data/repository/idempotent-ids';
-import { openLockout } from '@rollcall/server/internal/identity/passwords/lockout';
-import { openLogins, type Checked } from '@rollcall/server/internal/identity/passwords/password-login';
-import { openChallenges } from '@rollcall/server/internal/identity/mfa/challenges';
-import { openMfa } from '@rollcall/server/internal/identity/mfa/mfa';
-import { openSeeds } from '@rollcall/server/internal/identity/mfa/seeds';
-import { openPasswords, passwordId } from '@rollcall/server/internal/identity/passwords/passwords';
-import { openSessions } from '@rollcall/server/internal/identity/tokens/login-sessions';
+import { createIdempotentIds } from '@rollcall/server/internal/data/repository/idempotent-ids';
+import { createLockout } from '@rollcall/server/internal/identity/passwords/lockout';
+import { createPasswordLogins, type PasswordCheck } from '@rollcall/server/internal/identity/passwords/password-login';
+import { createChallenges } from '@rollcall/server/internal/identity/mfa/challenges';
+import { createMfa } from '@rollcall/server/internal/identity/mfa/mfa';
+import { createSeeds } from '@rollcall/server/internal/identity/mfa/seeds';
+import { createPasswords, passwordId } from '@rollcall/server/internal/identity/passwords/passwords';
+import { createLoginSessions } from '@rollcall/server/internal/identity/tokens/login-sessions';
 import type { TokenList } from '@rollcall/server/internal/identity/tokens/token-list';
-import { slowHash } from '@rollcall/server/internal/identity/passwords/bcrypt-pool';
+import { createBcryptPool } from '@rollcall/server/internal/identity/passwords/bcrypt-pool';
 import { openUserLists } from '@rollcall/server/internal/identity/tokens/token-list-cache';
-import { openTokens } from '@rollcall/server/internal/identity/tokens/device-tokens';
+import { createDeviceTokens } from '@rollcall/server/internal/identity/tokens/device-tokens';
 import type { Bench } from '../../data/support/engines.ts';
 import type { PrincipalDocument } from '@rollcall/server/internal/domain/documents/principal';
 
@@ -27,11 +27,11 @@ export const openClocked = async (bench: Bench, more: Partial<PrincipalDocument>
   const { store } = bench;
   const { principals, credentials, roles, devices, tokens: rootRows, feed } = await bench.node();
   const lists = openUserLists<TokenList>({ feed, trusts: () => false, clock: systemClock });
-  const ids = derivedIds(key);
-  const hashing = slowHash();
-  const passwords = openPasswords({ credentials, slowHash: hashing, pepper, now });
+  const ids = createIdempotentIds(key);
+  const hashing = createBcryptPool();
+  const passwords = createPasswords({ credentials, slowHash: hashing, pepper, now });
   const findToken = () => Promise.resolve(null);
-  const tokens = openTokens({
+  const tokens = createDeviceTokens({
     store,
     devices,
     rootRows,
@@ -44,13 +44,13 @@ export const openClocked = async (bench: Bench, more: Partial<PrincipalDocument>
     key,
     now,
   });
-  const authorities = openAuthorities({ principals, roles, now });
-  const sessions = openSessions({
+  const authorities = createEffectivePermissions({ principals, roles, now });
+  const sessions = createLoginSessions({
     key,
     graceMs: 10_000,
     store,
     credentials,
-    accessTokens: openAccessTokens(key),
+    accessTokens: createAccessTokens(key),
     authorities,
     tokens,
     ids,
@@ -58,20 +58,20 @@ export const openClocked = async (bench: Bench, more: Partial<PrincipalDocument>
     pepper,
     now,
   });
-  const logins = openLogins({
+  const logins = createPasswordLogins({
     isAdministrator: () => Promise.resolve(false),
     byLoginName: (loginName) => store.collection('principals').findOne({ loginName }),
-    hashOf: async (uuid) => (await credentials.fresh(passwordId(uuid)))?.hash,
+    hashOf: async (uuid) => (await credentials.getFresh(passwordId(uuid)))?.hash,
     passwords,
-    lockout: openLockout(now),
+    lockout: createLockout(now),
     canEnrol: true,
     key,
     now,
   });
-  const seeds = openSeeds(key);
-  const mfa = openMfa({
+  const seeds = createSeeds(key);
+  const mfa = createMfa({
     principals,
-    challenges: openChallenges({ credentials, pepper, now }),
+    challenges: createChallenges({ credentials, pepper, now }),
     logins,
     seeds,
     canEnrol: true,
@@ -112,7 +112,7 @@ export const openClocked = async (bench: Bench, more: Partial<PrincipalDocument>
     pass(ms: number): void {
       at += ms;
     },
-    check: (): Promise<Checked> => logins.check('mia', 'secret1', ''),
+    check: (): Promise<PasswordCheck> => logins.check('mia', 'secret1', ''),
     /** A number for a call of his; the same one again with `again`. */
     request: () => ({ actor: uuid, instance, counter: (counter += 1), again: 0 }),
   };

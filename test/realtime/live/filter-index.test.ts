@@ -1,6 +1,6 @@
 import { compileFilter } from '@rollcall/server/internal/mql/index';
 import { coversOf } from '@rollcall/server/internal/realtime/live/filter-subsumption';
-import { openFilterIndex } from '@rollcall/server/internal/realtime/live/filter-index';
+import { createFilterIndex } from '@rollcall/server/internal/realtime/live/filter-index';
 import { orderBy } from '@rollcall/server/internal/realtime/live/order';
 import { readQuery, readSort } from '@rollcall/server/internal/domain/device-query';
 import { expect } from 'chai';
@@ -50,7 +50,7 @@ describe('the index over the filters of live queries', () => {
   it('never leaves out a filter that matches, of any filters and documents', () => {
     fc.assert(
       fc.property(fc.array(filter, { maxLength: 12 }), fc.array(document, { minLength: 1, maxLength: 8 }), (raw, documents) => {
-        const index = openFilterIndex<number>();
+        const index = createFilterIndex<number>();
         const filters = raw.map((one) => readQuery(one));
         for (const [at, read] of filters.entries()) index.add(at, coversOf(read));
         for (const one of documents) {
@@ -67,7 +67,7 @@ describe('the index over the filters of live queries', () => {
   }).timeout(20_000);
 
   it('asks hardly more than one of ten thousand filters that test for different values, whatever else they test', () => {
-    const index = openFilterIndex<number>();
+    const index = createFilterIndex<number>();
     for (let at = 0; at < 10_000; at += 1) {
       const room = `room ${at}`;
       const shapes = [{ type: 'lamp', room }, { $and: [{ room }, { online: true }] }, { room: { $in: [room, `${room} b`] } }];
@@ -82,7 +82,7 @@ describe('the index over the filters of live queries', () => {
   });
 
   it('asks a filter without such a value only where the property that it tests is there', () => {
-    const index = openFilterIndex<string>();
+    const index = createFilterIndex<string>();
     index.add('low', coversOf(readQuery({ battery: { $lt: 20 } })));
     index.add('any', coversOf(readQuery({ name: { $ne: 'x' } })));
     expect([...index.candidates({ battery: 90 })]).to.have.members(['low', 'any']);

@@ -33,8 +33,8 @@ describe('a live query and its reads', () => {
   const connection: Connection = {
     actor: { uuid: viewer, credentialId: 'c', hash: 'h' },
     id: 'socket',
-    extras: true,
-    outlet: { send: (_to, _event, data) => void told.push(data as Record<string, unknown>) },
+    takesMetadata: true,
+    fanOut: { send: (_to, _event, data) => void told.push(data as Record<string, unknown>) },
     end: () => undefined,
     onLeave: (release) => (leave = release),
   };
@@ -89,7 +89,7 @@ describe('a live query and its reads', () => {
     live = openLive({
       store: held(),
       feed: { newest: () => undefined },
-      connections: { send: (to, event, data) => connection.outlet.send([...to], event, data) },
+      connections: { send: (to, event, data) => connection.fanOut.send([...to], event, data) },
       clock: {
         after(ms, run) {
           const timer = { ms, run };

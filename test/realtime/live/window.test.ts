@@ -1,22 +1,22 @@
 import {
-  openWindow,
+  createWindow,
   reserveOf,
   stepsBetween,
-  type Row,
-  type Step,
+  type LiveRow,
+  type WindowStep,
   type Window,
 } from '@rollcall/server/internal/realtime/live/window';
 import { expect } from 'chai';
 import fc from 'fast-check';
 
-const row = (id: string, place: string, shown = 1): Row => ({
+const row = (id: string, place: string, shown = 1): LiveRow => ({
   id,
   place: place + id,
   document: { _id: id, uuid: id, _rollcall: { rev: shown, shown } },
 });
 
 /** What a client makes of steps: the ids, in order. */
-const taken = (before: readonly string[], steps: readonly Step[]): string[] => {
+const taken = (before: readonly string[], steps: readonly WindowStep[]): string[] => {
   const rows = [...before];
   for (const step of steps) {
     if (step.type !== 'enter') rows.splice(step.previousIndex, 1);
@@ -28,7 +28,7 @@ const shown = (window: Window): string[] => window.shown.map(({ id }) => id);
 
 const open = (limit: number): { window: Window; kept: Set<string> } => {
   const kept = new Set<string>();
-  const window = openWindow(limit, {
+  const window = createWindow(limit, {
     keep(given) {
       kept.add(given.id);
       return given;
@@ -50,8 +50,8 @@ describe('the window of a live query', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 8 }), fc.array(change, { maxLength: 200 }), (limit, changes) => {
         const { window, kept } = open(limit);
-        const all = new Map<string, Row>();
-        const sorted = (): Row[] => [...all.values()].sort((one, other) => (one.place < other.place ? -1 : 1));
+        const all = new Map<string, LiveRow>();
+        const sorted = (): LiveRow[] => [...all.values()].sort((one, other) => (one.place < other.place ? -1 : 1));
         let client: string[] = [];
         for (const one of changes) {
           const next = one.place === null ? null : row(one.id, one.place, one.shown);

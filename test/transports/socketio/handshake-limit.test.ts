@@ -1,6 +1,6 @@
 import { expect } from 'chai';
-import type { AdmissionLimits, Candidate } from '@rollcall/server/internal/transports/socketio/handshake-limit';
-import { admissionLimits, openAdmission } from '@rollcall/server/internal/transports/socketio/handshake-limit';
+import type { HandshakeLimits, Handshake } from '@rollcall/server/internal/transports/socketio/handshake-limit';
+import { handshakeLimits, openHandshakeLimit } from '@rollcall/server/internal/transports/socketio/handshake-limit';
 import { until } from '../../sdk/support/until.ts';
 import type { RawClient } from './raw.ts';
 import { rawClient } from './raw.ts';
@@ -12,16 +12,16 @@ const rawClients = (port: number, count: number): Promise<RawClient[]> =>
 
 describe('the door', () => {
   let time = 0;
-  const door = (limits: Partial<AdmissionLimits>) => {
+  const door = (limits: Partial<HandshakeLimits>) => {
     let inside = 0;
     const log: string[] = [];
-    const admission = openAdmission(
-      { ...admissionLimits, ...limits },
+    const admission = openHandshakeLimit(
+      { ...handshakeLimits, ...limits },
       () => inside,
       () => time,
     );
     const come = (address = 'a', isGone = () => false): void => {
-      const candidate: Candidate = {
+      const candidate: Handshake = {
         address,
         isGone,
         accept: () => void (log.push('in'), (inside += 1)),

@@ -1,8 +1,8 @@
 import { errors, RegistryError, type ErrorCode } from '@rollcall/client/contract';
-import { openConnections } from '@rollcall/server/internal/realtime/connections';
+import { createConnections } from '@rollcall/server/internal/realtime/connections';
 import { serveSockets } from '@rollcall/server/internal/transports/socketio/socket';
 import { drop } from '@rollcall/server/internal/transports/socketio/engines';
-import { outletsOf } from '@rollcall/server/internal/transports/socketio/fan-out';
+import { createFanOuts } from '@rollcall/server/internal/transports/socketio/fan-out';
 import { expect } from 'chai';
 import type { Server } from 'socket.io';
 import { until } from '../../support/until.ts';
@@ -18,10 +18,10 @@ const serveFailures = (served: Served, refused: (kind: string) => void): (() => 
   const servers = [io, legacy].filter((one): one is Server => one !== null);
   const kit: Partial<SocketKit> = {
     operations: new Map([['test:fail', { name: 'test:fail', row: {} } as never]]),
-    connections: openConnections(),
+    connections: createConnections(),
     dispatch: (_operation, { input }) => Promise.reject(new RegistryError((input as { code: ErrorCode }).code)),
     toRegistryError: (error) => error as RegistryError,
-    outlet: outletsOf(servers),
+    fanOut: createFanOuts(servers),
     report: () => undefined,
     now: () => Date.now(),
     refused,

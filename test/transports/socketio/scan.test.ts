@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import { expect } from 'chai';
 import { readPacket, Rejected } from '@rollcall/server/internal/transports/socketio/packet';
-import { maxDepth, scan, twice } from '@rollcall/server/internal/common/json/scan';
+import { maxJsonDepth, scan, twice } from '@rollcall/server/internal/common/json/scan';
 import fc from 'fast-check';
 
 type Rule = 'maxDepth' | 'forbiddenKey' | 'number' | 'surrogate';
@@ -21,7 +21,7 @@ const broken = (value: unknown, depth = 0): Set<Rule> => {
   if (typeof value === 'number' && !Number.isFinite(value)) rules.add('number');
   if (typeof value === 'string' && isLone(value)) rules.add('surrogate');
   if (typeof value !== 'object' || value === null) return rules;
-  if (depth + 1 > maxDepth) rules.add('maxDepth');
+  if (depth + 1 > maxJsonDepth) rules.add('maxDepth');
   for (const [key, inner] of Object.entries(value)) {
     if (!Array.isArray(value) && (forbidden.includes(key) || key.includes('\0'))) rules.add('forbiddenKey');
     if (!Array.isArray(value) && isLone(key)) rules.add('surrogate');
@@ -101,7 +101,7 @@ describe('the scan of a JSON text', () => {
       fc.property(json, (input) => {
         const value: unknown = JSON.parse(input);
         const rules = broken(value);
-        const scanned = scan(input, maxDepth);
+        const scanned = scan(input, maxJsonDepth);
         const rule = typeof scanned === 'number' ? 'none' : scanned.rule;
         seen.set(rule, (seen.get(rule) ?? 0) + 1);
         // Whether a whole number beyond 2^53 was given back depends on how it was written; see the next rule.
@@ -128,7 +128,7 @@ describe('the scan of a JSON text', () => {
         const [mantissa = '', exponent = '0'] = written.split('e');
         const [integer = '', fraction = ''] = mantissa.split('.');
         const shortest = BigInt(integer + fraction) * 10n ** BigInt(Number(exponent) - fraction.length);
-        const isTaken = typeof scan(`[${value}]`, maxDepth) === 'number';
+        const isTaken = typeof scan(`[${value}]`, maxJsonDepth) === 'number';
         seen.add(isTaken);
         expect(isTaken, String(value)).to.equal(shortest === value);
       }),
@@ -142,7 +142,7 @@ describe('the scan of a JSON text', () => {
     fc.assert(
       fc.property(repeated, ([value, name, others, gap]) => {
         const entries = [name, ...others, name].map((one) => `${one}${gap}:${value}`);
-        const scanned = scan(`[1,{${entries.join(',')}}]`, maxDepth);
+        const scanned = scan(`[1,{${entries.join(',')}}]`, maxJsonDepth);
         if (typeof scanned !== 'number') return;
         expect(twice(scanned, JSON.parse(`[1,{${entries.join(',')}}]`))).to.include({ rule: 'duplicateKey' });
       }),
@@ -172,7 +172,7 @@ describe('the scan of a JSON text', () => {
           const expected = steps.map(
             (step) => `/${String(step).length > 64 ? '…' : String(step).replaceAll('~', '~0').replaceAll('/', '~1')}`,
           );
-          expect(scan(input, maxDepth)).to.deep.include({ rule: 'number', steps: expected });
+          expect(scan(input, maxJsonDepth)).to.deep.include({ rule: 'number', steps: expected });
         },
       ),
     );
@@ -184,12 +184,12 @@ describe('the scan of a JSON text', () => {
         fc.string({
           unit: fc.constantFrom('"', '\\', '{', '[', '}', ']', ':', ',', ' ', 'a', 'e', '1', '-', '.', '\ud800', 'ü'),
         }),
-        (input) => void scan(input, maxDepth),
+        (input) => void scan(input, maxJsonDepth),
       ),
     );
     for (const unit of ['"', '\\', '\\"', '"\\', '"a":', '{"', '1', '1e', '"\\ud800', '}', '" ']) {
       const start = performance.now();
-      scan(unit.repeat(131_072 / unit.length), maxDepth);
+      scan(unit.repeat(131_072 / unit.length), maxJsonDepth);
       expect(performance.now() - start, unit).to.be.below(1000);
     }
   });

@@ -9,7 +9,7 @@ const Devices = Type.Object({ devices: Type.Array(Device) });
  * Register a new device with the given properties. Needs no identity while open registration is on.
  *
  * The answer is the stored document with its `token`: the only time it is shown. `uuid` and `token` in the input are ignored.
- * Meshblu reference, section 2.3.
+ * MS-2.3.
  */
 export const register = operation({
   http: ['POST /devices'],
@@ -22,7 +22,7 @@ export const register = operation({
   errors: ['too-large'],
 });
 
-/** The caller's own document. Meshblu reference, section 2.4. */
+/** The caller's own document. MS-2.4. */
 export const whoami = operation({
   http: ['GET /v2/whoami'],
   summary: "The caller's own document.",
@@ -33,7 +33,7 @@ export const whoami = operation({
   errors: [],
 });
 
-/** One device by uuid, if it lets the caller see it. Missing and not permitted are both `forbidden`. Meshblu reference, section 2.7. */
+/** One device by uuid, if it lets the caller see it. Missing and not permitted are both `forbidden`. MS-2.7. */
 export const device = operation({
   http: ['GET /v3/devices/:uuid', 'GET /v2/devices/:uuid', 'GET /devices/:uuid'],
   summary: 'One device by uuid.',
@@ -49,7 +49,7 @@ export const device = operation({
  * Devices that match a query, of those the caller may see: newest first, at most 1000.
  *
  * The query is a MongoDB filter of the operators `$eq $ne $gt $gte $lt $lte $in $nin $exists $all $elemMatch $size $not $and $or $nor`.
- * `online` may be boolean or text; `''` and `'null'` mean that the property does not exist. Meshblu reference, section 2.8.
+ * `online` may be boolean or text; `''` and `'null'` mean that the property does not exist. MS-2.8.
  */
 export const devices = operation({
   http: ['POST /search/devices', 'GET /v2/devices', 'GET /devices'],
@@ -62,7 +62,7 @@ export const devices = operation({
   errors: [],
 });
 
-/** As `devices`, of those that the caller owns. Meshblu reference, section 2.9. */
+/** As `devices`, of those that the caller owns. MS-2.9. */
 export const mydevices = operation({
   http: ['GET /mydevices'],
   summary: 'Devices that the caller owns.',
@@ -74,7 +74,7 @@ export const mydevices = operation({
   errors: [],
 });
 
-/** Always empty: devices are no longer told apart by network. Meshblu reference, section 2.12. */
+/** Always empty: devices are no longer told apart by network. MS-2.12. */
 export const localdevices = operation({
   http: [],
   summary: 'Devices on the same network: none, as networks are no longer told apart.',
@@ -85,7 +85,7 @@ export const localdevices = operation({
   errors: [],
 });
 
-/** Always empty, as `localdevices`. Meshblu reference, section 2.12. */
+/** Always empty, as `localdevices`. MS-2.12. */
 export const unclaimeddevices = operation({
   http: [],
   summary: 'Devices on the same network without an owner: none.',
@@ -100,7 +100,7 @@ export const unclaimeddevices = operation({
  * Set properties of a device; without `uuid` of the caller itself.
  *
  * Each key replaces the old value whole; a key with dots (`'a.b'`) addresses inside. `token` and the server's own properties are
- * never written. The same values again are a success without effect. Meshblu reference, section 2.5.
+ * never written. The same values again are a success without effect. MS-2.5.
  */
 export const update = operation({
   http: ['PATCH /v2/devices/:uuid', 'PUT /devices/:uuid'],
@@ -116,7 +116,7 @@ export const update = operation({
 });
 
 /**
- * Make the caller the owner of a device that lets them configure it. Meshblu reference, section 2.11.
+ * Make the caller the owner of a device that lets them configure it. MS-2.11.
  *
  * A group is taken over by a caller who may write `/groups/<name>`: its lists then name the caller alone, and its tokens end.
  */
@@ -135,7 +135,7 @@ export const claimdevice = operation({
  * Remove a device, its tokens and its subscriptions; its connections are told and closed. Meshblu reference, section 2.10.
  *
  * A user, a group and what logs in over MQTT need the permission to write `/api/users/<uuid>` too. A group that has members, MQTT tokens or
- * devices is `conflict`, unless `cascade` says that all of them go with it. Domain model, section 9.
+ * devices is `conflict`, unless `cascade` says that all of them go with it. DM-9.
  */
 export const unregister = operation({
   http: ['DELETE /devices/:uuid'],

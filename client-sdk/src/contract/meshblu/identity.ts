@@ -2,7 +2,7 @@ import Type from 'typebox';
 import { Uuid } from '../models.ts';
 import { operation } from '../operation.ts';
 
-/** Is this token one of this device? A question only: the connection stays who it was. Meshblu reference, section 2.15. */
+/** Is this token one of this device? A question only: the connection stays who it was. MS-2.15. */
 export const authenticate = operation({
   http: ['POST /authenticate', 'GET /authenticate/:uuid'],
   summary: 'Is this token one of this device?',
@@ -13,7 +13,7 @@ export const authenticate = operation({
   errors: [],
 });
 
-/** The public key of a device, null if it has none. Needs no permission: the key is public. Meshblu reference, section 2.14. */
+/** The public key of a device, null if it has none. Needs no permission: the key is public. MS-2.14. */
 export const getPublicKey = operation({
   http: ['GET /devices/:uuid/publickey'],
   summary: 'The public key of a device.',
@@ -24,7 +24,7 @@ export const getPublicKey = operation({
   errors: ['not-found'],
 });
 
-/** Is the registry there? Meshblu reference, section 2.15. */
+/** Is the registry there? MS-2.15. */
 export const status = operation({
   http: ['GET /status'],
   summary: 'Is the registry there?',

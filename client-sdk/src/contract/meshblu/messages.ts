@@ -9,7 +9,7 @@ const Addressees = Type.Union([Uuid, Type.Array(Uuid, { minItems: 1, maxItems: 1
  *
  * Each addressee that lists the sender in `message.from` gets it as the event `message`, with `fromUuid` and all addressees; others are
  * skipped in silence. Being accepted says nothing about delivery. Further keys are passed on as they are. At most once: who is not
- * connected misses it. Meshblu reference, section 2.16.
+ * connected misses it. MS-2.16.
  */
 export const message = operation({
   http: ['POST /messages', 'POST /broadcasts'],
@@ -22,7 +22,7 @@ export const message = operation({
   errors: ['too-large'],
 });
 
-/** Answer a message that asked for it (`ack`): the asker gets the event `messageAck`. Meshblu reference, section 2.16. */
+/** Answer a message that asked for it (`ack`): the asker gets the event `messageAck`. MS-2.16. */
 export const messageAck = operation({
   http: [],
   summary: 'Answer a message that asked for an answer.',
@@ -37,7 +37,7 @@ export const messageAck = operation({
 /**
  * Store a record of a device and broadcast it: `timestamp` is now if it is missing.
  *
- * The caller must be allowed to send to that device. Meshblu reference, section 2.19.
+ * The caller must be allowed to send to that device. MS-2.19.
  */
 export const data = operation({
   http: ['POST /data/:uuid'],
@@ -51,7 +51,7 @@ export const data = operation({
   errors: ['too-large'],
 });
 
-/** The newest records of a device that `data` stored: 10 without `limit`, at most 1000. Meshblu reference, section 2.19. */
+/** The newest records of a device that `data` stored: 10 without `limit`, at most 1000. MS-2.19. */
 export const getdata = operation({
   http: ['GET /data/:uuid'],
   summary: 'The newest records of a device.',
@@ -67,7 +67,7 @@ export const getdata = operation({
   errors: [],
 });
 
-/** The last 10 entries of an old database's log about the own device. Meshblu reference, section 2.19. */
+/** The last 10 entries of an old database's log about the own device. MS-2.19. */
 export const events = operation({
   http: ['GET /events/:uuid'],
   summary: 'The last entries of the event log about the own device.',

@@ -12,7 +12,7 @@ const StoredSubscription = Type.Object({ subscriberUuid: Uuid, emitterUuid: Uuid
  * Listen to a device, for as long as this connection lives.
  *
  * Without `types`: broadcast, received and sent; config and data are always added. What is not permitted is left out, and asked again at
- * each delivery. `topics` filters messages: `*` matches anything, a leading `-` excludes. Meshblu reference, section 2.17.
+ * each delivery. `topics` filters messages: `*` matches anything, a leading `-` excludes. MS-2.17.
  */
 export const subscribe = operation({
   http: [],
@@ -31,7 +31,7 @@ export const subscribe = operation({
   errors: [],
 });
 
-/** Stop listening to a device; without `types` to everything of it. Meshblu reference, section 2.17. */
+/** Stop listening to a device; without `types` to everything of it. MS-2.17. */
 export const unsubscribe = operation({
   http: [],
   summary: 'Stop listening to a device.',
@@ -44,7 +44,7 @@ export const unsubscribe = operation({
 
 const pair = { subscriberUuid: Uuid, emitterUuid: Uuid, type: Type.String({ maxLength: 64 }) };
 
-/** Subscribe a device to another one for good: works for devices that are not connected. The emitter's lists are asked at delivery. A device has at most 10000: beyond that the call fails with `conflict`. Meshblu reference, section 2.18. */
+/** Subscribe a device to another one for good: works for devices that are not connected. The emitter's lists are asked at delivery. A device has at most 10000: beyond that the call fails with `conflict`. MS-2.18. */
 export const createSubscription = operation({
   http: ['POST /v2/devices/:subscriberUuid/subscriptions/:emitterUuid/:type'],
   summary: 'Subscribe a device to another one for good.',
@@ -55,7 +55,7 @@ export const createSubscription = operation({
   errors: ['conflict'],
 });
 
-/** End a stored subscription; one that is not there is a success. Meshblu reference, section 2.18. */
+/** End a stored subscription; one that is not there is a success. MS-2.18. */
 export const deleteSubscription = operation({
   http: ['DELETE /v2/devices/:subscriberUuid/subscriptions/:emitterUuid/:type'],
   summary: 'End a stored subscription.',
@@ -66,7 +66,7 @@ export const deleteSubscription = operation({
   errors: [],
 });
 
-/** End all stored subscriptions of a device, or those to one emitter or of one type. Meshblu reference, section 2.21. */
+/** End all stored subscriptions of a device, or those to one emitter or of one type. MS-2.21. */
 export const deleteSubscriptions = operation({
   http: ['DELETE /v2/devices/:subscriberUuid/subscriptions'],
   summary: 'End several stored subscriptions of a device.',
@@ -81,7 +81,7 @@ export const deleteSubscriptions = operation({
   errors: [],
 });
 
-/** The stored subscriptions of a device, without `uuid` of the caller. Meshblu reference, section 2.18. */
+/** The stored subscriptions of a device, without `uuid` of the caller. MS-2.18. */
 export const subscriptions = operation({
   http: ['GET /v2/devices/:uuid/subscriptions'],
   summary: 'The stored subscriptions of a device.',

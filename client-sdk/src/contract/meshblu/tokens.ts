@@ -6,7 +6,7 @@ import { open, operation } from '../operation.ts';
  * Make a session token for a device. The only time the token is shown.
  *
  * Further keys (`tag` by custom) are stored as the token's metadata and given back. Older tokens stay valid. A device has at
- * most 1000: beyond that the call fails with `conflict`. Meshblu reference, section 2.13.
+ * most 1000: beyond that the call fails with `conflict`. MS-2.13.
  */
 export const generateAndStoreToken = operation({
   http: ['POST /devices/:uuid/tokens'],
@@ -21,7 +21,7 @@ export const generateAndStoreToken = operation({
   errors: ['too-large', 'conflict'],
 });
 
-/** End one session token. A token that does not exist is a success; a root token can only be reset. Meshblu reference, section 2.13. */
+/** End one session token. A token that does not exist is a success; a root token can only be reset. MS-2.13. */
 export const revokeToken = operation({
   http: ['DELETE /devices/:uuid/tokens/:token'],
   summary: 'End one session token.',
@@ -33,7 +33,7 @@ export const revokeToken = operation({
   errors: [],
 });
 
-/** End the session tokens whose metadata match every given key; without `uuid` the caller's own. Meshblu reference, section 2.13. */
+/** End the session tokens whose metadata match every given key; without `uuid` the caller's own. MS-2.13. */
 export const revokeTokenByQuery = operation({
   http: ['DELETE /devices/:uuid/tokens'],
   summary: 'End the session tokens with these metadata.',
@@ -45,7 +45,7 @@ export const revokeTokenByQuery = operation({
   errors: [],
 });
 
-/** Make a new root token for a device; the old one dies, session tokens live on. Meshblu reference, section 2.13. */
+/** Make a new root token for a device; the old one dies, session tokens live on. MS-2.13. */
 export const resetToken = operation({
   http: ['POST /devices/:uuid/token'],
   summary: 'Make a new root token for a device.',
@@ -59,7 +59,7 @@ export const resetToken = operation({
   errors: [],
 });
 
-/** The tokens of a device whose metadata match every given key, without their secrets; newest first, at most 1000. Meshblu reference, section 2.13. */
+/** The tokens of a device whose metadata match every given key, without their secrets; newest first, at most 1000. MS-2.13. */
 export const searchTokens = operation({
   http: ['POST /search/tokens'],
   summary: 'The tokens of a device, without their secrets.',

@@ -4,8 +4,8 @@ import { RegistryError } from '@rollcall/client';
 import type { Command } from 'commander';
 import { verifyAudit, type AuditReport } from '../../operations/audit/audit-log.ts';
 import { loadConfig } from '../config.ts';
-import { openKeys } from '../../identity/keys/key-ring.ts';
-import { openSecrets } from '../../identity/keys/secret-files.ts';
+import { createKeyRing } from '../../identity/keys/key-ring.ts';
+import { createSecrets } from '../../identity/keys/secret-files.ts';
 import type { Collections } from '../../domain/documents/index.ts';
 import { openStore } from '../../store/open.ts';
 import { withClient, withSession, type SessionOptions } from './session.ts';
@@ -16,10 +16,10 @@ const verifyStore = async (): Promise<AuditReport> => {
   const config = loadConfig(environment);
   if (config.mongodbUrl === undefined && !existsSync(join(config.dataDir, 'rollcall.db')))
     throw new RegistryError('not-found', `There is no registry in ${config.dataDir}`);
-  const secrets = await openSecrets(config);
+  const secrets = await createSecrets(config);
   const { store, close } = await openStore<Collections>(config);
   try {
-    return await verifyAudit(store, await (await openKeys(store, secrets)).key('audit'));
+    return await verifyAudit(store, await (await createKeyRing(store, secrets)).key('audit'));
   } finally {
     await close();
   }

@@ -5,4 +5,4 @@ import { canonicalJson } from './canonical.ts';
 export const digestOf = (text: string): string => createHash('sha256').update(text).digest('base64url');
 
 /** Hash of all that a request asks for; the order of fields counts for nothing. */
-export const fingerprintOf = (asked: unknown): string => digestOf(canonicalJson(asked));
+export const requestFingerprint = (asked: unknown): string => digestOf(canonicalJson(asked));

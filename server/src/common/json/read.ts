@@ -1,5 +1,5 @@
 import { RegistryError } from '@rollcall/client/contract';
-import { maxDepth, read } from './scan.ts';
+import { maxJsonDepth, readGuarded } from './scan.ts';
 
 const refuse = (path: string, rule: string, message: string): never => {
   throw new RegistryError('invalid-input', undefined, { details: [{ path, rule, message }] });
@@ -20,6 +20,6 @@ export const readJson = (text: string, contentType = 'application/json'): unknow
   if (text === '') return undefined;
   if (!/^application\/(?:[\w.+-]+\+)?json\b/i.test(contentType))
     return refuse('', 'contentType', 'the body must be application/json');
-  const given = read(text, maxDepth, parsed);
+  const given = readGuarded(text, maxJsonDepth, parsed);
   return 'rule' in given ? refuse(given.steps.join(''), given.rule, given.message) : given.value;
 };

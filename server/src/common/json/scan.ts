@@ -2,7 +2,7 @@ import * as json from './text.ts';
 import { pointer } from './pointer.ts';
 
 /** Arrays and objects inside one another in one argument, the argument itself included. */
-export const maxDepth = 32;
+export const maxJsonDepth = 32;
 
 /** Names that change what an object is for JavaScript, for JSON.stringify or for the MongoDB driver. */
 const forbidden: ReadonlySet<string> = new Set(['', '__proto__', 'constructor', 'prototype', 'toJSON', '_bsontype']);
@@ -18,7 +18,7 @@ export interface Finding {
 }
 
 const messages = {
-  maxDepth: `Nested deeper than ${maxDepth} levels`,
+  maxDepth: `Nested deeper than ${maxJsonDepth} levels`,
   forbiddenKey: 'This key is not allowed',
   number: 'Not a finite number, or a whole number that a double cannot give back exactly',
   surrogate: 'Contains half of a surrogate pair',
@@ -146,7 +146,11 @@ export const scan = (text: string, depth: number): Finding | number => {
 };
 
 /** What is written in a JSON text, or what of it the rules refuse. `parse` is not given what they refuse. */
-export const read = (text: string, depth: number, parse: (text: string) => unknown): { readonly value: unknown } | Finding => {
+export const readGuarded = (
+  text: string,
+  depth: number,
+  parse: (text: string) => unknown,
+): { readonly value: unknown } | Finding => {
   const scanned = scan(text, depth);
   if (typeof scanned !== 'number') return scanned;
   const value = parse(text);

@@ -1,4 +1,4 @@
-import type { Feed } from '../feed/change-feed.ts';
+import type { ChangeFeed } from '../feed/change-feed.ts';
 import type { Position } from '../feed/position.ts';
 import type { Log } from '../../common/log.ts';
 import type { Change } from '../feed/change.ts';
@@ -7,23 +7,23 @@ import type { Change } from '../feed/change.ts';
  * Carries out on this node what a change means, above all the end of a credential: a returned promise holds the node's `at`
  * back until it settles. A carrier that fails is logged and counts as done.
  */
-export interface Carrier {
+export interface ChangeConsumer {
   change?(change: Change): void | Promise<unknown>;
   /** Changes may have been missed, endings among them: everything that hangs on a document is to be looked at again. */
   resync?(): void | Promise<unknown>;
 }
 
 /** How far this node has carried out the feed. */
-export interface Carrying {
+export interface ChangeConsumers {
   /** Everything up to here is carried out. */
   readonly position: Position;
-  carry(carrier: Carrier): () => void;
+  carry(carrier: ChangeConsumer): () => void;
   close(): void;
 }
 
 /** Follows the feed. `advanced` is called after each change, with it, and with null when `position` has moved later. */
-export const openCarrying = (feed: Feed, log: Log, advanced: (change: Change | null) => void): Carrying => {
-  const carriers = new Set<Carrier>();
+export const createChangeConsumers = (feed: ChangeFeed, log: Log, advanced: (change: Change | null) => void): ChangeConsumers => {
+  const carriers = new Set<ChangeConsumer>();
   /** What was taken from the feed and is not carried out, or stands behind such a change. */
   const queue: { readonly position: Position; waitsFor: number }[] = [];
   let position: Position = feed.position;
@@ -32,7 +32,7 @@ export const openCarrying = (feed: Feed, log: Log, advanced: (change: Change | n
     while (queue[0]?.waitsFor === 0) ({ position } = queue.shift()!);
   };
 
-  const take = (at: Position, work: (carrier: Carrier) => void | Promise<unknown>): void => {
+  const take = (at: Position, work: (carrier: ChangeConsumer) => void | Promise<unknown>): void => {
     // Until all carriers were asked, the change itself counts as unfinished.
     const entry = { position: at, waitsFor: 1 };
     queue.push(entry);

@@ -1,4 +1,4 @@
-import { delay, within, type Clock } from '../../common/clock.ts';
+import { delay, withTimeLimit, type Clock } from '../../common/clock.ts';
 import type { Position } from '../feed/position.ts';
 import type { Log } from '../../common/log.ts';
 import type { Store } from '../store.ts';
@@ -88,7 +88,7 @@ export const openLease = ({ id, store, clock, log, at, acknowledged }: LeaseOpti
       ...(asking && { asks: true }),
     };
     asking = false;
-    within(clock, LIMIT_MS, leases.replaceOne({ _id: id }, lease, { upsert: true }))
+    withTimeLimit(clock, LIMIT_MS, leases.replaceOne({ _id: id }, lease, { upsert: true }))
       .then(
         () => void (renewal.counts && acknowledged(renewal)),
         (error: unknown) => {

@@ -1,19 +1,19 @@
 import { randomUUID } from 'node:crypto';
 import { RegistryError } from '@rollcall/client/contract';
-import { delay, within, type Clock } from '../../common/clock.ts';
-import type { Feed } from '../feed/change-feed.ts';
+import { delay, withTimeLimit, type Clock } from '../../common/clock.ts';
+import type { ChangeFeed } from '../feed/change-feed.ts';
 import type { Position } from '../feed/position.ts';
 import type { Log } from '../../common/log.ts';
-import { openCarrying, type Carrier } from './consumers.ts';
+import { createChangeConsumers, type ChangeConsumer } from './consumers.ts';
 import { openFence, type FenceState } from './fence.ts';
 import { openLease, RENEW_MS } from './lease.ts';
-import { openPeers } from './peers.ts';
+import { createPeers } from './peers.ts';
 import type { Store } from '../store.ts';
 import type { RequestId } from '../../domain/revision.ts';
 import type { Change } from '../feed/change.ts';
 import type { NodeDocument } from '../../domain/documents/cluster.ts';
 
-export type { Carrier } from './consumers.ts';
+export type { ChangeConsumer } from './consumers.ts';
 export type { FenceState } from './fence.ts';
 
 /** How long an ending waits for the others at most, in milliseconds: they need 7 s, a pause of this node may come on top. */
@@ -22,7 +22,7 @@ const LOOK_MS = 250;
 /** How long reading the leases may take before it is tried again, in milliseconds. */
 const READ_MS = 2_000;
 
-/** One process of the registry, as the others see it: its lease, its fence, and what it waits for (decisions, section 11). */
+/** One process of the registry, as the others see it: its lease, its fence, and what it waits for (ME-11). */
 export interface Node {
   /** Random, once per start. */
   readonly id: string;
@@ -36,7 +36,7 @@ export interface Node {
   /** The number of a write that has no request of its own: one instance per node, counted up. */
   request(): RequestId;
   /** Adds a carrier: the node's `at` passes a change when every carrier has carried it out. */
-  carry(carrier: Carrier): () => void;
+  addConsumer(carrier: ChangeConsumer): () => void;
   /**
    * Waits until every live node has carried out all that was written before. To be called without a document's lock.
    *
@@ -59,7 +59,7 @@ export interface Node {
 
 export interface NodeOptions {
   readonly store: Pick<Store, 'collection'>;
-  readonly feed: Feed;
+  readonly feed: ChangeFeed;
   readonly clock: Clock;
   readonly log: Log;
   readonly id?: string;
@@ -73,7 +73,7 @@ const numbers = (instance: string): (() => RequestId) => {
 /** The only process on an embedded store: it has no lease and no fence, and waits for nobody but itself. */
 export const openSoleNode = ({ feed, clock, log, id = randomUUID() }: Omit<NodeOptions, 'store'>): Node => {
   const waits = new Set<() => void>();
-  const carrying = openCarrying(feed, log, () => {
+  const carrying = createChangeConsumers(feed, log, () => {
     for (const wait of [...waits]) wait();
   });
   let closed = false;
@@ -86,7 +86,7 @@ export const openSoleNode = ({ feed, clock, log, id = randomUUID() }: Omit<NodeO
     },
     trusts: () => true,
     request: numbers(id),
-    carry: carrying.carry,
+    addConsumer: carrying.carry,
     barrier() {
       const target = feed.position;
       return until(clock, waits, () => carrying.position >= target);
@@ -116,7 +116,7 @@ export const openNode = ({ store, feed, clock, log, id = randomUUID() }: NodeOpt
   ready.catch(() => undefined);
 
   const fence = openFence(clock);
-  const carrying = openCarrying(feed, log, (change) => advance(change));
+  const carrying = createChangeConsumers(feed, log, (change) => advance(change));
   const lease = openLease({
     id,
     store,
@@ -125,7 +125,7 @@ export const openNode = ({ store, feed, clock, log, id = randomUUID() }: NodeOpt
     at: () => carrying.position,
     acknowledged: ({ begun }) => fence.extend(begun),
   });
-  const peers = openPeers(clock, () => fence.state === 'serving' && lease.onTime());
+  const peers = createPeers(clock, () => fence.state === 'serving' && lease.onTime());
 
   const note = (change: Change): void => {
     const name = String(change.id);
@@ -168,7 +168,11 @@ export const openNode = ({ store, feed, clock, log, id = randomUUID() }: NodeOpt
   const readLeases = async (): Promise<void> => {
     while (!closed) {
       try {
-        for (const other of await within(clock, READ_MS, leases.find({}, { readConcern: { level: 'majority' } }).toArray()))
+        for (const other of await withTimeLimit(
+          clock,
+          READ_MS,
+          leases.find({}, { readConcern: { level: 'majority' } }).toArray(),
+        ))
           if (other._id !== id) peers.see(other);
         return;
       } catch (error) {
@@ -204,7 +208,7 @@ export const openNode = ({ store, feed, clock, log, id = randomUUID() }: NodeOpt
     },
     trusts: () => lease.onTime(),
     request: numbers(id),
-    carry: carrying.carry,
+    addConsumer: carrying.carry,
     async barrier() {
       // A renewal that is under way may have been begun before the ending was written.
       const barrier: { readonly first: number; target: Position | null } = { first: lease.number + 1, target: null };

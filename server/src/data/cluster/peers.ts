@@ -35,7 +35,7 @@ export interface Peers {
  * `fit` tells whether this node may call another one dead: only while it serves and its own feed is on time, otherwise it is
  * this node that has missed the other's renewals.
  */
-export const openPeers = (clock: Clock, fit: () => boolean): Peers => {
+export const createPeers = (clock: Clock, fit: () => boolean): Peers => {
   const known = new Map<string, { at: Position; renewal: number; seen: number }>();
   const left = new Map<string, number>();
   const isDead = ({ seen }: { readonly seen: number }): boolean => clock.monotonic() - seen > DEAD_MS && fit();

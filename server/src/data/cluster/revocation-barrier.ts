@@ -7,7 +7,7 @@ import type { Node } from './node.ts';
  * which the others had already left, and only the barrier proves that this node is not cut off; so it is asked once more after it.
  * Fails as `end` and the barrier do; whoever repeats waits again.
  */
-export const endForGood = async (node: Pick<Node, 'barrier'>, end: () => Promise<boolean>): Promise<void> => {
+export const revokeEverywhere = async (node: Pick<Node, 'barrier'>, end: () => Promise<boolean>): Promise<void> => {
   const found = await end();
   await node.barrier();
   if (!found && (await end())) await node.barrier();

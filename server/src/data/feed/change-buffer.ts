@@ -2,17 +2,17 @@ import { START, type Position } from './position.ts';
 import type { Change } from './change.ts';
 
 /** How far the ring reaches back: whichever bound is met first. */
-export interface RingBounds {
+export interface ChangeBufferBounds {
   readonly ms: number;
   readonly changes: number;
   readonly bytes: number;
 }
 
 /** 10 minutes, 100,000 changes, 256 MiB. */
-export const defaultBounds: RingBounds = { ms: 600_000, changes: 100_000, bytes: 256 * 1024 * 1024 };
+export const defaultBufferBounds: ChangeBufferBounds = { ms: 600_000, changes: 100_000, bytes: 256 * 1024 * 1024 };
 
 /** The newest changes of the feed, without a hole: every change after `start` up to the newest is there. */
-export interface Ring {
+export interface ChangeBuffer {
   /** The place after which nothing is missing. */
   readonly start: Position;
   push(change: Change, bytes: number): void;
@@ -36,7 +36,7 @@ const namesOf = ({ collection, id, document }: Change): readonly string[] => {
 };
 
 /** Opens an empty ring. */
-export const openRing = (bounds: RingBounds): Ring => {
+export const createChangeBuffer = (bounds: ChangeBufferBounds): ChangeBuffer => {
   let changes: Change[] = [];
   let sizes: number[] = [];
   let head = 0;

@@ -3,13 +3,13 @@ import type { Clock } from '../../common/clock.ts';
 import { roughBytes } from '../../common/object-size.ts';
 import type { Log } from '../../common/log.ts';
 import type { Store } from '../store.ts';
-import { defaultBounds, openRing, type RingBounds } from './change-buffer.ts';
+import { defaultBufferBounds, createChangeBuffer, type ChangeBufferBounds } from './change-buffer.ts';
 import { START, positionAt, timeAt, type Position, type TimestampLike } from './position.ts';
-import { openTail } from './change-stream-reader.ts';
+import { openChangeStreamReader } from './change-stream-reader.ts';
 import type { Change } from './change.ts';
 
 /** The one tail of the store on this node: everything that listens to documents listens here. */
-export interface Feed {
+export interface ChangeFeed {
   /** The feed's own random id; a cursor of another feed is worth nothing here. */
   readonly id: string;
   /** Resolves when the tail is open: whatever is written from then on comes by it, or a resync does. Rejects if the store cannot be followed. */
@@ -34,7 +34,7 @@ export interface Feed {
    * Gives a document that is not stored a place between the store's changes: listeners get it as inserted there, and the ring keeps it as long
    * as this process lives. Only where there is one process.
    */
-  place(collection: string, document: Document): Change;
+  publishEphemeral(collection: string, document: Document): Change;
   /** Waits until the feed has come to a cursor, `ms` milliseconds at most; false if it has not, or is another feed's. */
   reaches(cursor: string, ms: number): Promise<boolean>;
   /** The newest change in the ring of the document with this `_id`, or of the device with this uuid. */
@@ -50,7 +50,7 @@ export interface Origin {
   begins(change: Change): boolean;
 }
 
-export interface FeedOptions {
+export interface ChangeFeedOptions {
   readonly store: Pick<Store, 'watch'>;
   /** The id of the feed: random, kept in the store, renewed by a restore. */
   readonly id: string;
@@ -59,7 +59,7 @@ export interface FeedOptions {
   readonly clock: Clock;
   readonly log: Log;
   /** How far clients may be behind and still catch up. */
-  readonly window?: Partial<RingBounds>;
+  readonly window?: Partial<ChangeBufferBounds>;
   /** True on MongoDB, where leases come as heartbeats and silence means that the stream has stalled; false on the embedded store. */
   readonly heartbeats: boolean;
 }
@@ -67,9 +67,9 @@ export interface FeedOptions {
 const cursorForm = /^([^.]+)\.([0-9a-f]{20}(?:[0-9a-f]{8})?)$/;
 
 /** Opens the tail. It starts one window back if the store reaches that far, and keeps itself open until it is closed. */
-export const openFeed = ({ store, id, origin = null, clock, log, window, heartbeats }: FeedOptions): Feed => {
-  const bounds = { ...defaultBounds, ...window };
-  const ring = openRing(bounds);
+export const openChangeFeed = ({ store, id, origin = null, clock, log, window, heartbeats }: ChangeFeedOptions): ChangeFeed => {
+  const bounds = { ...defaultBufferBounds, ...window };
+  const ring = createChangeBuffer(bounds);
   const listeners = new Set<(change: Change) => void>();
   const resyncs = new Set<(reason: string) => void>();
   const waits = new Set<{ readonly position: Position; readonly done: () => void }>();
@@ -130,7 +130,7 @@ export const openFeed = ({ store, id, origin = null, clock, log, window, heartbe
     arrived();
   };
 
-  const tail = openTail({
+  const tail = openChangeStreamReader({
     store,
     clock,
     log,
@@ -199,7 +199,7 @@ export const openFeed = ({ store, id, origin = null, clock, log, window, heartbe
         waits.add(wait);
       });
     },
-    place(collection, document) {
+    publishEphemeral(collection, document) {
       const [, number] = /^.{20}(.{8})$/.exec(position) ?? [];
       position = position.padEnd(20, '0').slice(0, 20) + nextPlace(number);
       const change: Change = {

@@ -1,6 +1,6 @@
 import { Timestamp, type ChangeStreamDocument, type ResumeToken } from 'mongodb';
 import type { Clock } from '../../common/clock.ts';
-import { delay, within } from '../../common/clock.ts';
+import { delay, withTimeLimit } from '../../common/clock.ts';
 import type { Log } from '../../common/log.ts';
 import { isOutcomeUnknown } from '../../store/write-outcome.ts';
 import type { Store } from '../store.ts';
@@ -16,7 +16,7 @@ const CLOSE_MS = 1_000;
 const ORIGIN_MS = 120_000;
 const OPTIONS = { promoteLongs: false, maxAwaitTimeMS: 250 };
 
-export interface TailOptions {
+export interface ChangeStreamReaderOptions {
   readonly store: Pick<Store, 'watch'>;
   readonly clock: Clock;
   readonly log: Log;
@@ -36,7 +36,7 @@ export interface TailOptions {
 }
 
 /** A change stream that is kept open: it is taken up again after errors and silences, and says so when that was not possible. */
-export interface Tail {
+export interface ChangeStreamReader {
   /** Rejects if the store refuses to be followed, as one that is no replica set does. */
   readonly ready: Promise<void>;
   readonly open: boolean;
@@ -53,7 +53,17 @@ interface Opened {
 /**
  * Opens the tail. Every node uses this same, empty pipeline: a resume token is only good for the pipeline that it came from.
  */
-export const openTail = ({ store, clock, log, heartbeats, backMs, origin, accept, opened, lost }: TailOptions): Tail => {
+export const openChangeStreamReader = ({
+  store,
+  clock,
+  log,
+  heartbeats,
+  backMs,
+  origin,
+  accept,
+  opened,
+  lost,
+}: ChangeStreamReaderOptions): ChangeStreamReader => {
   let token: ResumeToken | null = null;
   let begun = false;
   let gap: string | null = null;
@@ -177,7 +187,7 @@ export const openTail = ({ store, clock, log, heartbeats, backMs, origin, accept
       stopWatch();
       const last = current;
       current = null;
-      if (last) await within(clock, CLOSE_MS, last.close()).catch(() => undefined);
+      if (last) await withTimeLimit(clock, CLOSE_MS, last.close()).catch(() => undefined);
     },
   };
 };

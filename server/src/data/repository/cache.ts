@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../common/clock.ts';
-import type { Feed } from '../feed/change-feed.ts';
+import type { ChangeFeed } from '../feed/change-feed.ts';
 import type { Position } from '../feed/position.ts';
 import { freeze, roughBytes } from '../../common/object-size.ts';
 import type { Log } from '../../common/log.ts';
@@ -16,7 +16,7 @@ export interface Ticket {
   readonly generation: number;
 }
 
-/** Documents as this node last saw them. A stale one costs a round, never a wrong answer (decisions, section 6). All are frozen. */
+/** Documents as this node last saw them. A stale one costs a round, never a wrong answer (ME-6). All are frozen. */
 export interface DocumentsCache {
   get(collection: string, id: string): Guarded | undefined;
   /** To be taken before a load or a write is sent. */
@@ -34,7 +34,7 @@ export interface DocumentsCache {
 }
 
 export interface CacheOptions {
-  readonly feed: Pick<Feed, 'subscribe' | 'onResync' | 'newest' | 'position' | 'start'>;
+  readonly feed: Pick<ChangeFeed, 'subscribe' | 'onResync' | 'newest' | 'position' | 'start'>;
   readonly collections: CachedCollections;
   /** Collections, addressed by `_id`, whose rows the store drops by itself when their time has come. */
   readonly purged?: ReadonlySet<string>;

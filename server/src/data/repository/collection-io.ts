@@ -1,12 +1,12 @@
 import { RegistryError } from '@rollcall/client/contract';
 import type { Filter, OptionalUnlessRequiredId } from 'mongodb';
-import { delay, within } from '../../common/clock.ts';
+import { delay, withTimeLimit } from '../../common/clock.ts';
 import { revOf } from './cache.ts';
 import { freeze } from '../../common/object-size.ts';
-import { joinLoads } from '../../common/batch-loader.ts';
+import { batchLoader } from '../../common/batch-loader.ts';
 import { isOutcomeUnknown } from '../../store/write-outcome.ts';
 import type { Collection, FindOptions } from '../../store/port.ts';
-import type { DoorOptions, GuardedName } from './types.ts';
+import type { RepositoryOptions, GuardedName } from './types.ts';
 import type { Guarded } from '../../domain/documents/metadata.ts';
 import type { Collections } from '../../domain/documents/index.ts';
 
@@ -17,7 +17,7 @@ const LOADS = 40;
 const BEHIND_MS = 50;
 
 /** The store's operations that the door needs, on one collection. Documents come as they are, gone ones too, frozen. */
-export interface Access<D> {
+export interface CollectionIo<D> {
   /** What the node has, if it may be used. */
   cached(id: string): D | null;
   /** What the majority has. Loads that come together are joined. Fails with `unavailable` if the store cannot be reached. */
@@ -31,7 +31,7 @@ export interface Access<D> {
 }
 
 /** Opens it for the collection of a door. */
-export const openAccess = <N extends GuardedName>(options: DoorOptions<N>): Access<Collections[N]> => {
+export const createCollectionIo = <N extends GuardedName>(options: RepositoryOptions<N>): CollectionIo<Collections[N]> => {
   type D = Collections[N];
   const { collection: name, key, node, cache, clock, feed } = options;
   const collection = options.store.collection(name) as unknown as Collection<D>;
@@ -39,9 +39,9 @@ export const openAccess = <N extends GuardedName>(options: DoorOptions<N>): Acce
   const linearizable: FindOptions = { ...majority, readConcern: { level: 'linearizable' } };
 
   const filter = (id: unknown, more: object = {}): Filter<D> => ({ [key]: id, ...more }) as Filter<D>;
-  const limited = <T>(work: Promise<T>): Promise<T> => within(clock, OPERATION_MS, work);
+  const limited = <T>(work: Promise<T>): Promise<T> => withTimeLimit(clock, OPERATION_MS, work);
 
-  const join = joinLoads<string, D>(
+  const join = batchLoader<string, D>(
     async (ids) => {
       const ticket = cache.ticket();
       const found = await limited(collection.find(filter(ids.length === 1 ? ids[0] : { $in: ids }), majority).toArray());

@@ -19,7 +19,7 @@ export interface RequestMemory {
  * `new`: it has not taken effect here. `repeated`: it has. `other`: one with its number has that asked for something else.
  * `unknown`: the memory does not reach that far.
  */
-export type Verdict = 'new' | 'repeated' | 'other' | 'unknown';
+export type IdempotencyResult = 'new' | 'repeated' | 'other' | 'unknown';
 
 /** The name of one client instance of one actor in a window: a keyed hash, so that it can be neither forged nor read back. */
 export const windowKey = (secret: Buffer, actor: string, instance: string): string =>
@@ -42,14 +42,14 @@ export const keyReused = (): RegistryError =>
  * rather than refused. `again` is the number of the sending: a first sending cannot have been forgotten. `input` is the hash of
  * what the request asks for; it is compared if it is known on both sides.
  */
-export const judge = (
+export const lookUp = (
   memory: RequestMemory,
   key: string,
   counter: number,
   again: number,
   now: number,
   input?: string,
-): Verdict => {
+): IdempotencyResult => {
   const entry = memory.window?.find((one) => one.key === key);
   if (entry === undefined) {
     return again > 0 && memory.lost !== undefined && now - memory.lost < WINDOW_IDLE_MS ? 'unknown' : 'new';
@@ -63,7 +63,7 @@ export const judge = (
 };
 
 /** The memory after this request has taken effect. Entries stand in the order of their last use. */
-export const remember = (memory: RequestMemory, key: string, counter: number, now: number, input?: string): RequestMemory => {
+export const record = (memory: RequestMemory, key: string, counter: number, now: number, input?: string): RequestMemory => {
   const window: WindowEntry[] = [];
   let lost = memory.lost !== undefined && now - memory.lost < WINDOW_IDLE_MS ? memory.lost : undefined;
   let before: WindowEntry | undefined;

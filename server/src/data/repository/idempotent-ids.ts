@@ -2,15 +2,15 @@ import { createHmac, randomBytes, randomUUID } from 'node:crypto';
 import type { RequestId } from '../../domain/revision.ts';
 
 /** Makes ids and secrets. With a request number an id is derived from it, so that a repeat meets its own first sending. */
-export interface DerivedIds {
+export interface IdempotentIds {
   /** A UUID v4, random without a request. */
   uuid(operation: string, request: RequestId | null, index?: number): string;
-  /** A Meshblu token: 20 random bytes as hex (Meshblu reference, section 5.1). Never derived. */
+  /** A Meshblu token: 20 random bytes as hex (MS-5.1). Never derived. */
   token(): string;
 }
 
-/** `key`: 32 secret bytes, the same on every node of one registry (decisions, section 11). */
-export const derivedIds = (key: Buffer): DerivedIds => ({
+/** `key`: 32 secret bytes, the same on every node of one registry (ME-11). */
+export const createIdempotentIds = (key: Buffer): IdempotentIds => ({
   uuid(operation, request, index = 0) {
     if (request === null) return randomUUID();
     const bytes = createHmac('sha256', key)

@@ -1,14 +1,14 @@
 import { RegistryError } from '@rollcall/client/contract';
 import { delay } from '../../common/clock.ts';
 import { revOf } from './cache.ts';
-import { openAccess } from './collection-io.ts';
-import { openAttempt } from './write-attempt.ts';
-import { openQueue } from '../../common/keyed-queue.ts';
+import { createCollectionIo } from './collection-io.ts';
+import { createWriteAttempt } from './write-attempt.ts';
+import { createKeyedQueue } from '../../common/keyed-queue.ts';
 import { keyReused } from './idempotency-window.ts';
 import { isDuplicateKey } from '../../store/duplicate-key.ts';
 import { isOutcomeUnknown } from '../../store/write-outcome.ts';
-import type { RequestId, Revised, Step, ExpectedRevision } from '../../domain/revision.ts';
-import type { Documents, GuardedName, DoorOptions } from './types.ts';
+import type { RequestId, UpdateOutcome, Mutation, ExpectedRevision } from '../../domain/revision.ts';
+import type { Repository, GuardedName, RepositoryOptions } from './types.ts';
 import type { Guarded } from '../../domain/documents/metadata.ts';
 import type { Collections } from '../../domain/documents/index.ts';
 
@@ -19,7 +19,7 @@ const ROUNDS = 30;
 /** How often an insert meets a duplicate key, but no document of its own, before a name counts as taken. */
 const INSERT_ROUNDS = 2;
 
-type Decision<D> = { readonly write: D } | { readonly answer: Revised<D> } | { readonly refuse: RegistryError };
+type Decision<D> = { readonly write: D } | { readonly answer: UpdateOutcome<D> } | { readonly refuse: RegistryError };
 
 const present = <D extends Guarded>(document: D | null): D | null => (document?._rollcall?.gone === undefined ? document : null);
 const isExpected = (expected: ExpectedRevision | undefined, rev: number): boolean =>
@@ -28,12 +28,13 @@ const isExpected = (expected: ExpectedRevision | undefined, rev: number): boolea
 const shownOf = (document: Guarded | null): number => document?._rollcall?.shown ?? 0;
 
 /** Opens the door to one collection. */
-export const openDoor = <N extends GuardedName>(options: DoorOptions<N>): Documents<Collections[N]> => {
+export const createRepository = <N extends GuardedName>(options: RepositoryOptions<N>): Repository<Collections[N]> => {
   type D = Collections[N];
   const { key, feed, node, clock, windowSecret } = options;
-  const access = openAccess(options);
-  const line = openQueue();
-  const attemptOf = (request: RequestId | null | undefined) => openAttempt<D>(windowSecret, feed, request ?? node.request());
+  const access = createCollectionIo(options);
+  const line = createKeyedQueue();
+  const attemptOf = (request: RequestId | null | undefined) =>
+    createWriteAttempt<D>(windowSecret, feed, request ?? node.request());
 
   /** Finds out what has become of a write whose answer was lost. */
   const findOut = async (id: string, deadline: number): Promise<D | null> => {
@@ -53,7 +54,7 @@ export const openDoor = <N extends GuardedName>(options: DoorOptions<N>): Docume
     const id = String(document[key]);
     return line(id, async () => {
       const attempt = attemptOf(request);
-      const next = attempt.next(null, { next: document, shown: true });
+      const next = attempt.next(null, { next: document, visible: true });
       const deadline = clock.monotonic() + PATIENCE_MS;
       let lost = false;
       for (let round = 1; ; round += 1) {
@@ -70,7 +71,7 @@ export const openDoor = <N extends GuardedName>(options: DoorOptions<N>): Docume
             if (clock.monotonic() > deadline) throw new RegistryError('unavailable', undefined, { cause: error });
             continue;
           }
-          const verdict = attempt.judge(own, lost);
+          const verdict = attempt.lookUp(own, lost);
           if (verdict === 'other') throw keyReused();
           if (verdict === 'repeated' && present(own)) return own;
           throw new RegistryError(verdict === 'new' ? 'conflict' : 'outcome-unknown');
@@ -79,13 +80,13 @@ export const openDoor = <N extends GuardedName>(options: DoorOptions<N>): Docume
     });
   };
 
-  const revise = (
+  const update = (
     id: string,
     request: RequestId | null,
-    step: Step<D>,
+    step: Mutation<D>,
     { expectedRev }: { readonly expectedRev?: ExpectedRevision | undefined } = {},
   ) =>
-    line(id, async (): Promise<Revised<D>> => {
+    line(id, async (): Promise<UpdateOutcome<D>> => {
       const attempt = attemptOf(request);
       const deadline = clock.monotonic() + PATIENCE_MS;
       /** The revision on which an own write was sent whose answer was lost; -1 for an insert. It may still arrive. */
@@ -93,7 +94,7 @@ export const openDoor = <N extends GuardedName>(options: DoorOptions<N>): Docume
 
       const decide = (document: D | null): Decision<D> => {
         if (document !== null) {
-          const verdict = attempt.judge(document, astray !== null);
+          const verdict = attempt.lookUp(document, astray !== null);
           if (verdict === 'repeated') return { answer: { document, outcome: astray === null ? 'repeated' : 'changed' } };
           if (verdict === 'other') return { refuse: keyReused() };
           if (verdict === 'unknown') return { refuse: new RegistryError('outcome-unknown') };
@@ -128,7 +129,7 @@ export const openDoor = <N extends GuardedName>(options: DoorOptions<N>): Docume
         if ('write' in decision) next = decision.write;
         else if (astray !== sent || ('answer' in decision && decision.answer.outcome !== 'unchanged')) return conclude(decision);
         else if (document === null) throw new RegistryError('unavailable');
-        else next = attempt.fenced(document);
+        else next = attempt.supersede(document);
         if (clock.monotonic() > deadline) throw new RegistryError('unavailable');
 
         try {
@@ -155,25 +156,25 @@ export const openDoor = <N extends GuardedName>(options: DoorOptions<N>): Docume
     });
 
   return {
-    async find(id) {
+    async get(id) {
       node.check();
       return present(access.cached(id) ?? (await access.load(id)));
     },
-    known(id) {
+    peek(id) {
       const document = access.cached(id);
       return document === null ? undefined : present(document);
     },
     version: () => (node.trusts() ? options.cache.version(options.collection) : undefined),
-    async fresh(id) {
+    async getFresh(id) {
       node.check();
       return present(await access.load(id));
     },
     insert,
-    revise,
+    update,
   };
 };
 
-const conclude = <D>(decision: Exclude<Decision<D>, { readonly write: D }>): Revised<D> => {
+const conclude = <D>(decision: Exclude<Decision<D>, { readonly write: D }>): UpdateOutcome<D> => {
   if ('refuse' in decision) throw decision.refuse;
   return decision.answer;
 };

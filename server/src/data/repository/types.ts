@@ -1,22 +1,22 @@
 import type { Clock } from '../../common/clock.ts';
-import type { Feed } from '../feed/change-feed.ts';
+import type { ChangeFeed } from '../feed/change-feed.ts';
 import type { DocumentsCache } from './cache.ts';
 import type { Node } from '../cluster/node.ts';
 import type { Store } from '../store.ts';
-import type { RequestId, Revised, Step, ExpectedRevision } from '../../domain/revision.ts';
+import type { RequestId, UpdateOutcome, Mutation, ExpectedRevision } from '../../domain/revision.ts';
 import type { Guarded } from '../../domain/documents/metadata.ts';
 import type { Collections } from '../../domain/documents/index.ts';
 
 /** The documents of one guarded collection. All that it returns is frozen. Whatever is gone counts as missing. */
-export interface Documents<D extends Guarded> {
+export interface Repository<D extends Guarded> {
   /** From the cache if that is allowed; null if missing. */
-  find(id: string): Promise<D | null>;
+  get(id: string): Promise<D | null>;
   /** The same at once; undefined if it has to be loaded. */
-  known(id: string): D | null | undefined;
+  peek(id: string): D | null | undefined;
   /** A number that is another one whenever something of the collection may have changed; undefined while what the node knows may not be used. */
   version(): number | undefined;
   /** From the primary, as the majority has it; null if missing. */
-  fresh(id: string): Promise<D | null>;
+  getFresh(id: string): Promise<D | null>;
   /**
    * Writes a new document, with revision 1.
    *
@@ -32,12 +32,12 @@ export interface Documents<D extends Guarded> {
    * `expectedRev` is not the revision that clients know, `outcome-unknown` if the request is too old to tell, `busy` if others
    * were faster too often, `unavailable` if the store cannot be reached or the node is paused.
    */
-  revise(
+  update(
     id: string,
     request: RequestId | null,
-    step: Step<D>,
+    step: Mutation<D>,
     options?: { readonly expectedRev?: ExpectedRevision | undefined },
-  ): Promise<Revised<D>>;
+  ): Promise<UpdateOutcome<D>>;
 }
 
 /** The collections whose documents are written through the door. */
@@ -46,12 +46,12 @@ export type GuardedName = Exclude<
   'data' | 'events'
 >;
 
-export interface DoorOptions<N extends GuardedName> {
+export interface RepositoryOptions<N extends GuardedName> {
   readonly store: Pick<Store, 'collection'>;
   readonly collection: N;
   /** The property that addresses a document. */
   readonly key: 'uuid' | '_id';
-  readonly feed: Pick<Feed, 'time' | 'newest'>;
+  readonly feed: Pick<ChangeFeed, 'time' | 'newest'>;
   readonly node: Pick<Node, 'check' | 'trusts' | 'request' | 'isOnly'>;
   readonly cache: DocumentsCache;
   readonly clock: Clock;

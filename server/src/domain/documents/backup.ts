@@ -1,4 +1,4 @@
-import type { Hidden, Guarded } from './metadata.ts';
+import type { Metadata, Guarded } from './metadata.ts';
 
 /** What is told of a maintenance job that has ended. */
 export interface JobRecord {
@@ -38,7 +38,7 @@ export interface ClockDocument {
 /** The one row of `maintenance` beside that: the id of the feed, and the jobs. */
 export interface MaintenanceDocument extends Guarded {
   _id: 'state';
-  _rollcall: Hidden;
+  _rollcall: Metadata;
   feed: string;
   /** A moment of the store's clock before the feed had this id; null if it has had it from the beginning. */
   feedAt: Date | null;

@@ -1,7 +1,7 @@
 import type { Guarded } from './metadata.ts';
 
 /** A certificate that a user may show: its SHA-1 or SHA-256 fingerprint, upper-case hex with colons. */
-export interface CertificatePin {
+export interface CertificateBinding {
   fingerprint: string;
   createdAt: Date;
   expiresAt?: Date;
@@ -9,7 +9,7 @@ export interface CertificatePin {
   pem?: string;
 }
 
-/** A certificate that client certificates are verified against (access control reference, section 5.11). */
+/** A certificate that client certificates are verified against (AC-5.11). */
 export interface CertificateDocument extends Guarded {
   _id: string;
   /** Its SHA-256 fingerprint, lower-case hex; unique, and given up by one that was removed. */

@@ -5,7 +5,7 @@ export interface KeyDocument {
   check?: string;
 }
 
-/** A node's lease (decisions, section 11). */
+/** A node's lease (ME-11). */
 export interface NodeDocument {
   _id: string;
   /** Counted up with every renewal. */

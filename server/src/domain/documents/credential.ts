@@ -7,7 +7,7 @@ export interface StoredSecret {
   readonly secretFor?: { request: string; sending: number };
 }
 
-/** A secret, or what is left of it (domain model, section 3). Meshblu tokens are in `tokens`. */
+/** A secret, or what is left of it (DM-3). Meshblu tokens are in `tokens`. */
 export interface CredentialDocument extends Guarded {
   _id: string;
   uuid: string;

@@ -1,6 +1,6 @@
 import type { Guarded } from './metadata.ts';
 
-/** A Meshblu device document (reference, section 3.1). `_id` is the uuid for new ones. */
+/** A Meshblu device document (MS-3.1). `_id` is the uuid for new ones. */
 export interface DeviceDocument extends Guarded {
   uuid: string;
 }

@@ -1,6 +1,6 @@
 import type { ObjectId } from 'mongodb';
 
-/** A stored Meshblu subscription (reference, section 2.18). */
+/** A stored Meshblu subscription (MS-2.18). */
 export interface SubscriptionDocument {
   _id: string | ObjectId;
   subscriberUuid: string;
@@ -27,7 +27,7 @@ export interface WebhookFailureDocument {
   nextTryAt: Date | null;
 }
 
-/** A record that `data` stored, or an entry of an old database's event log (Meshblu reference, section 2.19). */
+/** A record that `data` stored, or an entry of an old database's event log (MS-2.19). */
 export interface RecordDocument {
   _id: string | ObjectId;
   uuid?: string;

@@ -5,7 +5,7 @@ import type { ObjectId } from 'mongodb';
  *
  * It never leaves the server: `outgoing()` strips it, and no filter, sort, projection or update of a client may name it.
  */
-export interface Hidden {
+export interface Metadata {
   /** Raised by exactly one with every write of the document. */
   rev: number;
   /** `rev` of the last change that clients may see. */
@@ -51,6 +51,6 @@ export interface WindowEntry {
 /** A document that is written through the door. */
 export interface Guarded {
   _id: string | ObjectId;
-  _rollcall?: Hidden;
+  _rollcall?: Metadata;
   [property: string]: unknown;
 }

@@ -1,10 +1,10 @@
 import type { Permission } from '@rollcall/client/contract';
 import type { Guarded } from './metadata.ts';
-import type { CertificatePin } from './certificate.ts';
+import type { CertificateBinding } from './certificate.ts';
 import type { StoredSecret } from './credential.ts';
 
 /**
- * Who can log in or be granted something: the security state of the device with this uuid (domain model, section 3). No Meshblu call
+ * Who can log in or be granted something: the security state of the device with this uuid (DM-3). No Meshblu call
  * reaches it.
  */
 export interface PrincipalDocument extends Guarded {
@@ -62,7 +62,7 @@ export interface MqttPart {
   chosen?: { name: boolean; key: boolean };
 }
 
-/** A second factor (access control reference, section 5.7). */
+/** A second factor (AC-5.7). */
 export interface MfaPart {
   /** `pending` until a first right code was shown. */
   state: 'pending' | 'on';
@@ -85,5 +85,5 @@ export interface Unfinished {
   passwordHash?: string;
   secret?: StoredSecret;
   permissions?: Permission[];
-  certificates?: CertificatePin[];
+  certificates?: CertificateBinding[];
 }

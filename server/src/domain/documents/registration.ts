@@ -1,7 +1,7 @@
 import type { Permission } from '@rollcall/client/contract';
 import type { Guarded } from './metadata.ts';
 
-/** A request to become a user (access control reference, section 5.8). Once it is granted, its `_id` is the user's uuid. */
+/** A request to become a user (AC-5.8). Once it is granted, its `_id` is the user's uuid. */
 export interface RegistrationDocument extends Guarded {
   _id: string;
   username: string;

@@ -1,7 +1,7 @@
 import type { Permission } from '@rollcall/client/contract';
 import type { Guarded } from './metadata.ts';
 
-/** A named set of permissions (domain model, section 3). */
+/** A named set of permissions (DM-3). */
 export interface RoleDocument extends Guarded {
   _id: string;
   name: string;

@@ -3,7 +3,7 @@ import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RegistryError, type PasswordPolicy } from '@rollcall/client/contract';
 import type { Administrators } from './administrators.ts';
-import type { DerivedIds } from '../../data/repository/idempotent-ids.ts';
+import type { IdempotentIds } from '../../data/repository/idempotent-ids.ts';
 import { administratorRole, numbered, roleNameKey } from '../../domain/role.ts';
 import type { Grant } from '../../domain/permissions.ts';
 import { makePassword } from '../../domain/password-policy.ts';
@@ -11,7 +11,7 @@ import { loginNameOf } from '../../domain/user.ts';
 import type { Passwords } from '../passwords/passwords.ts';
 import type { Users } from './users.ts';
 import type { RequestId } from '../../domain/revision.ts';
-import type { Documents } from '../../data/repository/types.ts';
+import type { Repository } from '../../data/repository/types.ts';
 import type { PrincipalDocument } from '../../domain/documents/principal.ts';
 import type { RoleDocument } from '../../domain/documents/role.ts';
 
@@ -24,7 +24,7 @@ export interface FirstPassword {
 }
 
 /** What a registry has from its first start on. */
-export interface FirstStart {
+export interface Bootstrapped {
   /** The group of whoever has none of his own. */
   readonly rootGroup: string;
   /** Null if the password was given, or has been changed. */
@@ -55,19 +55,19 @@ const unlessTaken = async (work: Promise<unknown>): Promise<void> => {
 
 /**
  * Makes what every registry has: the roles `registry-admin` and `minimum-access`, the root group, and, as long as there never was an
- * administrator, the user `admin` (access control reference, section 5.13).
+ * administrator, the user `admin` (AC-5.13).
  */
-export const firstStart = async (options: {
+export const bootstrap = async (options: {
   readonly dataDir: string;
   readonly adminPassword: string | undefined;
   readonly passwordPolicy: PasswordPolicy;
-  readonly roles: Documents<RoleDocument>;
+  readonly roles: Repository<RoleDocument>;
   readonly users: Users;
   readonly administrators: Administrators;
   readonly passwords: Passwords;
-  readonly ids: DerivedIds;
+  readonly ids: IdempotentIds;
   readonly now: () => number;
-}): Promise<FirstStart> => {
+}): Promise<Bootstrapped> => {
   const { dataDir, roles, users, administrators, passwords, ids, now } = options;
   const rootGroup = ids.uuid('root group', first);
   const admin = ids.uuid('first administrator', first);
@@ -75,7 +75,7 @@ export const firstStart = async (options: {
   const forget = async (): Promise<void> => {
     if (file !== undefined) await rm(file, { force: true });
   };
-  const result = (firstPassword: FirstPassword | null): FirstStart => ({
+  const result = (firstPassword: FirstPassword | null): Bootstrapped => ({
     rootGroup,
     firstPassword,
     passwordChanged: async (uuid) => (uuid === admin ? forget() : undefined),

@@ -1,7 +1,7 @@
-import { openQueue } from '../../common/keyed-queue.ts';
+import { createKeyedQueue } from '../../common/keyed-queue.ts';
 import type { Store } from '../../data/store.ts';
-import { present } from '../../domain/tombstone.ts';
-import type { Documents } from '../../data/repository/types.ts';
+import { notDeleted } from '../../domain/tombstone.ts';
+import type { Repository } from '../../data/repository/types.ts';
 import type { PrincipalDocument } from '../../domain/documents/principal.ts';
 
 /** Client records as they are found (MQTT client reference). One that has expired is not there, also before it is removed. */
@@ -20,9 +20,9 @@ export interface MqttClients {
 }
 
 /** Opens the look-ups. */
-export const openMqttClients = (options: {
+export const createMqttClients = (options: {
   readonly store: Store;
-  readonly principals: Pick<Documents<PrincipalDocument>, 'fresh'>;
+  readonly principals: Pick<Repository<PrincipalDocument>, 'getFresh'>;
   readonly now: () => number;
 }): MqttClients => {
   const { store, principals, now } = options;
@@ -30,33 +30,33 @@ export const openMqttClients = (options: {
   const unexpired = () => ({ $or: [{ expiresAt: { $exists: false } }, { expiresAt: { $gt: new Date(now()) } }] });
 
   return {
-    serially: openQueue(),
+    serially: createKeyedQueue(),
 
     async byRecordId(id) {
       if (!/^[0-9a-f]{24}$/.test(id)) return null;
-      const found = await rows.findOne({ 'mqtt.recordId': id, ...present });
-      const record = found === null ? null : await principals.fresh(found._id);
+      const found = await rows.findOne({ 'mqtt.recordId': id, ...notDeleted });
+      const record = found === null ? null : await principals.getFresh(found._id);
       return record?.state !== 'active' || (record.expiresAt?.getTime() ?? Infinity) <= now() ? null : record;
     },
 
-    byClientId: (clientId) => rows.findOne({ 'mqtt.clientId': clientId, ...present }),
+    byClientId: (clientId) => rows.findOne({ 'mqtt.clientId': clientId, ...notDeleted }),
 
     list: (owner, { skip, limit }) =>
       rows
-        .find({ kind: 'mqttClient', state: 'active', ...(owner !== null && { owner }), ...unexpired(), ...present })
+        .find({ kind: 'mqttClient', state: 'active', ...(owner !== null && { owner }), ...unexpired(), ...notDeleted })
         .sort({ createdAt: 1, _id: 1 })
         .skip(skip)
         .limit(limit)
         .toArray(),
 
     temporary: (owner, except) =>
-      rows.countDocuments({ _id: { $ne: except }, owner, expiresAt: { $gt: new Date(now()) }, ...present }),
+      rows.countDocuments({ _id: { $ne: except }, owner, expiresAt: { $gt: new Date(now()) }, ...notDeleted }),
 
     async prefixOwner(clientId) {
       const levels = clientId.toLowerCase().split('-');
       const names = levels.slice(1).map((_, index) => levels.slice(0, index + 1).join('-'));
       if (names.length === 0) return null;
-      const owners = await rows.find({ loginName: { $in: names }, kind: 'user', ...present }).toArray();
+      const owners = await rows.find({ loginName: { $in: names }, kind: 'user', ...notDeleted }).toArray();
       const longest = owners.sort((one, other) => (other.loginName ?? '').length - (one.loginName ?? '').length);
       return longest[0] ?? null;
     },

@@ -1,14 +1,14 @@
-import { gone } from '../../domain/device.ts';
+import { goneDevice } from '../../domain/device.ts';
 import type { Store } from '../../data/store.ts';
-import type { Tokens } from '../tokens/device-tokens.ts';
+import type { DeviceTokens } from '../tokens/device-tokens.ts';
 import type { Users } from './users.ts';
-import { present } from '../../domain/tombstone.ts';
-import { unless } from '../../common/ignore-error.ts';
-import type { Documents } from '../../data/repository/types.ts';
+import { notDeleted } from '../../domain/tombstone.ts';
+import { ignoreError } from '../../common/ignore-error.ts';
+import type { Repository } from '../../data/repository/types.ts';
 import type { DeviceDocument } from '../../domain/documents/device.ts';
 import type { PrincipalDocument } from '../../domain/documents/principal.ts';
 
-/** Groups: devices of type `group`, found by their name, which no two of them share (domain model, sections 1 and 2). */
+/** Groups: devices of type `group`, found by their name, which no two of them share (DM-1, DM-2). */
 export interface Groups {
   byName(name: string): Promise<DeviceDocument | null>;
   /** Whoever belongs to a group: users and MQTT tokens, a batch of them; empty if there are none. */
@@ -24,22 +24,22 @@ export interface Groups {
 
 const batch = 500;
 /** Opens them. */
-export const openGroups = (options: {
+export const createGroups = (options: {
   readonly store: Store;
-  readonly devices: Documents<DeviceDocument>;
-  readonly tokens: Pick<Tokens, 'removeAll'>;
+  readonly devices: Repository<DeviceDocument>;
+  readonly tokens: Pick<DeviceTokens, 'removeAll'>;
   readonly users: Pick<Users, 'changing' | 'remove'>;
   readonly now: () => number;
 }): Groups => {
   const { store, tokens, users, now } = options;
   const rows = store.collection('devices');
-  const ofGroup = (uuid: string) => ({ tenant: uuid, ...present });
+  const ofGroup = (uuid: string) => ({ tenant: uuid, ...notDeleted });
 
   const members: Groups['members'] = (uuid) => store.collection('principals').find(ofGroup(uuid)).limit(batch).toArray();
 
   const devices: Groups['devices'] = (uuid, after = '') =>
     rows
-      .find({ owner: uuid, '_rollcall.principal': { $exists: false }, uuid: { $gt: after }, ...present })
+      .find({ owner: uuid, '_rollcall.principal': { $exists: false }, uuid: { $gt: after }, ...notDeleted })
       .sort({ uuid: 1 })
       .limit(batch)
       .toArray();
@@ -55,7 +55,7 @@ export const openGroups = (options: {
     const ended: string[] = [];
     for (let some = await members(uuid); some.length > 0; some = await members(uuid)) {
       for (const { _id } of some)
-        await unless(
+        await ignoreError(
           'not-found',
           users.remove(_id, by).then((more) => {
             for (const one of more) ended.push(one);
@@ -64,9 +64,9 @@ export const openGroups = (options: {
     }
     for (let some = await devices(uuid); some.length > 0; some = await devices(uuid)) {
       for (const { uuid: owned } of some) {
-        await unless(
+        await ignoreError(
           'not-found',
-          options.devices.revise(owned, null, (before) => (before === null ? null : gone(before, by, now()))),
+          options.devices.update(owned, null, (before) => (before === null ? null : goneDevice(before, by, now()))),
         );
         await tokens.removeAll(owned);
         ended.push(owned);
@@ -76,7 +76,7 @@ export const openGroups = (options: {
   };
 
   return {
-    byName: (name) => rows.findOne({ '_rollcall.group': name, ...present }),
+    byName: (name) => rows.findOne({ '_rollcall.group': name, ...notDeleted }),
     members,
     devices,
     remove: (uuid, by, begin) =>

@@ -4,8 +4,8 @@ import { isLive, loginNameOf, standingOf } from '../../domain/user.ts';
 import type { Node } from '../../data/cluster/node.ts';
 import { secretId, type MqttSecrets } from '../passwords/mqtt-secrets.ts';
 import type { Store } from '../../data/store.ts';
-import { present } from '../../domain/tombstone.ts';
-import type { Documents } from '../../data/repository/types.ts';
+import { notDeleted } from '../../domain/tombstone.ts';
+import type { Repository } from '../../data/repository/types.ts';
 import type { PrincipalDocument } from '../../domain/documents/principal.ts';
 
 /** Somebody who may want to log in at a broker, as far as a broker has to know him. */
@@ -31,7 +31,7 @@ export interface MqttPrincipal {
   readonly expiresAt: number | null;
 }
 
-/** What a broker asks of the registry before anybody is connected (domain model, section 4). */
+/** What a broker asks of the registry before anybody is connected (DM-4). */
 export interface MqttPrincipals {
   /** The client record with this client id, if there is one; case counts. */
   byClientId(clientId: string): Promise<MqttPrincipal | null>;
@@ -47,24 +47,24 @@ export interface MqttPrincipals {
   verify(principal: MqttPrincipal | null, secret: string, address: string): Promise<Actor | null>;
 }
 
-const mostKept = 20_000;
+const maxKept = 20_000;
 
 /**
  * Opens the look-ups. Where somebody was found before is kept in mind, and that he is still there is asked of the cached principals; a name that
  * nobody has is kept in mind until a principal changes.
  */
-export const openMqttPrincipals = (options: {
+export const createMqttPrincipals = (options: {
   readonly store: Store;
-  readonly principals: Documents<PrincipalDocument>;
+  readonly principals: Repository<PrincipalDocument>;
   readonly mqttSecrets: MqttSecrets;
   readonly node: Pick<Node, 'isOnly'>;
   readonly now: () => number;
 }): MqttPrincipals => {
   const { store, principals, mqttSecrets, node, now } = options;
   const rows = store.collection('principals');
-  const known = new LRUCache<string, string>({ max: mostKept });
+  const known = new LRUCache<string, string>({ max: maxKept });
   /** Names that nobody had, with the version of the principals at that time. Not while another node may be giving them to somebody. */
-  const free = new LRUCache<string, number>({ max: mostKept });
+  const free = new LRUCache<string, number>({ max: maxKept });
 
   const lookUp = async (
     path: 'loginName' | 'mqtt.clientId',
@@ -75,9 +75,9 @@ export const openMqttPrincipals = (options: {
     const version = node.isOnly() ? principals.version() : undefined;
     if (version !== undefined && free.get(key) === version) return null;
     const uuid = known.get(key);
-    const before = uuid === undefined ? null : await principals.find(uuid);
+    const before = uuid === undefined ? null : await principals.get(uuid);
     if (before !== null && nameOf(before) === name) return before;
-    const found = await rows.findOne({ [path]: name, ...present });
+    const found = await rows.findOne({ [path]: name, ...notDeleted });
     if (found !== null) known.set(key, found._id);
     else {
       known.delete(key);
@@ -89,7 +89,7 @@ export const openMqttPrincipals = (options: {
   const view = async (principal: PrincipalDocument | null): Promise<MqttPrincipal | null> => {
     if (principal === null || principal.state === 'creating') return null;
     const { _id: uuid, kind, username = '', owner, tenant, mqtt = {}, expiresAt } = principal;
-    const account = owner === undefined ? undefined : ((await principals.find(owner)) ?? (await principals.fresh(owner)));
+    const account = owner === undefined ? undefined : ((await principals.get(owner)) ?? (await principals.getFresh(owner)));
     const belongsTo = kind === 'mqttToken' ? tenant : owner;
     const isOver = expiresAt !== undefined && expiresAt.getTime() <= now();
     const { topicToken, authType, serialNumber, clientId } = mqtt;
@@ -115,7 +115,7 @@ export const openMqttPrincipals = (options: {
   return {
     byClientId: async (clientId) => view(await lookUp('mqtt.clientId', clientId, ({ mqtt }) => mqtt?.clientId)),
 
-    byUuid: async (uuid) => view(await principals.fresh(uuid)),
+    byUuid: async (uuid) => view(await principals.getFresh(uuid)),
 
     async byLoginName(name) {
       const loginName = loginNameOf(name);

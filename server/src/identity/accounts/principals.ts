@@ -1,29 +1,29 @@
 import { RegistryError, type Permission } from '@rollcall/client/contract';
-import type { Pins } from '../certificates/bindings.ts';
-import type { DerivedIds } from '../../data/repository/idempotent-ids.ts';
-import { gone, newDevice } from '../../domain/device.ts';
+import type { CertificateBindings } from '../certificates/bindings.ts';
+import type { IdempotentIds } from '../../data/repository/idempotent-ids.ts';
+import { goneDevice, newDevice } from '../../domain/device.ts';
 import { loginNameOf, removedPrincipal } from '../../domain/user.ts';
 import type { MqttSecrets } from '../passwords/mqtt-secrets.ts';
 import type { Passwords } from '../passwords/passwords.ts';
-import type { Sessions } from '../tokens/login-sessions.ts';
+import type { LoginSessions } from '../tokens/login-sessions.ts';
 import type { Store } from '../../data/store.ts';
-import type { Tokens } from '../tokens/device-tokens.ts';
-import { present } from '../../domain/tombstone.ts';
+import type { DeviceTokens } from '../tokens/device-tokens.ts';
+import { notDeleted } from '../../domain/tombstone.ts';
 import { removedRole } from '../../domain/role.ts';
 import { inParallel } from '../../common/in-parallel.ts';
-import { unless } from '../../common/ignore-error.ts';
+import { ignoreError } from '../../common/ignore-error.ts';
 import type { RequestId } from '../../domain/revision.ts';
-import type { Documents } from '../../data/repository/types.ts';
-import type { Hidden } from '../../domain/documents/metadata.ts';
+import type { Repository } from '../../data/repository/types.ts';
+import type { Metadata } from '../../domain/documents/metadata.ts';
 import type { DeviceDocument } from '../../domain/documents/device.ts';
-import type { CertificatePin } from '../../domain/documents/certificate.ts';
+import type { CertificateBinding } from '../../domain/documents/certificate.ts';
 import type { StoredSecret } from '../../domain/documents/credential.ts';
 import type { PrincipalDocument } from '../../domain/documents/principal.ts';
 import type { RoleDocument } from '../../domain/documents/role.ts';
 import type { RecordOfRegistry } from '../../domain/documents/registration.ts';
 
 /** What a new identity is made of: the principal, and what else is written for it. */
-export interface Plan {
+export interface PrincipalPlan {
   readonly principal: PrincipalDocument;
   /** Properties of its device; without them it has only its kind as type, and empty version 2 lists. */
   readonly device?: Readonly<Record<string, unknown>>;
@@ -32,18 +32,18 @@ export interface Plan {
   /** What a role of its own allows; empty if there is none. */
   readonly permissions: readonly Permission[];
   /** The certificates that it is bound to. */
-  readonly certificates?: readonly CertificatePin[];
+  readonly certificates?: readonly CertificateBinding[];
 }
 
-/** Identities as a whole, of every kind: principal, device, secret, own role (domain model, section 2). */
-export interface Identities {
+/** Identities as a whole, of every kind: principal, device, secret, own role (DM-2). */
+export interface Principals {
   /** The principal of any kind with this login name, in any case. */
   byLoginName(loginName: string): Promise<PrincipalDocument | null>;
   /**
    * Makes identities: principal `creating`, device, secret, own role, principal `active`. Several are made all or none. A crash in between is
    * finished by `finish`. Fails with `conflict` if a unique name is taken, naming its index.
    */
-  create(plans: readonly Plan[], request: RequestId | null): Promise<readonly PrincipalDocument[]>;
+  create(plans: readonly PrincipalPlan[], request: RequestId | null): Promise<readonly PrincipalDocument[]>;
   /**
    * Removes an identity with everything that is its own, those that it owns too; only the uuids in whitelists and `owner` of devices stay.
    * Answers whose connections end. Fails with `not-found`.
@@ -73,7 +73,7 @@ export const ownRole = (uuid: string, id: string, permissions: readonly Permissi
 });
 
 /** What of a principal is kept with its device. */
-const hiddenOf = ({ tenant, owner, mqtt }: PrincipalDocument): Partial<Hidden> => ({
+const hiddenOf = ({ tenant, owner, mqtt }: PrincipalDocument): Partial<Metadata> => ({
   ...(tenant !== undefined && { tenant }),
   ...(owner !== undefined &&
     mqtt?.recordId !== undefined &&
@@ -86,20 +86,20 @@ const taken = (index: number): RegistryError =>
   });
 
 /** Opens the identities of a store. */
-export const openIdentities = (options: {
+export const createPrincipals = (options: {
   readonly store: Store;
-  readonly principals: Documents<PrincipalDocument>;
-  readonly roles: Documents<RoleDocument>;
-  readonly records: Documents<RecordOfRegistry>;
-  readonly devices: Documents<DeviceDocument>;
+  readonly principals: Repository<PrincipalDocument>;
+  readonly roles: Repository<RoleDocument>;
+  readonly records: Repository<RecordOfRegistry>;
+  readonly devices: Repository<DeviceDocument>;
   readonly passwords: Passwords;
   readonly mqttSecrets: MqttSecrets;
-  readonly pins: Pick<Pins, 'add'>;
-  readonly sessions: Pick<Sessions, 'forget'>;
-  readonly tokens: Pick<Tokens, 'removeAll'>;
-  readonly ids: DerivedIds;
+  readonly pins: Pick<CertificateBindings, 'add'>;
+  readonly sessions: Pick<LoginSessions, 'forget'>;
+  readonly tokens: Pick<DeviceTokens, 'removeAll'>;
+  readonly ids: IdempotentIds;
   readonly now: () => number;
-}): Identities => {
+}): Principals => {
   const { store, principals, roles, records, devices, passwords, mqttSecrets, pins, sessions, tokens, ids, now } = options;
   const rows = store.collection('principals');
 
@@ -109,7 +109,7 @@ export const openIdentities = (options: {
     if (unfinished === undefined) return principal;
     const properties = unfinished.device ?? { type: kind, meshblu: { version: '2.0.0', whitelists: {} } };
     const device = newDevice(properties, uuid, createdAt);
-    await unless(
+    await ignoreError(
       'conflict',
       devices.insert({ ...device, _rollcall: { rev: 0, shown: 0, principal: true, ...hiddenOf(principal) } }),
     );
@@ -117,37 +117,37 @@ export const openIdentities = (options: {
     if (unfinished.secret !== undefined) await mqttSecrets.set(uuid, unfinished.secret, null);
     for (const pin of unfinished.certificates ?? []) await pins.add(uuid, pin, null);
     if (privateRoleId !== undefined)
-      await unless('conflict', roles.insert(ownRole(uuid, privateRoleId, unfinished.permissions ?? [])));
-    const { document } = await principals.revise(uuid, null, (before) => {
+      await ignoreError('conflict', roles.insert(ownRole(uuid, privateRoleId, unfinished.permissions ?? [])));
+    const { document } = await principals.update(uuid, null, (before) => {
       if (before === null || before.unfinished === undefined) return null;
       const { unfinished: _done, ...next } = before;
-      return { next: { ...next, state: 'active' } as PrincipalDocument, shown: true };
+      return { next: { ...next, state: 'active' } as PrincipalDocument, visible: true };
     });
     return document;
   };
 
   const dropRole = (id: string, by: string): Promise<void> =>
-    unless(
+    ignoreError(
       'not-found',
-      roles.revise(id, null, (before) => (before === null ? null : removedRole(before, by, now()))),
+      roles.update(id, null, (before) => (before === null ? null : removedRole(before, by, now()))),
     );
 
-  const ownedBy = (uuid: string): Promise<PrincipalDocument[]> => rows.find({ owner: uuid, ...present }).toArray();
+  const ownedBy = (uuid: string): Promise<PrincipalDocument[]> => rows.find({ owner: uuid, ...notDeleted }).toArray();
 
   /** Removes what hangs on a principal that is gone; each step may be repeated. Answers whose connections end. */
   const clear = async ({ _id: uuid, privateRoleId }: PrincipalDocument, by: string): Promise<string[]> => {
     const ended = [uuid];
     for (const { _id: owned } of await ownedBy(uuid))
-      await unless(
+      await ignoreError(
         'not-found',
         remove(owned, by).then((more) => {
           for (const one of more) ended.push(one);
         }),
       );
     await sessions.forget(uuid);
-    await unless(
+    await ignoreError(
       'not-found',
-      devices.revise(uuid, null, (before) => (before === null ? null : gone(before, by, now()))),
+      devices.update(uuid, null, (before) => (before === null ? null : goneDevice(before, by, now()))),
     );
     await tokens.removeAll(uuid);
     if (privateRoleId !== undefined) await dropRole(privateRoleId, by);
@@ -163,14 +163,19 @@ export const openIdentities = (options: {
   };
 
   const remove = async (uuid: string, by: string): Promise<string[]> => {
-    const { document } = await principals.revise(uuid, null, (before) => {
+    const { document } = await principals.update(uuid, null, (before) => {
       if (before === null) throw new RegistryError('not-found');
       return removedPrincipal(before, by, now());
     });
     return clear(document, by);
   };
 
-  const begin = async (plan: Plan, index: number, work: string | null, request: RequestId | null): Promise<PrincipalDocument> => {
+  const begin = async (
+    plan: PrincipalPlan,
+    index: number,
+    work: string | null,
+    request: RequestId | null,
+  ): Promise<PrincipalDocument> => {
     const { principal, device, passwordHash, secret, permissions, certificates } = plan;
     const unfinished = {
       since: new Date(now()),
@@ -189,17 +194,17 @@ export const openIdentities = (options: {
   };
 
   const decide = async (work: string, state: 'decided' | 'abandoned'): Promise<boolean> => {
-    const { document } = await records.revise(work, null, (before) =>
-      before === null || before.state !== 'open' ? null : { next: { ...before, state }, shown: true },
+    const { document } = await records.update(work, null, (before) =>
+      before === null || before.state !== 'open' ? null : { next: { ...before, state }, visible: true },
     );
     return document.state === 'decided';
   };
 
   const abandon = async (begun: readonly PrincipalDocument[]): Promise<void> => {
     for (const { _id } of begun) {
-      await unless(
+      await ignoreError(
         'not-found',
-        principals.revise(_id, null, (before) => (before === null ? null : removedPrincipal(before, _id, now()))),
+        principals.update(_id, null, (before) => (before === null ? null : removedPrincipal(before, _id, now()))),
       );
     }
   };
@@ -209,12 +214,15 @@ export const openIdentities = (options: {
     ownedBy,
     dropRole,
 
-    byLoginName: (loginName) => rows.findOne({ loginName: loginNameOf(loginName), ...present }),
+    byLoginName: (loginName) => rows.findOne({ loginName: loginNameOf(loginName), ...notDeleted }),
 
     async create(plans, request) {
       if (plans.length === 1 && plans[0] !== undefined) return [await complete(await begin(plans[0], 0, null, request))];
       const work = `work:${ids.uuid('users:createBatch', request)}`;
-      await unless('conflict', records.insert({ _id: work, uuids: plans.map(({ principal }) => principal._id), state: 'open' }));
+      await ignoreError(
+        'conflict',
+        records.insert({ _id: work, uuids: plans.map(({ principal }) => principal._id), state: 'open' }),
+      );
       const begun: PrincipalDocument[] = [];
       try {
         await inParallel(plans, maxWrites, async (plan, index) => void begun.push(await begin(plan, index, work, request)));
@@ -239,8 +247,8 @@ export const openIdentities = (options: {
         else if (await decide(principal.unfinished.work, 'abandoned')) await complete(principal);
         else await abandon([principal]);
       }
-      const over = { kind: 'mqttClient' as const, expiresAt: { $lt: new Date(now()) }, ...present };
-      for (const { _id } of await rows.find(over).limit(500).toArray()) await unless('not-found', remove(_id, _id));
+      const over = { kind: 'mqttClient' as const, expiresAt: { $lt: new Date(now()) }, ...notDeleted };
+      for (const { _id } of await rows.find(over).limit(500).toArray()) await ignoreError('not-found', remove(_id, _id));
     },
   };
 };

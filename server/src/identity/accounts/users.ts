@@ -1,18 +1,18 @@
 import type { CertificateReference, Permission, TokenInfo, User } from '@rollcall/client/contract';
 import type { Administrators } from './administrators.ts';
-import type { Authorities } from '../effective-permissions.ts';
-import type { Pins } from '../certificates/bindings.ts';
-import type { DerivedIds } from '../../data/repository/idempotent-ids.ts';
+import type { EffectivePermissions } from '../effective-permissions.ts';
+import type { CertificateBindings } from '../certificates/bindings.ts';
+import type { IdempotentIds } from '../../data/repository/idempotent-ids.ts';
 import { isAdministrator, roleIdsOf, userView } from '../../domain/user.ts';
-import { ownRole, type Identities } from './principals.ts';
-import { openQueue } from '../../common/keyed-queue.ts';
-import type { Sessions } from '../tokens/login-sessions.ts';
-import type { Documents } from '../../data/repository/types.ts';
+import { ownRole, type Principals } from './principals.ts';
+import { createKeyedQueue } from '../../common/keyed-queue.ts';
+import type { LoginSessions } from '../tokens/login-sessions.ts';
+import type { Repository } from '../../data/repository/types.ts';
 import type { PrincipalDocument } from '../../domain/documents/principal.ts';
 import type { RoleDocument } from '../../domain/documents/role.ts';
 
 /** Identities, and what only users have: roles of their own, and how they are shown. */
-export interface Users extends Identities {
+export interface Users extends Principals {
   /** Puts a list of permissions in the place of those of his own role, which is made, changed or removed; answers its id. */
   setOwnPermissions(principal: PrincipalDocument, permissions: readonly Permission[]): Promise<string | undefined>;
   /** A user as those see him who may, if nothing has to be read for it. */
@@ -35,21 +35,21 @@ const none: readonly never[] = [];
 const isShown = ({ kind, state }: PrincipalDocument): boolean => kind === 'user' && state !== 'creating';
 
 /** Opens the users of a store. */
-export const openUsers = (options: {
-  readonly identities: Identities;
-  readonly principals: Documents<PrincipalDocument>;
-  readonly roles: Documents<RoleDocument>;
-  readonly authorities: Authorities;
+export const createUsers = (options: {
+  readonly identities: Principals;
+  readonly principals: Repository<PrincipalDocument>;
+  readonly roles: Repository<RoleDocument>;
+  readonly authorities: EffectivePermissions;
   readonly administrators: Administrators;
-  readonly sessions: Sessions;
-  readonly pins: Pins;
-  readonly ids: DerivedIds;
+  readonly sessions: LoginSessions;
+  readonly pins: CertificateBindings;
+  readonly ids: IdempotentIds;
 }): Users => {
   const { identities, principals, roles, authorities, administrators, sessions, pins, ids } = options;
-  const serially = openQueue();
+  const serially = createKeyedQueue();
 
   const isOne = async (uuid: string): Promise<boolean> => {
-    const principal = await principals.fresh(uuid);
+    const principal = await principals.getFresh(uuid);
     return principal !== null && isAdministrator(principal, await authorities.rolesOf(principal, true));
   };
 
@@ -74,8 +74,8 @@ export const openUsers = (options: {
 
     async setOwnPermissions({ _id: uuid, privateRoleId }, permissions) {
       if (privateRoleId !== undefined && permissions.length > 0) {
-        await roles.revise(privateRoleId, null, (before) =>
-          before === null ? null : { next: { ...before, permissions: [...permissions] }, shown: true },
+        await roles.update(privateRoleId, null, (before) =>
+          before === null ? null : { next: { ...before, permissions: [...permissions] }, visible: true },
         );
         return privateRoleId;
       }
@@ -87,11 +87,11 @@ export const openUsers = (options: {
     },
 
     known(id) {
-      const principal = principals.known(id);
+      const principal = principals.peek(id);
       if (principal === undefined || principal === null) return undefined;
       const tokens = sessions.listed(id);
       const certificates = pins.listed(id);
-      const held = roleIdsOf(principal).map((role) => roles.known(role));
+      const held = roleIdsOf(principal).map((role) => roles.peek(role));
       const own = held.filter((role) => role !== undefined && role !== null);
       if (tokens === undefined || certificates === undefined || own.length < held.length || !isShown(principal)) return undefined;
       return shown(principal, own, tokens, certificates);
@@ -101,7 +101,7 @@ export const openUsers = (options: {
       const uuids = found.map(({ _id }) => _id);
       const [lists, bound] = await Promise.all([sessions.list(uuids), pins.list(uuids)]);
       const wanted = [...new Set(found.flatMap((principal) => roleIdsOf(principal)))];
-      const held = new Map((await Promise.all(wanted.map((id) => roles.find(id)))).map((role) => [role?._id, role] as const));
+      const held = new Map((await Promise.all(wanted.map((id) => roles.get(id)))).map((role) => [role?._id, role] as const));
       return found.map((principal) => {
         const own = roleIdsOf(principal)
           .map((id) => held.get(id) ?? null)

@@ -1,35 +1,35 @@
 import type { CertificateReference } from '@rollcall/client/contract';
-import type { Actor, Ending } from '../../domain/actor.ts';
-import type { DerivedIds } from '../../data/repository/idempotent-ids.ts';
+import type { Actor, Revocation } from '../../domain/actor.ts';
+import type { IdempotentIds } from '../../data/repository/idempotent-ids.ts';
 import { isLive, isNamed, standingOf, takesCertificate } from '../../domain/user.ts';
 import type { Store } from '../../data/store.ts';
 import type { UserLists } from '../tokens/token-list-cache.ts';
 import type { Identified } from './trust-store.ts';
-import { goneAs, present } from '../../domain/tombstone.ts';
-import { unless } from '../../common/ignore-error.ts';
+import { asTombstone, notDeleted } from '../../domain/tombstone.ts';
+import { ignoreError } from '../../common/ignore-error.ts';
 import type { RequestId } from '../../domain/revision.ts';
-import type { Documents } from '../../data/repository/types.ts';
-import type { CertificatePin } from '../../domain/documents/certificate.ts';
+import type { Repository } from '../../data/repository/types.ts';
+import type { CertificateBinding } from '../../domain/documents/certificate.ts';
 import type { CredentialDocument } from '../../domain/documents/credential.ts';
 import type { PrincipalDocument } from '../../domain/documents/principal.ts';
 
-/** The certificates that users are bound to: credentials of kind `certificate` (access control reference, section 5.5). */
-export interface Pins {
+/** The certificates that users are bound to: credentials of kind `certificate` (AC-5.5). */
+export interface CertificateBindings {
   /** Those of these users, oldest first. */
   list(uuids: readonly string[]): Promise<ReadonlyMap<string, readonly CertificateReference[]>>;
   /** The list of one of them, if nothing has to be read for it. */
   listed(uuid: string): readonly CertificateReference[] | undefined;
   /** Again is a success. */
-  add(uuid: string, pin: CertificatePin, request: RequestId | null): Promise<void>;
+  add(uuid: string, pin: CertificateBinding, request: RequestId | null): Promise<void>;
   /** The newest certificate of this user that was issued here, as PEM. */
   issued(uuid: string): Promise<string | undefined>;
   /** Takes one away; answers what hangs on it, nothing if it was not there. */
-  remove(uuid: string, fingerprint: string): Promise<readonly Ending[]>;
+  remove(uuid: string, fingerprint: string): Promise<readonly Revocation[]>;
   /**
    * The user who logs in by this certificate, which has been verified: he must be one whose grant types allow a certificate alone, and if he is
    * bound to any, this must be one of them. Null if not. `beside`: he has to show his password too.
    */
-  admit(identified: Identified, beside?: 'password'): Promise<Actor | null>;
+  verifyBinding(identified: Identified, beside?: 'password'): Promise<Actor | null>;
   /** Those of these actors who would still be admitted. */
   live(actors: readonly Actor[]): Promise<ReadonlySet<Actor>>;
 }
@@ -38,20 +38,20 @@ export interface Pins {
 const unpinned = (uuid: string): string => `certificate:${uuid}`;
 
 /** Opens them. */
-export const openPins = (options: {
+export const createCertificateBindings = (options: {
   readonly store: Store;
-  readonly credentials: Documents<CredentialDocument>;
+  readonly credentials: Repository<CredentialDocument>;
   readonly byLoginName: (loginName: string) => Promise<PrincipalDocument | null>;
   readonly principalOf: (uuid: string) => Promise<PrincipalDocument | null>;
-  readonly ids: DerivedIds;
+  readonly ids: IdempotentIds;
   readonly lists: UserLists<readonly CertificateReference[]>;
   readonly now: () => number;
-}): Pins => {
+}): CertificateBindings => {
   const { store, credentials, byLoginName, principalOf, ids, lists, now } = options;
   const rows = store.collection('credentials');
 
   const pinsOf = (uuids: readonly string[]): Promise<CredentialDocument[]> =>
-    rows.find({ uuid: { $in: [...uuids] }, kind: 'certificate', ...present }).toArray();
+    rows.find({ uuid: { $in: [...uuids] }, kind: 'certificate', ...notDeleted }).toArray();
 
   /** The certificates of these users as the store has them, oldest first; they are kept for the next time. */
   const readLists = async (uuids: readonly string[]): Promise<ReadonlyMap<string, readonly CertificateReference[]>> => {
@@ -81,7 +81,7 @@ export const openPins = (options: {
     },
 
     async add(uuid, { fingerprint, createdAt, expiresAt, pem }, request) {
-      const there = await rows.findOne({ uuid, kind: 'certificate', fingerprint, ...present });
+      const there = await rows.findOne({ uuid, kind: 'certificate', fingerprint, ...notDeleted });
       if (there !== null) return;
       const _id = ids.uuid('users:addCertificate', request);
       const more = { createdAt, ...(expiresAt !== undefined && { expiresAt }), ...(pem !== undefined && { pem }) };
@@ -97,17 +97,17 @@ export const openPins = (options: {
     },
 
     async remove(uuid, fingerprint) {
-      const found = await rows.find({ uuid, kind: 'certificate', fingerprint, ...present }).toArray();
+      const found = await rows.find({ uuid, kind: 'certificate', fingerprint, ...notDeleted }).toArray();
       for (const { _id } of found) {
-        await unless(
+        await ignoreError(
           'not-found',
-          credentials.revise(_id, null, (before) => (before === null ? null : goneAs(before, uuid, now()))),
+          credentials.update(_id, null, (before) => (before === null ? null : asTombstone(before, uuid, now()))),
         );
       }
       return found.map(({ _id }) => ({ uuid, credential: _id }));
     },
 
-    async admit({ username, fingerprints }, beside) {
+    async verifyBinding({ username, fingerprints }, beside) {
       const principal = await byLoginName(username);
       if (!mayEnter(principal, beside) || !isNamed(principal, username)) return null;
       const uuid = principal._id;

@@ -1,11 +1,11 @@
 import { createPublicKey, type KeyObject } from 'node:crypto';
-import { readBase64, readPem, refused } from './pem.ts';
+import { readBase64, readPem, refuseCertificate } from './pem.ts';
 import { x509 } from './x509.ts';
 
 const labels = new Set(['CERTIFICATE REQUEST', 'NEW CERTIFICATE REQUEST']);
 const curves = new Set(['prime256v1', 'secp384r1']);
 
-/** Strong enough, and of a kind that every client's TLS can do: RSA of 2048 to 8192 bits, P-256 or P-384 (access control reference, section 5.8). */
+/** Strong enough, and of a kind that every client's TLS can do: RSA of 2048 to 8192 bits, P-256 or P-384 (AC-5.8). */
 const isGood = ({ asymmetricKeyType: type, asymmetricKeyDetails: details = {} }: KeyObject): boolean => {
   const { modulusLength = 0, namedCurve = '' } = details;
   return (type === 'rsa' && modulusLength >= 2048 && modulusLength <= 8192) || (type === 'ec' && curves.has(namedCurve));
@@ -17,7 +17,7 @@ const derOf = (text: string, path: string): Buffer => {
   if (given[0] === 0x30) return given;
   const [block, ...others] = readPem(given.toString('latin1'), path);
   if (block !== undefined && others.length === 0 && labels.has(block.label)) return block.bytes;
-  throw refused(path, 'csr', 'must be one certificate request as PEM, in base64');
+  throw refuseCertificate(path, 'csr', 'must be one certificate request as PEM, in base64');
 };
 
 const parsed = (der: Buffer, path: string) => {
@@ -26,7 +26,7 @@ const parsed = (der: Buffer, path: string) => {
     const publicKey = Buffer.from(request.publicKey.rawData);
     return { request, publicKey, names: request.subjectName.getField('CN') };
   } catch {
-    throw refused(path, 'csr', 'this is no certificate request (PKCS#10) that can be read');
+    throw refuseCertificate(path, 'csr', 'this is no certificate request (PKCS#10) that can be read');
   }
 };
 
@@ -48,10 +48,15 @@ const shown = (names: readonly string[]): string =>
 export const readCertificateRequest = async (text: string, username: string, path: string): Promise<Buffer> => {
   const { request, publicKey, names } = parsed(derOf(text, path), path);
   if (names.length !== 1 || names[0] !== username || username === '')
-    throw refused(path, 'commonName', `the CN of the CSR (${shown(names)}) must be the username (${JSON.stringify(username)})`);
+    throw refuseCertificate(
+      path,
+      'commonName',
+      `the CN of the CSR (${shown(names)}) must be the username (${JSON.stringify(username)})`,
+    );
   const key = keyOf(publicKey);
-  if (key === undefined || !isGood(key)) throw refused(path, 'key', 'the key must be RSA of at least 2048 bits, P-256 or P-384');
+  if (key === undefined || !isGood(key))
+    throw refuseCertificate(path, 'key', 'the key must be RSA of at least 2048 bits, P-256 or P-384');
   const isSigned = await request.verify().catch(() => false);
-  if (!isSigned) throw refused(path, 'signature', 'the signature of the CSR is not that of its own key');
+  if (!isSigned) throw refuseCertificate(path, 'signature', 'the signature of the CSR is not that of its own key');
   return publicKey;
 };

@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import type { CertificateInfo } from '@rollcall/client/contract';
 import { certificateId } from '../../domain/fingerprint.ts';
-import { refused, writePem } from './pem.ts';
+import { refuseCertificate, writePem } from './pem.ts';
 import { x509 } from './x509.ts';
 
 /** A certificate that could be read. */
@@ -62,7 +62,7 @@ const extension = <T extends x509.Extension>(certificate: x509.X509Certificate, 
 /**
  * Reads one certificate from DER. OpenSSL reads it first: what it does not take is none. Fails with `invalid-input`.
  *
- * `keyUsage` is the library's, because `X509Certificate#keyUsage` of Node is the extended one (access control reference, section 5.11).
+ * `keyUsage` is the library's, because `X509Certificate#keyUsage` of Node is the extended one (AC-5.11).
  */
 export const readCertificate = (der: Uint8Array, path: string): ReadCertificate => {
   try {
@@ -95,6 +95,6 @@ export const readCertificate = (der: Uint8Array, path: string): ReadCertificate 
       },
     };
   } catch {
-    throw refused(path, 'certificate', 'this is no X.509 certificate that can be read');
+    throw refuseCertificate(path, 'certificate', 'this is no X.509 certificate that can be read');
   }
 };

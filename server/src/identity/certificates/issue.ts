@@ -10,7 +10,7 @@ export interface KeyedCertificate {
 }
 
 /** What a certificate is issued for. */
-export interface Subject {
+export interface CertificateSubject {
   readonly commonName: string;
   /** SubjectPublicKeyInfo, DER. */
   readonly publicKey: Uint8Array;
@@ -20,7 +20,7 @@ export interface Subject {
 }
 
 const dayMs = 86_400_000;
-/** How long an issued certificate holds (access control reference, section 5.8). */
+/** How long an issued certificate holds (AC-5.8). */
 const issuedDays = 365;
 const authorityDays = 20 * 365;
 /** A certificate begins to hold this long before it is made: clocks of devices differ. */
@@ -62,10 +62,13 @@ export const makeAuthority = async (now: number): Promise<KeyedCertificate> => {
 };
 
 /**
- * Issues a certificate: subject CN alone, no authority, one purpose, 365 days, a random serial number of 128 bits, SHA-256 (access control reference,
- * section 5.8). Nothing that a request wishes for beyond its name and key goes into it.
+ * Issues a certificate: subject CN alone, no authority, one purpose, 365 days, a random serial number of 128 bits, SHA-256 (AC-5.8). Nothing that a request wishes for beyond its name and key goes into it.
  */
-export const issueCertificate = async (authority: KeyedCertificate, subject: Subject, now: number): Promise<string> => {
+export const issueCertificate = async (
+  authority: KeyedCertificate,
+  subject: CertificateSubject,
+  now: number,
+): Promise<string> => {
   const issuer = new x509.X509Certificate(authority.certificate);
   const pkcs8 = createPrivateKey(authority.privateKey).export({ format: 'der', type: 'pkcs8' });
   const { hosts = [] } = subject;

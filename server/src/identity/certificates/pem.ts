@@ -10,10 +10,10 @@ export interface PemBlock {
 const byteOrderMark = '\uFEFF';
 
 /** The longest DER that is looked at; a certificate or a request of a person or device has one or two kilobytes. */
-const mostBytes = 16_384;
+const maxBytes = 16_384;
 
 /** A value of the input that cannot be used, with a sentence that says why. */
-export const refused = (path: string, rule: string, message: string): RegistryError =>
+export const refuseCertificate = (path: string, rule: string, message: string): RegistryError =>
   new RegistryError('invalid-input', message, { details: [{ path, rule, message }] });
 
 /**
@@ -23,20 +23,20 @@ export const refused = (path: string, rule: string, message: string): RegistryEr
 export const readPem = (given: string, path: string): readonly PemBlock[] => {
   const text = given.replaceAll(byteOrderMark, '');
   if (/BEGIN[^\n]*PRIVATE KEY/i.test(text))
-    throw refused(path, 'privateKey', 'a private key must not be sent; nothing was kept of it');
+    throw refuseCertificate(path, 'privateKey', 'a private key must not be sent; nothing was kept of it');
   const blocks: PemBlock[] = [];
   const boundary = /^-----(BEGIN|END) ([A-Z0-9 ]{1,64})-----[ \t\r]*$/gm;
   let open: { readonly label: string; readonly from: number } | undefined;
   for (const { 0: line, 1: what, 2: label = '', index } of text.matchAll(boundary)) {
     if ((what === 'BEGIN') === (open !== undefined) || (open !== undefined && open.label !== label))
-      throw refused(path, 'pem', 'BEGIN and END must come in pairs');
+      throw refuseCertificate(path, 'pem', 'BEGIN and END must come in pairs');
     if (open === undefined) open = { label, from: index + line.length };
     else {
       blocks.push({ label, bytes: readBase64(text.slice(open.from, index), path) });
       open = undefined;
     }
   }
-  if (open !== undefined) throw refused(path, 'pem', 'an END is missing');
+  if (open !== undefined) throw refuseCertificate(path, 'pem', 'an END is missing');
   return blocks;
 };
 
@@ -44,9 +44,9 @@ export const readPem = (given: string, path: string): readonly PemBlock[] => {
 export const readBase64 = (text: string, path: string): Buffer => {
   const compact = text.replaceAll(byteOrderMark, '').replace(/[ \t\r\n\f\v]+/g, '');
   if (compact === '' || compact.length % 4 === 1 || !/^[A-Za-z0-9+/]+={0,2}$/.test(compact))
-    throw refused(path, 'base64', 'must be base64');
+    throw refuseCertificate(path, 'base64', 'must be base64');
   const bytes = Buffer.from(compact, 'base64');
-  if (bytes.length > mostBytes) throw refused(path, 'maxLength', `at most ${mostBytes} bytes`);
+  if (bytes.length > maxBytes) throw refuseCertificate(path, 'maxLength', `at most ${maxBytes} bytes`);
   return bytes;
 };
 

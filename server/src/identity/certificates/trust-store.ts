@@ -1,19 +1,19 @@
 import { X509Certificate } from 'node:crypto';
 import { RegistryError, type CertificateInfo } from '@rollcall/client/contract';
 import { LRUCache } from 'lru-cache';
-import type { Feed } from '../../data/feed/change-feed.ts';
-import type { DerivedIds } from '../../data/repository/idempotent-ids.ts';
+import type { ChangeFeed } from '../../data/feed/change-feed.ts';
+import type { IdempotentIds } from '../../data/repository/idempotent-ids.ts';
 import { certificateId } from '../../domain/fingerprint.ts';
-import type { Keys } from '../keys/key-ring.ts';
-import { openQueue } from '../../common/keyed-queue.ts';
+import type { KeyRing } from '../keys/key-ring.ts';
+import { createKeyedQueue } from '../../common/keyed-queue.ts';
 import type { Store } from '../../data/store.ts';
 import { leadsTo } from './chain.ts';
 import { readCertificate, type ReadCertificate } from './describe.ts';
 import { issueCertificate, issueForServer, makeAuthority, type KeyedCertificate } from './issue.ts';
-import { readPem, refused } from './pem.ts';
-import { goneAs, present } from '../../domain/tombstone.ts';
+import { readPem, refuseCertificate } from './pem.ts';
+import { asTombstone, notDeleted } from '../../domain/tombstone.ts';
 import type { RequestId } from '../../domain/revision.ts';
-import type { Documents } from '../../data/repository/types.ts';
+import type { Repository } from '../../data/repository/types.ts';
 import type { CertificateDocument } from '../../domain/documents/certificate.ts';
 
 /** Who a client certificate says it is, and which one it is: both fingerprints, upper-case hex with colons. */
@@ -22,7 +22,7 @@ export interface Identified {
   readonly fingerprints: { readonly sha1: string; readonly sha256: string };
 }
 
-/** The trust store and the registry's own authority (access control reference, sections 5.5, 5.8 and 5.11). */
+/** The trust store and the registry's own authority (AC-5.5, AC-5.8, AC-5.11). */
 export interface Trust {
   /** The own authority first, then what was added, in the order in which it was. */
   list(): Promise<readonly CertificateInfo[]>;
@@ -60,25 +60,25 @@ export interface Trust {
 /** The row of the own authority's certificate. */
 const own = 'own';
 /** The most certificates of one text. */
-const mostAtOnce = 64;
+const maxAtOnce = 64;
 /** The most in the store. */
-const mostKept = 1000;
+const maxKept = 1000;
 
 const readRow = (pem: string): ReadCertificate => readCertificate(readPem(pem, '')[0]?.bytes ?? new Uint8Array(), '');
 
 /** Opens it. The own authority is made at first need; of several nodes the first one's counts. */
-export const openTrust = (options: {
+export const createTrust = (options: {
   readonly store: Store;
-  readonly certificates: Documents<CertificateDocument>;
-  readonly keys: Keys;
-  readonly feed: Pick<Feed, 'subscribe' | 'onResync'>;
-  readonly ids: DerivedIds;
+  readonly certificates: Repository<CertificateDocument>;
+  readonly keys: KeyRing;
+  readonly feed: Pick<ChangeFeed, 'subscribe' | 'onResync'>;
+  readonly ids: IdempotentIds;
   readonly now: () => number;
 }): Trust => {
   const { store, certificates, keys, feed, ids, now } = options;
   const rows = store.collection('certificates');
-  const line = openQueue();
-  const read = new LRUCache<string, ReadCertificate>({ max: mostKept });
+  const line = createKeyedQueue();
+  const read = new LRUCache<string, ReadCertificate>({ max: maxKept });
 
   const authority = async (): Promise<KeyedCertificate> =>
     JSON.parse(
@@ -90,16 +90,16 @@ export const openTrust = (options: {
   };
 
   const ensureOwn = async (): Promise<void> => {
-    if ((await certificates.find(own)) !== null) return;
+    if ((await certificates.get(own)) !== null) return;
     const { certificate } = await authority();
-    await certificates.revise(own, null, (before) =>
-      before === null ? { next: rowOf(certificate, { _id: own, removable: false }), shown: true } : null,
+    await certificates.update(own, null, (before) =>
+      before === null ? { next: rowOf(certificate, { _id: own, removable: false }), visible: true } : null,
     );
   };
 
   const all = async (): Promise<readonly CertificateDocument[]> => {
     await ensureOwn();
-    const found = await rows.find(present).toArray();
+    const found = await rows.find(notDeleted).toArray();
     const order = ({ _id, addedAt }: CertificateDocument): number => (_id === own ? 0 : addedAt.getTime());
     return found.sort((one, other) => order(one) - order(other) || (one._id < other._id ? -1 : 1));
   };
@@ -117,7 +117,7 @@ export const openTrust = (options: {
     const fingerprint = certificateId(id);
     if (fingerprint === undefined) return null;
     await ensureOwn();
-    return rows.findOne({ fingerprint, ...present });
+    return rows.findOne({ fingerprint, ...notDeleted });
   };
 
   const found = async (id: string): Promise<CertificateDocument> => {
@@ -146,13 +146,14 @@ export const openTrust = (options: {
     async add(pem, request) {
       const blocks = readPem(pem, '/pem');
       const wrong = blocks.find(({ label }) => label !== 'CERTIFICATE' && label !== 'X509 CERTIFICATE');
-      if (blocks.length === 0 || wrong !== undefined) throw refused('/pem', 'pem', 'must be PEM with certificates alone');
-      if (blocks.length > mostAtOnce) throw refused('/pem', 'maxItems', `at most ${mostAtOnce} certificates at once`);
+      if (blocks.length === 0 || wrong !== undefined)
+        throw refuseCertificate('/pem', 'pem', 'must be PEM with certificates alone');
+      if (blocks.length > maxAtOnce) throw refuseCertificate('/pem', 'maxItems', `at most ${maxAtOnce} certificates at once`);
       const given = new Map(blocks.map(({ bytes }) => readCertificate(bytes, '/pem')).map((one) => [one.info.id, one] as const));
       return line('add', async () => {
         const kept = new Set((await all()).map(({ fingerprint }) => fingerprint));
         const more = [...given.keys()].filter((id) => !kept.has(id)).length;
-        if (kept.size + more > mostKept) throw new RegistryError('conflict', `At most ${mostKept} certificates can be trusted`);
+        if (kept.size + more > maxKept) throw new RegistryError('conflict', `At most ${maxKept} certificates can be trusted`);
         const added: CertificateInfo[] = [];
         for (const [index, one] of [...given.values()].entries()) added.push(await addOne(one, request, index));
         return added;
@@ -164,10 +165,10 @@ export const openTrust = (options: {
     async remove(id) {
       const { _id, removable } = await found(id);
       if (!removable) throw new RegistryError('conflict', 'The own authority cannot be removed');
-      await certificates.revise(_id, null, (before) => {
+      await certificates.update(_id, null, (before) => {
         if (before === null) throw new RegistryError('not-found');
         const { fingerprint: _fingerprint, ...left } = before;
-        return goneAs(left, own, now());
+        return asTombstone(left, own, now());
       });
     },
 

@@ -1,6 +1,6 @@
 import type { Clock } from '../../common/clock.ts';
-import type { Feed } from '../../data/feed/change-feed.ts';
-import type { Documents } from '../../data/repository/types.ts';
+import type { ChangeFeed } from '../../data/feed/change-feed.ts';
+import type { Repository } from '../../data/repository/types.ts';
 import type { RecordOfRegistry } from '../../domain/documents/registration.ts';
 
 /** When strangers may ask to become users: closed until it is opened for a while, the same on every node. */
@@ -22,8 +22,8 @@ const coarseMs = 2_000;
  * show. A node that came later sees the record later; the feed's clock bounds what it makes of that.
  */
 export const openRegistrationWindow = (options: {
-  readonly records: Documents<RecordOfRegistry>;
-  readonly feed: Pick<Feed, 'subscribe' | 'time'>;
+  readonly records: Repository<RecordOfRegistry>;
+  readonly feed: Pick<ChangeFeed, 'subscribe' | 'time'>;
   readonly clock: Pick<Clock, 'monotonic'>;
 }): RegistrationWindow => {
   const { records, feed, clock } = options;
@@ -39,16 +39,16 @@ export const openRegistrationWindow = (options: {
   });
 
   const set = async (ms: number): Promise<void> => {
-    const { document } = await records.revise(id, null, (before) => ({
+    const { document } = await records.update(id, null, (before) => ({
       next: { ...before, _id: id, uuids: [], window: { openedAt: feed.time(), ms } },
-      shown: true,
+      visible: true,
     }));
     note(document);
   };
 
   return {
     async isOpen() {
-      const record = await records.fresh(id);
+      const record = await records.getFresh(id);
       if (record?.window === undefined) return false;
       note(record);
       const { openedAt, ms } = record.window;

@@ -1,34 +1,34 @@
 import { createHmac } from 'node:crypto';
 import { RegistryError, type PasswordPolicy, type RegistrationRequest } from '@rollcall/client/contract';
 import { LRUCache } from 'lru-cache';
-import type { Pins } from '../certificates/bindings.ts';
-import type { Feed } from '../../data/feed/change-feed.ts';
-import type { DerivedIds } from '../../data/repository/idempotent-ids.ts';
+import type { CertificateBindings } from '../certificates/bindings.ts';
+import type { ChangeFeed } from '../../data/feed/change-feed.ts';
+import type { IdempotentIds } from '../../data/repository/idempotent-ids.ts';
 import { passwordProblems } from '../../domain/password-policy.ts';
 import { requestView } from '../../domain/registration.ts';
 import { loginNameOf, usernameProblems } from '../../domain/user.ts';
 import type { Lockout } from '../passwords/lockout.ts';
 import type { Passwords } from '../passwords/passwords.ts';
-import { openQueue } from '../../common/keyed-queue.ts';
+import { createKeyedQueue } from '../../common/keyed-queue.ts';
 import type { Store } from '../../data/store.ts';
 import type { RegistrationWindow } from './registration-window.ts';
-import { goneAs, present } from '../../domain/tombstone.ts';
-import { unless } from '../../common/ignore-error.ts';
+import { asTombstone, notDeleted } from '../../domain/tombstone.ts';
+import { ignoreError } from '../../common/ignore-error.ts';
 import type { RequestId } from '../../domain/revision.ts';
-import type { Documents } from '../../data/repository/types.ts';
+import type { Repository } from '../../data/repository/types.ts';
 import type { PrincipalDocument } from '../../domain/documents/principal.ts';
 import type { RegistrationDocument } from '../../domain/documents/registration.ts';
 
 /** What somebody asks with: a password, or the public key (DER) of a certificate request that has been checked. */
-export type Credential = { readonly password: string } | { readonly publicKey: Uint8Array };
+export type RequestedCredential = { readonly password: string } | { readonly publicKey: Uint8Array };
 
 /** A request, and what it is wished to bring. */
-export type Asked = Pick<RegistrationDocument, 'username' | 'roles' | 'permissions' | 'context' | 'source'> & {
-  readonly credential: Credential;
+export type RegistrationAsked = Pick<RegistrationDocument, 'username' | 'roles' | 'permissions' | 'context' | 'source'> & {
+  readonly credential: RequestedCredential;
 };
 
 /** Whose call it is that asks. */
-export interface Asking {
+export interface RegistrationAsking {
   readonly address: string;
   readonly numbered: Omit<RequestId, 'actor'> | null;
   /** Called with the request when its asker has proved to be the one. */
@@ -36,16 +36,17 @@ export interface Asking {
 }
 
 /** What has become of a request. The certificate is PEM. */
-export type Outcome = { readonly state: 'locked' | 'pending' } | { readonly state: 'granted'; readonly certificate?: string };
+export type RegistrationOutcome =
+  { readonly state: 'locked' | 'pending' } | { readonly state: 'granted'; readonly certificate?: string };
 
-/** The requests of strangers to become users (access control reference, section 5.8). */
+/** The requests of strangers to become users (AC-5.8). */
 export interface ClientRegistry {
   readonly window: RegistrationWindow;
   /**
    * Asks, or tells whoever asks again what has become of it. Fails with `conflict` if the name is a user's or somebody else asks for it, which
    * cannot be told apart; with `banned` after too many wrong passwords, `busy` if too many wait.
    */
-  register(asked: Asked, asking: Asking): Promise<Outcome>;
+  register(asked: RegistrationAsked, asking: RegistrationAsking): Promise<RegistrationOutcome>;
   /** The same of somebody who tried to log in and is nobody: does nothing unless strangers may ask, and never fails for what he showed. */
   recordAttempt(attempt: { readonly username: string; readonly password: string; readonly source: 'mqtt' }): Promise<void>;
   list(): Promise<readonly RegistrationRequest[]>;
@@ -61,8 +62,8 @@ export interface ClientRegistry {
 
 /** How long a request lives, and how long one that was granted waits to be fetched, in milliseconds. */
 const lifeMs = 86_400_000;
-const mostPending = 1000;
-const mostRemembered = 2000;
+const maxPending = 1000;
+const maxRemembered = 2000;
 
 /** The same for a name that is a user's and for one that somebody else asks for. */
 const taken = (): RegistryError =>
@@ -71,28 +72,28 @@ const taken = (): RegistryError =>
   });
 
 /** Opens it. `key`: 32 secret bytes. */
-export const openClientRegistry = (options: {
+export const createClientRegistry = (options: {
   readonly store: Store;
-  readonly registrations: Documents<RegistrationDocument>;
-  readonly principals: Documents<PrincipalDocument>;
+  readonly registrations: Repository<RegistrationDocument>;
+  readonly principals: Repository<PrincipalDocument>;
   readonly byLoginName: (loginName: string) => Promise<PrincipalDocument | null>;
   readonly window: RegistrationWindow;
   readonly passwords: Pick<Passwords, 'hash' | 'compare'>;
-  readonly pins: Pick<Pins, 'issued'>;
+  readonly pins: Pick<CertificateBindings, 'issued'>;
   readonly lockout: Lockout;
-  readonly feed: Pick<Feed, 'time'>;
-  readonly ids: DerivedIds;
+  readonly feed: Pick<ChangeFeed, 'time'>;
+  readonly ids: IdempotentIds;
   readonly policy: PasswordPolicy;
   readonly key: Buffer;
   readonly now: () => number;
 }): ClientRegistry => {
   const { store, registrations, principals, byLoginName, window, passwords, pins, lockout, feed, ids, policy, now } = options;
   const rows = store.collection('registrations');
-  const line = openQueue();
-  const remembered = new LRUCache<string, string>({ max: mostRemembered });
+  const line = createKeyedQueue();
+  const remembered = new LRUCache<string, string>({ max: maxRemembered });
 
   const isUser = async (request: RegistrationDocument): Promise<boolean> =>
-    (await principals.fresh(request._id))?.state === 'active';
+    (await principals.getFresh(request._id))?.state === 'active';
 
   /** Ends a request, which gives up its name and forgets its secret; one that is gone already is no failure. */
   const end = async (
@@ -101,12 +102,12 @@ export const openClientRegistry = (options: {
     more: Partial<RegistrationDocument> = {},
     mayEnd: (before: RegistrationDocument) => boolean = () => true,
   ) => {
-    await unless(
+    await ignoreError(
       'not-found',
-      registrations.revise(id, null, (before) => {
+      registrations.update(id, null, (before) => {
         if (before === null || !mayEnd(before)) return null;
         const { loginName: _name, passwordHash: _hash, ...left } = before;
-        return goneAs({ ...left, ...more }, by, now());
+        return asTombstone({ ...left, ...more }, by, now());
       }),
     );
   };
@@ -116,14 +117,14 @@ export const openClientRegistry = (options: {
 
   /** The request of this name; one that is over, or whose user is no more, is dropped. */
   const current = async (username: string): Promise<RegistrationDocument | null> => {
-    const found = await rows.findOne({ loginName: loginNameOf(username), ...present });
+    const found = await rows.findOne({ loginName: loginNameOf(username), ...notDeleted });
     if (found === null || !(await isOver(found))) return found;
     await end(found._id, found._id);
     return null;
   };
 
   /** Compared once for each password: whoever asks every few seconds costs one hash. */
-  const fits = async (request: RegistrationDocument, credential: Credential, address: string): Promise<boolean> => {
+  const fits = async (request: RegistrationDocument, credential: RequestedCredential, address: string): Promise<boolean> => {
     if ('publicKey' in credential) return request.publicKey === Buffer.from(credential.publicKey).toString('base64');
     const { loginName = '', passwordHash } = request;
     if (passwordHash === undefined) return false;
@@ -140,19 +141,23 @@ export const openClientRegistry = (options: {
     });
   };
 
-  const granted = async ({ _id, credentialType }: RegistrationDocument): Promise<Outcome> => {
+  const granted = async ({ _id, credentialType }: RegistrationDocument): Promise<RegistrationOutcome> => {
     const certificate = credentialType === 'certificate' ? await pins.issued(_id) : undefined;
     return { state: 'granted', ...(certificate !== undefined && { certificate }) };
   };
 
   /** Names a numbered call; a repeat of it is told the same, though the request is gone by the first. */
-  const callName = (username: string, numbered: NonNullable<Asking['numbered']>): string =>
+  const callName = (username: string, numbered: NonNullable<RegistrationAsking['numbered']>): string =>
     ids.uuid('clientRegistry:register', { ...numbered, actor: loginNameOf(username) });
 
-  const fetchedBefore = async (username: string, { numbered }: Asking): Promise<RegistrationDocument | null> =>
+  const fetchedBefore = async (username: string, { numbered }: RegistrationAsking): Promise<RegistrationDocument | null> =>
     numbered === null ? null : rows.findOne({ fetchedBy: callName(username, numbered) });
 
-  const poll = async (request: RegistrationDocument, asked: Asked, { address, numbered, wait }: Asking): Promise<Outcome> => {
+  const poll = async (
+    request: RegistrationDocument,
+    asked: RegistrationAsked,
+    { address, numbered, wait }: RegistrationAsking,
+  ): Promise<RegistrationOutcome> => {
     if (!(await fits(request, asked.credential, address))) throw taken();
     if (!request.granted && !(await isUser(request))) {
       wait(request);
@@ -163,19 +168,19 @@ export const openClientRegistry = (options: {
     return outcome;
   };
 
-  const secretOf = async (credential: Credential) =>
+  const secretOf = async (credential: RequestedCredential) =>
     'password' in credential
       ? { credentialType: 'password' as const, passwordHash: await passwords.hash(credential.password) }
       : { credentialType: 'certificate' as const, publicKey: Buffer.from(credential.publicKey).toString('base64') };
 
   /** Null if somebody else was faster. */
   const insert = async (
-    { credential: _credential, ...asked }: Asked,
+    { credential: _credential, ...asked }: RegistrationAsked,
     secret: Awaited<ReturnType<typeof secretOf>>,
-    wait: Asking['wait'],
+    wait: RegistrationAsking['wait'],
   ): Promise<RegistrationDocument | null> => {
-    const waiting = await rows.countDocuments({ granted: false, ...present }, { limit: mostPending });
-    if (waiting >= mostPending) throw new RegistryError('busy', 'Too many requests wait');
+    const waiting = await rows.countDocuments({ granted: false, ...notDeleted }, { limit: maxPending });
+    if (waiting >= maxPending) throw new RegistryError('busy', 'Too many requests wait');
     const request: RegistrationDocument = {
       _id: ids.uuid('registration', null),
       loginName: loginNameOf(asked.username),
@@ -194,7 +199,7 @@ export const openClientRegistry = (options: {
     }
   };
 
-  const ask = async (asked: Asked, asking: Asking): Promise<Outcome> => {
+  const ask = async (asked: RegistrationAsked, asking: RegistrationAsking): Promise<RegistrationOutcome> => {
     if (!(await window.isOpen())) return { state: 'locked' };
     if ((await byLoginName(asked.username)) !== null) throw taken();
     const secret = await secretOf(asked.credential);
@@ -218,7 +223,7 @@ export const openClientRegistry = (options: {
     async recordAttempt({ username, password, source }) {
       const wrong = [...usernameProblems(username, ''), ...passwordProblems(policy, password, '')];
       if (wrong.length > 0 || !(await window.isOpen()) || (await current(username)) !== null) return;
-      const asked: Asked = { username, credential: { password }, roles: [], permissions: [], context: '', source };
+      const asked: RegistrationAsked = { username, credential: { password }, roles: [], permissions: [], context: '', source };
       try {
         await ask(asked, { address: '', numbered: null, wait: () => undefined });
       } catch (error) {
@@ -227,7 +232,7 @@ export const openClientRegistry = (options: {
     },
 
     async list() {
-      const found = await rows.find(present).toArray();
+      const found = await rows.find(notDeleted).toArray();
       const views = await Promise.all(
         found.map(async (request) => {
           const isGranted = await isUser(request);
@@ -241,11 +246,11 @@ export const openClientRegistry = (options: {
     find: current,
 
     async grant(id) {
-      await registrations.revise(id, null, (before) => {
+      await registrations.update(id, null, (before) => {
         if (before === null) throw new RegistryError('not-found');
         return before.granted
           ? null
-          : { next: { ...before, granted: true, expiresAt: new Date(feed.time() + lifeMs) }, shown: true };
+          : { next: { ...before, granted: true, expiresAt: new Date(feed.time() + lifeMs) }, visible: true };
       });
     },
 
@@ -261,21 +266,21 @@ export const openClientRegistry = (options: {
 
     async sweep() {
       for (const request of await rows
-        .find({ expiresAt: { $lte: new Date(feed.time()) }, ...present })
+        .find({ expiresAt: { $lte: new Date(feed.time()) }, ...notDeleted })
         .limit(500)
         .toArray())
         await end(request._id, request._id);
       const waiting = await rows
-        .find({ granted: false, ...present })
-        .limit(mostPending)
+        .find({ granted: false, ...notDeleted })
+        .limit(maxPending)
         .toArray();
       if (waiting.length === 0) return;
-      const made = { _id: { $in: waiting.map(({ _id }) => _id) }, state: 'active' as const, ...present };
+      const made = { _id: { $in: waiting.map(({ _id }) => _id) }, state: 'active' as const, ...notDeleted };
       for (const { _id } of await store.collection('principals').find(made).toArray())
-        await unless(
+        await ignoreError(
           'not-found',
-          registrations.revise(_id, null, (before) =>
-            before === null || before.granted ? null : { next: { ...before, granted: true }, shown: true },
+          registrations.update(_id, null, (before) =>
+            before === null || before.granted ? null : { next: { ...before, granted: true }, visible: true },
           ),
         );
     },

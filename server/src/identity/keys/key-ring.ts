@@ -3,8 +3,8 @@ import type { Secrets } from './secret-files.ts';
 import { isDuplicateKey } from '../../store/duplicate-key.ts';
 import type { Store } from '../../data/store.ts';
 
-/** The registry's own keys: random, made at first need, sealed in the collection `keys` (decisions, section 5). */
-export interface Keys {
+/** The registry's own keys: random, made at first need, sealed in the collection `keys` (ME-5). */
+export interface KeyRing {
   /** The key of this name: 32 bytes, the same on every node. */
   key(name: string): Promise<Buffer>;
   /** The text of this name, made by `make` if it is not there yet: for keys of another form. */
@@ -21,7 +21,7 @@ export class WrongSecretError extends Error {
 const algorithm = 'aes-256-gcm';
 
 /** Seals what nobody may read in the store. Only under the same `name` can it be opened. `key`: 32 secret bytes. */
-export const seal = (key: Buffer, plain: Buffer, name: string): string => {
+export const encrypt = (key: Buffer, plain: Buffer, name: string): string => {
   const nonce = randomBytes(12);
   const cipher = createCipheriv(algorithm, key, nonce).setAAD(Buffer.from(name));
   const sealed = Buffer.concat([cipher.update(plain), cipher.final()]);
@@ -29,7 +29,7 @@ export const seal = (key: Buffer, plain: Buffer, name: string): string => {
 };
 
 /** Opens what was sealed. Fails if the key or the name is another one. */
-export const unseal = (key: Buffer, sealed: string, name: string): Buffer => {
+export const decrypt = (key: Buffer, sealed: string, name: string): Buffer => {
   const bytes = Buffer.from(sealed, 'base64');
   const decipher = createDecipheriv(algorithm, key, bytes.subarray(0, 12)).setAAD(Buffer.from(name));
   decipher.setAuthTag(bytes.subarray(12, 28));
@@ -46,16 +46,16 @@ const sealingKey = ({ secret }: Pick<Secrets, 'secret'>): Buffer =>
   Buffer.from(hkdfSync('sha256', createHash('sha256').update(secret).digest(), '', 'rollcall key sealing', 32));
 
 /** The key of this name out of the form in which it is kept, whatever store that is from; null if it was sealed with another secret. */
-export const unsealKey = (secrets: Pick<Secrets, 'secret'>, name: string, sealed: string): Buffer | null => {
+export const decryptKey = (secrets: Pick<Secrets, 'secret'>, name: string, sealed: string): Buffer | null => {
   try {
-    return unseal(sealingKey(secrets), sealed, name);
+    return decrypt(sealingKey(secrets), sealed, name);
   } catch {
     return null;
   }
 };
 
 /** Opens the keys of a store, and holds pepper and secret to its check values: the first node's are the registry's. */
-export const openKeys = async (store: Store, { pepper, secret }: Secrets): Promise<Keys> => {
+export const createKeyRing = async (store: Store, { pepper, secret }: Secrets): Promise<KeyRing> => {
   const rows = store.collection('keys');
   const sealing = sealingKey({ secret });
 
@@ -82,8 +82,8 @@ export const openKeys = async (store: Store, { pepper, secret }: Secrets): Promi
 
   const kept = async (name: string, make: () => Promise<Buffer>) => {
     const present = await rows.findOne({ _id: name });
-    const { sealed = '' } = present ?? (await first({ _id: name, sealed: seal(sealing, await make(), name) }));
-    return { key: unseal(sealing, sealed, name), sealed };
+    const { sealed = '' } = present ?? (await first({ _id: name, sealed: encrypt(sealing, await make(), name) }));
+    return { key: decrypt(sealing, sealed, name), sealed };
   };
   const random = (): Promise<Buffer> => Promise.resolve(randomBytes(32));
 

@@ -30,7 +30,7 @@ const keptText = async (folder: string, name: string): Promise<string> => {
 };
 
 /** The pepper and the secret: from the settings, else from the data folder, where they are made at the first start. */
-export const openSecrets = async (given: {
+export const createSecrets = async (given: {
   readonly dataDir: string;
   readonly pepper: string | undefined;
   readonly secret: string | undefined;

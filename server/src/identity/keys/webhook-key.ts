@@ -1,8 +1,8 @@
 import { createPublicKey, generateKeyPair } from 'node:crypto';
 import { promisify } from 'node:util';
-import type { Keys } from './key-ring.ts';
+import type { KeyRing } from './key-ring.ts';
 
-/** The RSA key pair that signs webhooks, as PEM: made at first need, the same on every node (Meshblu reference, section 6.5). */
+/** The RSA key pair that signs webhooks, as PEM: made at first need, the same on every node (MS-6.5). */
 export interface WebhookKey {
   privateKey(): Promise<string>;
   publicKey(): Promise<string>;
@@ -15,7 +15,7 @@ const made = async (): Promise<string> => {
   return privateKey.export({ type: 'pkcs8', format: 'pem' }) as string;
 };
 
-export const webhookKey = (keys: Keys): WebhookKey => {
+export const webhookKey = (keys: KeyRing): WebhookKey => {
   let kept: Promise<string> | undefined;
   const privateKey = (): Promise<string> => {
     kept ??= keys.text('webhook-signing', made);

@@ -19,6 +19,6 @@ export const newBackupCodes = (): string[] => {
   return [...codes];
 };
 
-/** What is stored of a code: the fast keyed hash (decisions, section 5). Case, blanks and hyphens do not count. */
+/** What is stored of a code: the fast keyed hash (ME-5). Case, blanks and hyphens do not count. */
 export const backupCodeHash = (code: string, uuid: string, pepper: string): string =>
   tokenHash(code.toLowerCase().replaceAll(/[\s-]/g, ''), uuid, pepper);

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { RegistryError } from '@rollcall/client/contract';
-import type { ByPassword } from '../passwords/password-login.ts';
+import type { PasswordMatch } from '../passwords/password-login.ts';
 import { tokenHash } from '../tokens/device-tokens.ts';
 import type { RequestId } from '../../domain/revision.ts';
-import type { Documents } from '../../data/repository/types.ts';
+import type { Repository } from '../../data/repository/types.ts';
 import type { CredentialDocument } from '../../domain/documents/credential.ts';
 
 /** The login that somebody asked for by his password. */
@@ -15,7 +15,7 @@ export interface Wish {
 /** What a right code finishes, for whoever has shown his password: once, within five minutes and five tries, in `credentials`. */
 export interface Challenges {
   /** Makes one; answers its secret, which is not stored. */
-  open(shown: ByPassword, wish: Wish): Promise<string>;
+  open(shown: PasswordMatch, wish: Wish): Promise<string>;
   /** The row of this secret, used or not; null if there is none. */
   find(secret: string): Promise<CredentialDocument | null>;
   /** Counts a try, before the code is looked at. Fails with `invalid-credentials` if there is none left. */
@@ -25,13 +25,13 @@ export interface Challenges {
 }
 
 const lifeMs = 300_000;
-const mostTries = 5;
+const maxTries = 5;
 /** For how long a repeat of the call that used it finds it, in milliseconds. */
 const keptMs = 900_000;
 
 /** Opens them. */
-export const openChallenges = (options: {
-  readonly credentials: Documents<CredentialDocument>;
+export const createChallenges = (options: {
+  readonly credentials: Repository<CredentialDocument>;
   readonly pepper: string;
   readonly now: () => number;
 }): Challenges => {
@@ -46,9 +46,9 @@ export const openChallenges = (options: {
     request: RequestId | null,
     compute: (before: CredentialDocument) => CredentialDocument,
   ): Promise<void> => {
-    await credentials.revise(_id, request, (before) => {
+    await credentials.update(_id, request, (before) => {
       if (before === null || !isOpen(before)) throw new RegistryError('invalid-credentials');
-      return { next: compute(before), shown: false };
+      return { next: compute(before), visible: false };
     });
   };
 
@@ -71,13 +71,13 @@ export const openChallenges = (options: {
       return secret;
     },
     async find(secret) {
-      const row = await credentials.fresh(idOf(secret));
+      const row = await credentials.getFresh(idOf(secret));
       return row?.kind === 'mfaChallenge' ? row : null;
     },
     count: (row) =>
       revise(row, null, (before) => {
         const { tries = 0 } = before;
-        if (tries >= mostTries) throw new RegistryError('invalid-credentials');
+        if (tries >= maxTries) throw new RegistryError('invalid-credentials');
         return { ...before, tries: tries + 1 };
       }),
     use: (row, request) => revise(row, request, (before) => ({ ...before, usedAt: new Date(now()) })),

@@ -9,17 +9,17 @@ import {
   type CodeRules,
 } from '../../domain/mfa.ts';
 import { isLive, isNamed } from '../../domain/user.ts';
-import { handedOutTo, supersedes } from '../../data/repository/one-time-secret.ts';
-import type { ByPassword, Logins, Proved, Unproved } from '../passwords/password-login.ts';
+import { issuedTo, replaces } from '../../data/repository/one-time-secret.ts';
+import type { PasswordMatch, PasswordLogins, Verified, PartiallyVerified } from '../passwords/password-login.ts';
 import { backupCodeHash, newBackupCodes } from './backup-codes.ts';
 import type { Challenges, Wish } from './challenges.ts';
 import type { Seeds } from './seeds.ts';
 import { newSeed, stepOf, uriOf } from './totp.ts';
-import type { RequestId, Revised } from '../../domain/revision.ts';
-import type { Documents } from '../../data/repository/types.ts';
+import type { RequestId, UpdateOutcome } from '../../domain/revision.ts';
+import type { Repository } from '../../data/repository/types.ts';
 import type { MfaPart, PrincipalDocument } from '../../domain/documents/principal.ts';
 
-/** The second factor of users: a code that their device shows, or one of their backup codes (access control reference, section 5.7). */
+/** The second factor of users: a code that their device shows, or one of their backup codes (AC-5.7). */
 export interface Mfa {
   /** Can users enrol? */
   readonly canEnrol: boolean;
@@ -35,7 +35,7 @@ export interface Mfa {
   /** Other backup codes in the place of all there are. Fails as `disable` does. */
   regenerate(uuid: string, code: Code, request: RequestId | null): Promise<string[]>;
   /** What somebody who has shown his password gets to show with a code. */
-  challenge(shown: ByPassword, wish: Wish): Promise<string>;
+  challenge(shown: PasswordMatch, wish: Wish): Promise<string>;
   /**
    * Finishes a login. Fails with `invalid-credentials` if anything is wrong (name, challenge, code, or the password is another one meanwhile),
    * `banned`. `request`: the caller's number, under which the rest of the login goes on.
@@ -43,7 +43,7 @@ export interface Mfa {
   finish(
     shown: { readonly username: string; readonly secret: string; readonly code: Code },
     numbered: Omit<RequestId, 'actor'> | null,
-  ): Promise<{ readonly proved: Proved; readonly wish: Wish; readonly request: RequestId | null }>;
+  ): Promise<{ readonly proved: Verified; readonly wish: Wish; readonly request: RequestId | null }>;
 }
 
 const wrongCode = (): RegistryError => new RegistryError('invalid-credentials', 'Wrong code');
@@ -66,10 +66,10 @@ interface Purpose {
 }
 
 /** Opens it. `key`: 32 secret bytes that hide to which request backup codes were handed out. */
-export const openMfa = (options: {
-  readonly principals: Documents<PrincipalDocument>;
+export const createMfa = (options: {
+  readonly principals: Repository<PrincipalDocument>;
   readonly challenges: Challenges;
-  readonly logins: Pick<Logins, 'stillHolds'>;
+  readonly logins: Pick<PasswordLogins, 'stillHolds'>;
   readonly seeds: Seeds;
   readonly canEnrol: boolean;
   readonly issuer: string;
@@ -91,9 +91,9 @@ export const openMfa = (options: {
   };
 
   /** What an earlier sending of this request made of the principal; null if it is not a repeat. */
-  const earlierBy = async (uuid: string, request: RequestId | null): Promise<Revised<PrincipalDocument> | null> => {
+  const earlierBy = async (uuid: string, request: RequestId | null): Promise<UpdateOutcome<PrincipalDocument> | null> => {
     if (request === null || request.again === 0) return null;
-    const earlier = await principals.revise(uuid, request, (before) => {
+    const earlier = await principals.update(uuid, request, (before) => {
       userOf(before);
       return null;
     });
@@ -107,23 +107,23 @@ export const openMfa = (options: {
   const tryCode = async (
     uuid: string,
     request: RequestId | null,
-    { check, apply, wrong, shown }: Purpose,
-  ): Promise<Revised<PrincipalDocument>> => {
-    await principals.revise(uuid, null, (before) => {
+    { check, apply, wrong, shown: visible }: Purpose,
+  ): Promise<UpdateOutcome<PrincipalDocument>> => {
+    await principals.update(uuid, null, (before) => {
       const user = userOf(before);
       check(user);
-      return { next: withCodeTried(user, rules, time()), shown: false };
+      return { next: withCodeTried(user, rules, time()), visible: false };
     });
-    return principals.revise(uuid, request, (before) => {
+    return principals.update(uuid, request, (before) => {
       const user = userOf(before);
       check(user);
       const next = apply(user);
       if (next === null) throw wrong();
-      return { next: withRightCode(next), shown };
+      return { next: withRightCode(next), visible };
     });
   };
 
-  const withCode = async (uuid: string, request: RequestId | null, purpose: Purpose): Promise<Revised<PrincipalDocument>> =>
+  const withCode = async (uuid: string, request: RequestId | null, purpose: Purpose): Promise<UpdateOutcome<PrincipalDocument>> =>
     (await earlierBy(uuid, request)) ?? (await tryCode(uuid, request, purpose));
 
   /** The second factor after this code was used up; null if the code is wrong. */
@@ -155,11 +155,11 @@ export const openMfa = (options: {
   const handOut = async (
     uuid: string,
     request: RequestId | null,
-    change: (give: (next: PrincipalDocument) => PrincipalDocument) => Promise<Revised<PrincipalDocument>>,
+    change: (give: (next: PrincipalDocument) => PrincipalDocument) => Promise<UpdateOutcome<PrincipalDocument>>,
   ): Promise<string[]> => {
     const codes = newBackupCodes();
     const backupCodes = codes.map((code) => backupCodeHash(code, uuid, pepper));
-    const secretFor = handedOutTo(key, request);
+    const secretFor = issuedTo(key, request);
     const give = (next: PrincipalDocument): PrincipalDocument => {
       if (next.mfa === undefined) return next;
       const { secretFor: _earlier, ...hidden } = next._rollcall ?? { rev: 0, shown: 0 };
@@ -168,10 +168,10 @@ export const openMfa = (options: {
     };
     const { outcome } = await change(give);
     if (outcome !== 'repeated') return codes;
-    await principals.revise(uuid, null, (before) => {
+    await principals.update(uuid, null, (before) => {
       const user = userOf(before);
-      if (!isEnrolled(user) || !supersedes(secretFor, user._rollcall?.secretFor)) throw new RegistryError('outcome-unknown');
-      return { next: give(user), shown: false };
+      if (!isEnrolled(user) || !replaces(secretFor, user._rollcall?.secretFor)) throw new RegistryError('outcome-unknown');
+      return { next: give(user), visible: false };
     });
     return codes;
   };
@@ -182,10 +182,10 @@ export const openMfa = (options: {
     async enable(uuid, request) {
       if (!canEnrol) throw new RegistryError('not-supported', 'Multi-factor authentication is switched off');
       const seed = seeds.seal(uuid, newSeed());
-      const { document } = await principals.revise(uuid, request, (before) => {
+      const { document } = await principals.update(uuid, request, (before) => {
         const user = userOf(before);
         if (isEnrolled(user)) throw enrolledAlready();
-        return { next: { ...user, mfa: { state: 'pending', seed } }, shown: false };
+        return { next: { ...user, mfa: { state: 'pending', seed } }, visible: false };
       });
       if (document.mfa?.state !== 'pending') throw enrolledAlready();
       return uriOf(seeds.open(uuid, document.mfa.seed), issuer, document.username ?? '');
@@ -239,11 +239,11 @@ export const openMfa = (options: {
 
     async finish({ username, secret, code }, numbered) {
       const row = await challenges.find(secret);
-      const principal = row === null ? null : await principals.fresh(row.uuid);
+      const principal = row === null ? null : await principals.getFresh(row.uuid);
       if (row === null || principal === null || !isNamed(principal, username)) throw new RegistryError('invalid-credentials');
       const { _id: uuid } = principal;
-      const byPassword: ByPassword = { principal, hash: row.proof ?? '' };
-      const unproved: Unproved<'code'> = { missing: 'code', byPassword };
+      const passwordMatch: PasswordMatch = { principal, hash: row.proof ?? '' };
+      const unproved: PartiallyVerified<'code'> = { missingFactor: 'code', passwordMatch };
       if (!isEnrolled(principal) || !(await logins.stillHolds(unproved))) throw new RegistryError('invalid-credentials');
       const request = numbered === null ? null : { ...numbered, actor: uuid };
       if ((await earlierBy(uuid, request)) === null) {
@@ -254,7 +254,7 @@ export const openMfa = (options: {
       }
       await challenges.use(row, request);
       const { label, lifetimeMs = 0 } = row;
-      return { proved: { ...byPassword, missing: null, withCode: true }, wish: { label, lifetimeMs }, request };
+      return { proved: { ...passwordMatch, missingFactor: null, withCode: true }, wish: { label, lifetimeMs }, request };
     },
   };
 };

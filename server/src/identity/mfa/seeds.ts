@@ -1,7 +1,7 @@
-import { seal, unseal } from '../keys/key-ring.ts';
+import { encrypt, decrypt } from '../keys/key-ring.ts';
 import type { Log } from '../../common/log.ts';
 import type { Store } from '../../data/store.ts';
-import { present } from '../../domain/tombstone.ts';
+import { notDeleted } from '../../domain/tombstone.ts';
 
 /** Keeps seeds from whoever reads the store: sealed with a key of the registry's own, each for its user alone. */
 export interface Seeds {
@@ -13,21 +13,21 @@ export interface Seeds {
 const nameOf = (uuid: string): string => `seed:${uuid}`;
 
 /** `key`: 32 secret bytes, the same on every node. */
-export const openSeeds = (key: Buffer): Seeds => ({
-  seal: (uuid, seed) => seal(key, Buffer.from(seed), nameOf(uuid)),
-  open: (uuid, sealed) => unseal(key, sealed, nameOf(uuid)),
+export const createSeeds = (key: Buffer): Seeds => ({
+  seal: (uuid, seed) => encrypt(key, Buffer.from(seed), nameOf(uuid)),
+  open: (uuid, sealed) => decrypt(key, sealed, nameOf(uuid)),
 });
 
 /** How many seeds are tried at a start. */
-const mostTried = 100;
+const maxTried = 100;
 
 /**
  * Tries some of the stored seeds. If one cannot be opened the key is not the one that they were sealed with, and those users cannot log in with
  * a code any more: that is said at the start, not when the first of them stands before the door.
  */
 export const checkSeeds = async (store: Store, seeds: Seeds, log: Log): Promise<void> => {
-  const filter = { 'mfa.state': 'on' as const, ...present };
-  const found = await store.collection('principals').find(filter).limit(mostTried).toArray();
+  const filter = { 'mfa.state': 'on' as const, ...notDeleted };
+  const found = await store.collection('principals').find(filter).limit(maxTried).toArray();
   const lost = found.filter(({ _id, mfa }) => {
     try {
       seeds.open(_id, mfa?.seed ?? '');

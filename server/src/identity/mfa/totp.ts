@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { Secret, TOTP } from 'otpauth';
 
-/** What every authenticator application understands (access control reference, section 5.7). */
+/** What every authenticator application understands (AC-5.7). */
 const form = { algorithm: 'SHA1', digits: 6, period: 30 } as const;
 
 const secretOf = (seed: Uint8Array): Secret => new Secret({ buffer: Uint8Array.from(seed).buffer });

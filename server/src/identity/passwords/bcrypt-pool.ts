@@ -6,7 +6,7 @@ import bcrypt from 'bcrypt';
  * Work with the slow hash, one at a time on each core but one: the last core is left to everything else. At least one thread of the
  * pool stays free as well, because file system and DNS share it.
  */
-export interface SlowHash {
+export interface BcryptPool {
   /** How many hashes are worked on at once. */
   readonly parallel: number;
   /** Is `secret` the one that was hashed? Fails with `busy` when too many wait. A malformed hash is false. */
@@ -28,8 +28,8 @@ const poolSize = (): number => {
   return Number.isInteger(size) && size > 0 ? size : defaultPoolSize;
 };
 
-/** Bounded bcrypt (decisions, section 5). */
-export const slowHash = (): SlowHash => {
+/** Bounded bcrypt (ME-5). */
+export const createBcryptPool = (): BcryptPool => {
   const free = Math.max(1, Math.min(availableParallelism(), poolSize()) - 1);
   const waiting: (() => void)[] = [];
   let running = 0;

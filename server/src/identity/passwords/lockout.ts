@@ -25,11 +25,11 @@ export interface Lockout {
 
 const windowMs = 10 * 60_000;
 /** Failures of one name from one address. Others who know that name are not locked out by them. */
-const mostOfName = 10;
+const maxOfName = 10;
 /** Failures from one address, whatever the name. */
-const mostOfAddress = 200;
+const maxOfAddress = 200;
 const administratorsFactor = 10;
-const mostBuckets = 100_000;
+const maxBuckets = 100_000;
 /** Names with an address from which they have logged in. */
 const maxKnown = 100_000;
 
@@ -44,12 +44,12 @@ const networkOf = (address: string): string => {
  * Counts in the memory of this node. `now` in milliseconds of a clock that never goes back: a step of the wall clock neither lengthens a ban nor ends
  * it.
  */
-export const openLockout = (now: () => number): Lockout => {
+export const createLockout = (now: () => number): Lockout => {
   const known = new LRUCache<string, true>({ max: maxKnown });
   const buckets = new Map<string, { failures: number; until: number }>();
   const names = (name: string, address: string) => [
-    [JSON.stringify([name, networkOf(address)]), mostOfName] as const,
-    [JSON.stringify([networkOf(address)]), mostOfAddress] as const,
+    [JSON.stringify([name, networkOf(address)]), maxOfName] as const,
+    [JSON.stringify([networkOf(address)]), maxOfAddress] as const,
   ];
   const live = (key: string) => {
     const bucket = buckets.get(key);
@@ -79,7 +79,7 @@ export const openLockout = (now: () => number): Lockout => {
         if (bucket.failures === most) bucket.until = now() + windowMs;
         buckets.set(key, bucket);
       }
-      while (buckets.size > mostBuckets) for (const oldest of buckets.keys()) if (buckets.delete(oldest)) break;
+      while (buckets.size > maxBuckets) for (const oldest of buckets.keys()) if (buckets.delete(oldest)) break;
     },
     succeed(name, address) {
       const own = JSON.stringify([name, networkOf(address)]);

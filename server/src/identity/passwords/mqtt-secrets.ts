@@ -1,12 +1,12 @@
 import { randomBytes, randomInt, timingSafeEqual } from 'node:crypto';
 import { RegistryError } from '@rollcall/client/contract';
-import { handedOutTo, supersedes } from '../../data/repository/one-time-secret.ts';
+import { issuedTo, replaces } from '../../data/repository/one-time-secret.ts';
 import type { Lockout } from './lockout.ts';
 import type { Passwords } from './passwords.ts';
-import { openQueue } from '../../common/keyed-queue.ts';
+import { createKeyedQueue } from '../../common/keyed-queue.ts';
 import { tokenHash } from '../tokens/device-tokens.ts';
 import type { RequestId } from '../../domain/revision.ts';
-import type { Documents } from '../../data/repository/types.ts';
+import type { Repository } from '../../data/repository/types.ts';
 import type { CredentialDocument, StoredSecret } from '../../domain/documents/credential.ts';
 
 /** The secrets with which MQTT tokens and client records log in: one for each, in `credentials`. */
@@ -39,10 +39,10 @@ const base36 = '0123456789abcdefghijklmnopqrstuvwxyz';
 export const randomBase36 = (length: number): string =>
   Array.from({ length }, () => base36.charAt(randomInt(base36.length))).join('');
 
-/** 256 random bits in base64: 44 characters (MQTT token reference, section 1.2). */
+/** 256 random bits in base64: 44 characters (MT-1.2). */
 export const randomSecret = (): string => randomBytes(32).toString('base64');
 
-/** A positive random number of 63 bits in base 36, of 12 or 13 characters (MQTT token reference, section 1.2). */
+/** A positive random number of 63 bits in base 36, of 12 or 13 characters (MT-1.2). */
 export const randomTopicToken = (): string => {
   for (;;) {
     const text = (randomBytes(8).readBigUInt64BE() >> 1n).toString(36);
@@ -51,8 +51,8 @@ export const randomTopicToken = (): string => {
 };
 
 /** Opens them. `key`: 32 secret bytes that hide which request a secret was made for. */
-export const openMqttSecrets = (options: {
-  readonly credentials: Documents<CredentialDocument>;
+export const createMqttSecrets = (options: {
+  readonly credentials: Repository<CredentialDocument>;
   readonly passwords: Passwords;
   readonly lockout: Lockout;
   readonly pepper: string;
@@ -60,7 +60,7 @@ export const openMqttSecrets = (options: {
   readonly now: () => number;
 }): MqttSecrets => {
   const { credentials, passwords, lockout, pepper, key, now } = options;
-  const line = openQueue();
+  const line = createKeyedQueue();
 
   // One at a time for each client and address: otherwise many guesses at once would be counted too late.
   const compareChosen = (uuid: string, stored: string | undefined, secret: string, address: string): Promise<string | null> =>
@@ -90,7 +90,7 @@ export const openMqttSecrets = (options: {
     chosen: async (secret) => ({ alg: 'bcrypt', hash: await passwords.hash(secret) }),
 
     made(uuid, secret, request) {
-      const secretFor = handedOutTo(key, request);
+      const secretFor = issuedTo(key, request);
       return {
         alg: 'sha256-pepper',
         hash: tokenHash(secret, uuid, pepper),
@@ -99,21 +99,21 @@ export const openMqttSecrets = (options: {
     },
 
     async set(uuid, stored, request) {
-      await credentials.revise(secretId(uuid), request, (before) => ({ next: row(uuid, stored, before), shown: true }));
+      await credentials.update(secretId(uuid), request, (before) => ({ next: row(uuid, stored, before), visible: true }));
     },
 
     async settle(uuid, stored) {
-      await credentials.revise(secretId(uuid), null, (before) => {
+      await credentials.update(secretId(uuid), null, (before) => {
         if (before === null) throw new RegistryError('not-found');
         if (before.hash === stored.hash) return null;
-        if (!supersedes(stored.secretFor, before._rollcall?.secretFor)) throw new RegistryError('outcome-unknown');
-        return { next: row(uuid, stored, before), shown: true };
+        if (!replaces(stored.secretFor, before._rollcall?.secretFor)) throw new RegistryError('outcome-unknown');
+        return { next: row(uuid, stored, before), visible: true };
       });
     },
 
     async verify(uuid, secret, address) {
       if (uuid === null) return passwords.compare(undefined, secret);
-      const found = (await credentials.find(secretId(uuid))) ?? (await credentials.fresh(secretId(uuid)));
+      const found = (await credentials.get(secretId(uuid))) ?? (await credentials.getFresh(secretId(uuid)));
       if (found?.alg !== 'sha256-pepper' || found.hash === undefined) return compareChosen(uuid, found?.hash, secret, address);
       const shown = Buffer.from(tokenHash(secret, found.uuid, pepper), 'base64');
       const stored = Buffer.from(found.hash, 'base64');

@@ -1,8 +1,8 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { inParallel } from '../../common/in-parallel.ts';
-import type { SlowHash } from './bcrypt-pool.ts';
+import type { BcryptPool } from './bcrypt-pool.ts';
 import type { RequestId } from '../../domain/revision.ts';
-import type { Documents } from '../../data/repository/types.ts';
+import type { Repository } from '../../data/repository/types.ts';
 import type { CredentialDocument } from '../../domain/documents/credential.ts';
 
 /**
@@ -28,9 +28,9 @@ export interface Passwords {
 export const passwordId = (uuid: string): string => `password:${uuid}`;
 
 /** Opens the passwords in `credentials`. */
-export const openPasswords = (options: {
-  readonly credentials: Documents<CredentialDocument>;
-  readonly slowHash: SlowHash;
+export const createPasswords = (options: {
+  readonly credentials: Repository<CredentialDocument>;
+  readonly slowHash: BcryptPool;
   readonly pepper: string;
   readonly now: () => number;
 }): Passwords => {
@@ -53,10 +53,10 @@ export const openPasswords = (options: {
     hashAll: (passwords) => inParallel(passwords, slowHash.parallel, hash),
     compare,
     verify: async (uuid, password) =>
-      compare(uuid === null ? undefined : (await credentials.fresh(passwordId(uuid)))?.hash, password),
+      compare(uuid === null ? undefined : (await credentials.getFresh(passwordId(uuid)))?.hash, password),
     async set(uuid, hashed, request) {
       const at = new Date(now());
-      await credentials.revise(passwordId(uuid), request, (before) => ({
+      await credentials.update(passwordId(uuid), request, (before) => ({
         next: {
           ...before,
           _id: passwordId(uuid),
@@ -67,7 +67,7 @@ export const openPasswords = (options: {
           label: '',
           createdAt: at,
         },
-        shown: true,
+        visible: true,
       }));
     },
   };

@@ -18,7 +18,7 @@ export interface ShownClaims extends Claims {
   readonly fingerprint: string;
 }
 
-/** Access tokens as JWT (access token reference, section 4). */
+/** Access tokens as JWT (AT-4). */
 export interface AccessTokens {
   sign(claims: Claims & { readonly issuedAt: number; readonly username: string }): Promise<string>;
   /** What a token says that was signed here, expired or not; null if it was not. */
@@ -30,7 +30,7 @@ export interface AccessTokens {
 const algorithm = 'HS256';
 const issuer = 'rollcall';
 const audience = 'registry';
-const mostKept = 20_000;
+const maxKept = 20_000;
 
 /** Has it the form of a JWT? Meshblu's tokens have no dots. */
 export const looksLikeJwt = (token: string): boolean => /^eyJ[\w-]*\.[\w-]+\.[\w-]*$/.test(token);
@@ -39,10 +39,10 @@ export const looksLikeJwt = (token: string): boolean => /^eyJ[\w-]*\.[\w-]+\.[\w
 export const fingerprintOf = (token: string): string => (hash('sha256', token, 'hex').toUpperCase().match(/../g) ?? []).join(':');
 
 /** `key`: 32 secret bytes, the same on every node. */
-export const openAccessTokens = (key: Buffer): AccessTokens => {
+export const createAccessTokens = (key: Buffer): AccessTokens => {
   const kid = createHash('sha256').update('rollcall key id').update(key).digest('hex').slice(0, 16);
   /** Signatures that were checked, by the token's hash. */
-  const checked = new LRUCache<string, ShownClaims>({ max: mostKept });
+  const checked = new LRUCache<string, ShownClaims>({ max: maxKept });
 
   return {
     sign: ({ id, uuid, sid, issuedAt, expiresAt, username }) =>

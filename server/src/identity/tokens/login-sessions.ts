@@ -5,24 +5,24 @@ import type { Filter } from 'mongodb';
 import { fingerprintOf, type AccessTokens } from './jwt.ts';
 import { isEnrolled } from '../../domain/mfa.ts';
 import { standingOf } from '../../domain/user.ts';
-import { seal, unseal } from '../keys/key-ring.ts';
-import type { Authorities } from '../effective-permissions.ts';
-import type { DerivedIds } from '../../data/repository/idempotent-ids.ts';
-import type { Actor, Ending } from '../../domain/actor.ts';
-import type { Proved, Unproved } from '../passwords/password-login.ts';
+import { encrypt, decrypt } from '../keys/key-ring.ts';
+import type { EffectivePermissions } from '../effective-permissions.ts';
+import type { IdempotentIds } from '../../data/repository/idempotent-ids.ts';
+import type { Actor, Revocation } from '../../domain/actor.ts';
+import type { Verified, PartiallyVerified } from '../passwords/password-login.ts';
 import type { Store } from '../../data/store.ts';
 import { tokenList, type TokenList } from './token-list.ts';
-import { tokenHash, type Listed, type Tokens } from './device-tokens.ts';
+import { tokenHash, type ListedToken, type DeviceTokens } from './device-tokens.ts';
 import type { UserLists } from './token-list-cache.ts';
-import { goneAs, present } from '../../domain/tombstone.ts';
-import { unless } from '../../common/ignore-error.ts';
+import { asTombstone, notDeleted } from '../../domain/tombstone.ts';
+import { ignoreError } from '../../common/ignore-error.ts';
 import type { RequestId } from '../../domain/revision.ts';
-import type { Documents } from '../../data/repository/types.ts';
+import type { Repository } from '../../data/repository/types.ts';
 import type { CredentialDocument } from '../../domain/documents/credential.ts';
 import type { PrincipalDocument } from '../../domain/documents/principal.ts';
 
 /** An access token that was just made. */
-export interface Login {
+export interface LoginSession {
   /** The credential's `_id`. */
   readonly id: string;
   readonly token: string;
@@ -30,24 +30,24 @@ export interface Login {
 }
 
 /** An access token with the refresh token of the same login. */
-export interface Pair extends Login {
+export interface TokenPair extends LoginSession {
   readonly refreshToken: string;
 }
 
 /** Logins of users: their access and refresh tokens, in `credentials`. */
-export interface Sessions {
+export interface LoginSessions {
   /**
    * Logs somebody in who has proved who he is, or who has still to enrol a second factor: his token is worth nothing but that, for 15 minutes
    * at most. A repeat of the same request gets the same token.
    */
   open(
-    checked: Proved | Unproved<'enrolment'>,
+    checked: Verified | PartiallyVerified<'enrolment'>,
     options: { readonly label: string; readonly lifetimeMs: number; readonly request: RequestId | null },
-  ): Promise<Login>;
+  ): Promise<LoginSession>;
   /** The same with a refresh token: the access token lives one hour. */
-  openPair(proved: Proved): Promise<Pair>;
+  openPair(proved: Verified): Promise<TokenPair>;
   /** Has this actor still to enrol? */
-  hasToEnrol(actor: Actor): Promise<boolean>;
+  mustEnroll(actor: Actor): Promise<boolean>;
   /** He has enrolled: his token is worth all, and lives as long as was asked for. */
   enrolled(actor: Actor): Promise<void>;
   /**
@@ -58,7 +58,7 @@ export interface Sessions {
     token: string,
     refreshToken: string,
     request: Omit<RequestId, 'actor'> | null,
-  ): Promise<{ readonly pair: Pair } | { readonly ended: readonly Ending[] }>;
+  ): Promise<{ readonly pair: TokenPair } | { readonly ended: readonly Revocation[] }>;
   /** Who shows this access token; null if it is worth nothing. */
   verify(token: string): Promise<Actor | null>;
   /** Those of these actors whose access token, or password, is still worth something, and who may still be here. */
@@ -70,13 +70,13 @@ export interface Sessions {
   /** The list of one of them, if nothing has to be read for it. */
   listed(uuid: string): readonly TokenInfo[] | undefined;
   /** Ends the token with this fingerprint, and the login that it belongs to. */
-  revoke(uuid: string, fingerprint: string): Promise<readonly Ending[]>;
+  revoke(uuid: string, fingerprint: string): Promise<readonly Revocation[]>;
   /** Ends the login of this actor; null if he did not log in. */
-  close(actor: Pick<Actor, 'uuid' | 'credentialId' | 'method'>): Promise<readonly Ending[] | null>;
+  close(actor: Pick<Actor, 'uuid' | 'credentialId' | 'method'>): Promise<readonly Revocation[] | null>;
   /** Removes all rows of somebody who is no more, his password too. */
   forget(uuid: string): Promise<void>;
   /** Ends everything of a user, but not what `except` hangs on. */
-  revokeAll(uuid: string, except?: Actor): Promise<readonly Ending[]>;
+  revokeAll(uuid: string, except?: Actor): Promise<readonly Revocation[]>;
 }
 
 /** What an access token is to be. `enrolling`: nothing but that, and for a short time, until its user has enrolled. */
@@ -114,13 +114,13 @@ const absoluteMs = 90 * 86_400_000;
 const enrolmentMs = 15 * 60_000;
 
 /** Opens them. */
-export const openSessions = (options: {
+export const createLoginSessions = (options: {
   readonly store: Store;
-  readonly credentials: Documents<CredentialDocument>;
+  readonly credentials: Repository<CredentialDocument>;
   readonly accessTokens: AccessTokens;
-  readonly authorities: Authorities;
-  readonly tokens: Tokens;
-  readonly ids: DerivedIds;
+  readonly authorities: EffectivePermissions;
+  readonly tokens: DeviceTokens;
+  readonly ids: IdempotentIds;
   readonly lists: UserLists<TokenList>;
   readonly pepper: string;
   /** 32 secret bytes that encrypt the successors of used refresh tokens. */
@@ -128,11 +128,11 @@ export const openSessions = (options: {
   /** How long a repeat of a refresh gets the same pair, in milliseconds. */
   readonly graceMs: number;
   readonly now: () => number;
-}): Sessions => {
+}): LoginSessions => {
   const { store, credentials, accessTokens, authorities, tokens, ids, lists, pepper, key, graceMs, now } = options;
   const rows = store.collection('credentials');
   const isLive = ({ expiresAt }: CredentialDocument): boolean => expiresAt === undefined || expiresAt.getTime() > now();
-  const endingOf = ({ uuid, _id }: CredentialDocument): Ending => ({ uuid, credential: _id });
+  const endingOf = ({ uuid, _id }: CredentialDocument): Revocation => ({ uuid, credential: _id });
 
   const sign = ({ username = '' }: PrincipalDocument, row: CredentialDocument): Promise<string> =>
     accessTokens.sign({
@@ -144,7 +144,7 @@ export const openSessions = (options: {
       username,
     });
 
-  const access = async (principal: PrincipalDocument, wanted: Wanted): Promise<Login> => {
+  const access = async (principal: PrincipalDocument, wanted: Wanted): Promise<LoginSession> => {
     const { row, expiresAt } = await accessRow(principal, wanted);
     const stored = await credentials.insert(row, wanted.request ?? undefined);
     // A repeat meets the row of its first sending, and the same token follows from it.
@@ -186,7 +186,7 @@ export const openSessions = (options: {
   };
 
   /** Stores a planned pair; again is a success, and makes nothing live that has ended meanwhile. */
-  const storePair = async ({ row, token, secret, refreshUntil, absoluteAt }: PlannedPair): Promise<Pair> => {
+  const storePair = async ({ row, token, secret, refreshUntil, absoluteAt }: PlannedPair): Promise<TokenPair> => {
     const { _id: id, uuid, sid = '', createdAt, expiresAt = createdAt } = row;
     const refresh: CredentialDocument = {
       _id: refreshId(sid, secret),
@@ -200,43 +200,43 @@ export const openSessions = (options: {
       absoluteAt,
       purgeAt: refreshUntil,
     };
-    for (const one of [refresh, row]) await unless('conflict', credentials.insert(one));
+    for (const one of [refresh, row]) await ignoreError('conflict', credentials.insert(one));
     return { id, token, expiresAt, refreshToken: `${sid}.${secret}` };
   };
 
   const encrypted = (id: string, { row, ...rest }: PlannedPair): string =>
-    seal(key, serialize({ row, ...rest }), `successor:${id}`);
-  const decrypted = (id: string, text: string): PlannedPair => deserialize(unseal(key, text, `successor:${id}`)) as PlannedPair;
+    encrypt(key, serialize({ row, ...rest }), `successor:${id}`);
+  const decrypted = (id: string, text: string): PlannedPair => deserialize(decrypt(key, text, `successor:${id}`)) as PlannedPair;
 
   /** Ends rows, each once: replaced by themselves with `gone`, so that every node learns of it by the feed. */
-  const end = async (found: readonly CredentialDocument[], by: string): Promise<readonly Ending[]> => {
+  const end = async (found: readonly CredentialDocument[], by: string): Promise<readonly Revocation[]> => {
     for (const row of found) {
-      await unless(
+      await ignoreError(
         'not-found',
-        credentials.revise(row._id, null, (before) => (before === null ? null : goneAs(before, by, now()))),
+        credentials.update(row._id, null, (before) => (before === null ? null : asTombstone(before, by, now()))),
       );
     }
     return found.map(endingOf);
   };
 
   /** Ends all rows that match, until there are none: a login may be making another one at this moment, and looks after itself afterwards. */
-  const endMatching = async (filter: Filter<CredentialDocument>, uuid: string): Promise<readonly Ending[]> => {
-    let ended: readonly Ending[] = [];
+  const endMatching = async (filter: Filter<CredentialDocument>, uuid: string): Promise<readonly Revocation[]> => {
+    let ended: readonly Revocation[] = [];
     for (;;) {
-      const found = await rows.find({ ...filter, uuid, ...present }).toArray();
+      const found = await rows.find({ ...filter, uuid, ...notDeleted }).toArray();
       if (found.length === 0) return ended;
       ended = [...ended, ...(await end(found, uuid))];
     }
   };
 
-  const endLogin = (uuid: string, sid: string): Promise<readonly Ending[]> => endMatching({ sid }, uuid);
+  const endLogin = (uuid: string, sid: string): Promise<readonly Revocation[]> => endMatching({ sid }, uuid);
 
   const liveRow = async (id: string): Promise<CredentialDocument | null> => {
-    const row = (await credentials.find(id)) ?? (await credentials.fresh(id));
+    const row = (await credentials.get(id)) ?? (await credentials.getFresh(id));
     return row !== null && row.kind === 'access' && isLive(row) ? row : null;
   };
 
-  const listedOf = ({ fingerprint = '', createdAt, expiresAt, label }: CredentialDocument): Listed => ({
+  const listedOf = ({ fingerprint = '', createdAt, expiresAt, label }: CredentialDocument): ListedToken => ({
     info: { fingerprint, createdAt: createdAt.toISOString(), expiresAt: expiresAt?.toISOString() ?? null, label },
     until: expiresAt?.getTime() ?? Number.POSITIVE_INFINITY,
   });
@@ -246,10 +246,10 @@ export const openSessions = (options: {
     const keep = lists.reading();
     const whose = uuids.length === 1 ? uuids[0] : { $in: [...uuids] };
     const [own, others] = await Promise.all([
-      rows.find({ uuid: whose, kind: 'access', ...present } as Filter<CredentialDocument>).toArray(),
+      rows.find({ uuid: whose, kind: 'access', ...notDeleted } as Filter<CredentialDocument>).toArray(),
       tokens.describe(uuids),
     ]);
-    const found = new Map<string, Listed[]>(uuids.map((uuid) => [uuid, []]));
+    const found = new Map<string, ListedToken[]>(uuids.map((uuid) => [uuid, []]));
     for (const row of own.sort((one, other) => other.createdAt.getTime() - one.createdAt.getTime())) {
       found.get(row.uuid)?.push(listedOf(row));
     }
@@ -262,29 +262,29 @@ export const openSessions = (options: {
   return {
     open(checked, { label, lifetimeMs, request }) {
       const wanted = { label, lifetimeMs, sid: ids.uuid('session', request), request };
-      return checked.missing === null
+      return checked.missingFactor === null
         ? access(checked.principal, wanted)
-        : access(checked.byPassword.principal, { ...wanted, enrolling: true });
+        : access(checked.passwordMatch.principal, { ...wanted, enrolling: true });
     },
 
     openPair: async ({ principal }) =>
       storePair(await planPair(principal, ids.uuid('session', null), new Date(now() + absoluteMs))),
 
-    async hasToEnrol({ credentialId, scope }) {
+    async mustEnroll({ credentialId, scope }) {
       if (scope === undefined) return false;
-      const known = await credentials.find(credentialId);
+      const known = await credentials.get(credentialId);
       if (known !== null && known.scope === undefined) return false;
-      const row = await credentials.fresh(credentialId);
+      const row = await credentials.getFresh(credentialId);
       return row === null || row.scope !== undefined;
     },
 
     async enrolled({ credentialId, scope }) {
       if (scope === undefined) return;
-      await credentials.revise(credentialId, null, (before) => {
+      await credentials.update(credentialId, null, (before) => {
         if (before?.scope === undefined) return null;
         const { scope: _scope, fullUntil, ...row } = before;
         const until = fullUntil === undefined ? {} : { expiresAt: fullUntil, purgeAt: fullUntil };
-        return { next: { ...row, ...until } as CredentialDocument, shown: true };
+        return { next: { ...row, ...until } as CredentialDocument, visible: true };
       });
     },
 
@@ -293,18 +293,18 @@ export const openSessions = (options: {
       const [sid = '', secret = ''] = refreshToken.split('.');
       if (claims === null || sid !== claims.sid) return { ended: [] };
       const id = refreshId(sid, secret);
-      const row = await credentials.fresh(id);
+      const row = await credentials.getFresh(id);
       if (row === null || row.kind !== 'refresh' || row.sid !== sid || row.uuid !== claims.uuid || !isLive(row))
         return { ended: [] };
-      const authority = await authorities.fresh(row.uuid);
+      const authority = await authorities.getFresh(row.uuid);
       if (authority === null) return { ended: [] };
       const planned = await planPair(authority.principal, sid, row.absoluteAt ?? new Date(now() + absoluteMs));
       const successor = encrypted(id, planned);
       const used = await missingAsNull(
-        credentials.revise(id, request === null ? null : { ...request, actor: row.uuid }, (before) =>
+        credentials.update(id, request === null ? null : { ...request, actor: row.uuid }, (before) =>
           before === null || before.usedAt !== undefined
             ? null
-            : { next: { ...before, usedAt: new Date(now()), successor }, shown: true },
+            : { next: { ...before, usedAt: new Date(now()), successor }, visible: true },
         ),
       );
       // The login was ended meanwhile, by whoever did so.
@@ -316,17 +316,17 @@ export const openSessions = (options: {
         return { ended: [...(await end([row], row.uuid)), ...(await endLogin(row.uuid, sid))] };
       const made = await storePair(isOwn ? planned : decrypted(id, document.successor));
       // Whoever ended the login meanwhile may not have seen the new rows.
-      return (await credentials.fresh(id)) === null ? { ended: await endLogin(row.uuid, sid) } : { pair: made };
+      return (await credentials.getFresh(id)) === null ? { ended: await endLogin(row.uuid, sid) } : { pair: made };
     },
 
     async verify(token) {
       const claims = accessTokens.recall(token) ?? (await accessTokens.read(token));
       if (claims === null || claims.expiresAt <= now()) return null;
-      const known = credentials.known(claims.id);
+      const known = credentials.peek(claims.id);
       const row = known?.kind === 'access' && isLive(known) ? known : await liveRow(claims.id);
       const { fingerprint } = claims;
       if (row === null || row.fingerprint !== fingerprint || row.uuid !== claims.uuid) return null;
-      const authority = authorities.known(row.uuid) ?? (await authorities.of(row.uuid)) ?? (await authorities.fresh(row.uuid));
+      const authority = authorities.peek(row.uuid) ?? (await authorities.of(row.uuid)) ?? (await authorities.getFresh(row.uuid));
       if (authority === null) return null;
       const { uuid, _id: credentialId, scope } = row;
       const actor = { uuid, credentialId, hash: fingerprint, method: 'access', ...standingOf(authority.principal) } as const;
@@ -334,7 +334,7 @@ export const openSessions = (options: {
     },
 
     async live(actors) {
-      const found = await rows.find({ _id: { $in: actors.map(({ credentialId }) => credentialId) }, ...present }).toArray();
+      const found = await rows.find({ _id: { $in: actors.map(({ credentialId }) => credentialId) }, ...notDeleted }).toArray();
       const there = new Map(found.filter(isLive).map((row) => [row._id, row.fingerprint ?? row.hash] as const));
       const live = new Set<Actor>();
       for (const actor of actors) {
@@ -361,7 +361,7 @@ export const openSessions = (options: {
     },
 
     async revoke(uuid, fingerprint) {
-      const found = await rows.find({ uuid, kind: 'access', fingerprint, ...present }).toArray();
+      const found = await rows.find({ uuid, kind: 'access', fingerprint, ...notDeleted }).toArray();
       let ended = await end(found, uuid);
       for (const { sid } of found) if (sid !== undefined) ended = [...ended, ...(await endLogin(uuid, sid))];
       return [...ended, ...(await tokens.revokeDescribed(uuid, fingerprint))];
@@ -369,7 +369,7 @@ export const openSessions = (options: {
 
     async close({ uuid, credentialId, method }) {
       if (method !== 'access') return null;
-      const row = await credentials.fresh(credentialId);
+      const row = await credentials.getFresh(credentialId);
       if (row === null) return [];
       return row.sid === undefined ? end([row], uuid) : endLogin(uuid, row.sid);
     },
@@ -379,7 +379,7 @@ export const openSessions = (options: {
     },
 
     async revokeAll(uuid, except) {
-      const calling = except?.method === 'access' ? await credentials.fresh(except.credentialId) : null;
+      const calling = except?.method === 'access' ? await credentials.getFresh(except.credentialId) : null;
       // The calling login lives on, with its own refresh token.
       const others =
         calling === null ? {} : { _id: { $ne: calling._id }, $or: [{ kind: 'access' as const }, { sid: { $ne: calling.sid } }] };

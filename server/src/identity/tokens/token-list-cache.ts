@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../common/clock.ts';
-import type { Feed } from '../../data/feed/change-feed.ts';
-import type { Documents } from '../../data/repository/types.ts';
+import type { ChangeFeed } from '../../data/feed/change-feed.ts';
+import type { Repository } from '../../data/repository/types.ts';
 import type { Change } from '../../data/feed/change.ts';
 import type { Guarded } from '../../domain/documents/metadata.ts';
 
@@ -22,7 +22,7 @@ const keptMs = 10_000;
 
 /** Opens them. `trusts`: may what the node knows be used for reads just now? */
 export const openUserLists = <T extends object>(options: {
-  readonly feed: Pick<Feed, 'subscribe' | 'onResync'>;
+  readonly feed: Pick<ChangeFeed, 'subscribe' | 'onResync'>;
   readonly trusts: () => boolean;
   readonly clock: Pick<Clock, 'monotonic'>;
 }): UserLists<T> => {
@@ -77,15 +77,15 @@ export const openUserLists = <T extends object>(options: {
 };
 
 /** The same documents; `wrote` is told of each that this node has written. */
-export const telling = <D extends Guarded>(documents: Documents<D>, wrote: (document: D) => void): Documents<D> => ({
+export const withWriteListener = <D extends Guarded>(documents: Repository<D>, wrote: (document: D) => void): Repository<D> => ({
   ...documents,
   async insert(document, request) {
     const stored = await documents.insert(document, request);
     wrote(stored);
     return stored;
   },
-  async revise(id, request, step, options) {
-    const revised = await documents.revise(id, request, step, options);
+  async update(id, request, step, options) {
+    const revised = await documents.update(id, request, step, options);
     wrote(revised.document);
     return revised;
   },

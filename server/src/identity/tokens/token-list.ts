@@ -1,5 +1,5 @@
 import type { TokenInfo } from '@rollcall/client/contract';
-import type { Listed } from './device-tokens.ts';
+import type { ListedToken } from './device-tokens.ts';
 
 /** The tokens of a user, and which of them are worth something at a time. */
 export interface TokenList {
@@ -8,7 +8,7 @@ export interface TokenList {
 }
 
 /** The list of these tokens. */
-export const tokenList = (all: readonly Listed[]): TokenList => {
+export const tokenList = (all: readonly ListedToken[]): TokenList => {
   let live: readonly TokenInfo[] | undefined;
   let [from, until] = [0, 0];
   return {

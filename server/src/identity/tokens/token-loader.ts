@@ -1,15 +1,15 @@
 import type { Filter } from 'mongodb';
 import type { Store } from '../../data/store.ts';
 import type { TokenDocument } from '../../domain/documents/token.ts';
-import { joinLoads } from '../../common/batch-loader.ts';
+import { batchLoader } from '../../common/batch-loader.ts';
 
 /** One token row by device and hash; null if there is none or it is gone. Rows that are asked for together come by one query. */
-export const openTokenLoader = (
+export const createTokenLoader = (
   store: Pick<Store, 'collection'>,
 ): ((uuid: string, hashedToken: string) => Promise<TokenDocument | null>) => {
   const tokens = store.collection('tokens');
   const nameOf = (row: { uuid: string; hashedToken: string }): string => `${row.uuid}\0${row.hashedToken}`;
-  const load = joinLoads<{ uuid: string; hashedToken: string }, TokenDocument>(async (keys) => {
+  const load = batchLoader<{ uuid: string; hashedToken: string }, TokenDocument>(async (keys) => {
     const filter = {
       uuid: { $in: [...new Set(keys.map((key) => key.uuid))] },
       hashedToken: { $in: keys.map((key) => key.hashedToken) },

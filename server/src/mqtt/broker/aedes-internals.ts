@@ -125,12 +125,12 @@ export const letIn = (client: Client): void => {
 };
 
 /** How many packets a client is known to have had: a packet comes once by each matching subscription, all of them at once. */
-const mostPassed = 64;
+const maxPassed = 64;
 
 /** Notes a packet that a client has been offered, and forgets the oldest of `passed`: aedes would remember each for ever. */
 export const forgetPacket = (client: Client, passed: string[], id: string): void => {
   passed.push(id);
-  if (passed.length <= mostPassed) return;
+  if (passed.length <= maxPassed) return;
   const oldest = passed.shift();
   if (oldest !== undefined) delete internalsOf(client).duplicates[oldest];
 };

@@ -5,28 +5,28 @@ import { RegistryError } from '@rollcall/client/contract';
 import { nanoid } from 'nanoid';
 import type { Actor } from '../../domain/actor.ts';
 import type { Connection, Connections } from '../../realtime/connections.ts';
-import type { Ingest } from '../registry-bridge.ts';
+import type { RegistryBridge } from '../registry-bridge.ts';
 import { openLevelBudget, type LevelBounds } from '../level-budget.ts';
 import { LoginRefused, type Certified, type MqttIdentity, type MqttLogin } from '../login.ts';
-import type { Answer, Jobs } from '../topic-calls.ts';
+import type { TopicAnswer, TopicCalls } from '../topic-calls.ts';
 import type { TopicPermission } from '../topic-authorization.ts';
 import type { Publications } from '../publications.ts';
-import type { MqttQueue } from '../offline-queue.ts';
+import type { OfflineQueue } from '../offline-queue.ts';
 import type { Retained } from '../retained.ts';
 import { isDeviceTopic, isJobTopic, isTopic, publishedTopic, type JobTopic } from '../../domain/topic-rights.ts';
 import type { MqttSessions } from '../sessions.ts';
 import { publicationOf, stored, type Publication } from '../stored-message.ts';
 import { levelsOf, type QoS } from '../subscription-index.ts';
-import { settle, soon, type Soon } from '../../common/maybe-promise.ts';
+import { settle, chain, type MaybePromise } from '../../common/maybe-promise.ts';
 import { clientOf, isLetIn, isOpen, letIn, pause, waitAtMost } from './aedes-internals.ts';
 import { createCertificateLooks } from './certificate-looks.ts';
-import { gather, sendGathered } from './write-coalescing.ts';
-import { openLink, type Link } from './client-session.ts';
-import { shownBy } from './peer-certificate.ts';
-import { bytesOf, openOutbound, stampOf } from './outbound.ts';
+import { coalesceWrites, flushWrites } from './write-coalescing.ts';
+import { createClientSession, type ClientSession } from './client-session.ts';
+import { peerCertificateOf } from './peer-certificate.ts';
+import { bytesOf, createOutbound, stampOf } from './outbound.ts';
 import { persistenceOf, sessionMark } from './persistence.ts';
-import { openStanding } from './connection-table.ts';
-import { holdToStandard } from './protocol-checks.ts';
+import { createConnectionTable } from './connection-table.ts';
+import { addProtocolChecks } from './protocol-checks.ts';
 import { answerEachFilter } from './suback.ts';
 import type { Change } from '../../data/feed/change.ts';
 
@@ -48,11 +48,11 @@ export interface BrokerKit {
   /** Those of these actors who may still be here. */
   readonly live: (actors: readonly Actor[]) => Promise<ReadonlySet<Actor>>;
   readonly sessions: MqttSessions;
-  readonly queue: MqttQueue;
+  readonly queue: OfflineQueue;
   readonly retained: Retained;
   readonly publications: Publications;
-  readonly ingest: Ingest;
-  readonly jobs: Jobs;
+  readonly ingest: RegistryBridge;
+  readonly jobs: TopicCalls;
   /** Shows a device as online until the function returned is called. */
   readonly hold: (uuid: string, provenAt: () => number) => () => void;
   /** Lets a connection listen to another device's broadcasts. */
@@ -114,12 +114,12 @@ const refused = (returnCode: 2 | 3 | 4 | 5): Error & { returnCode: 2 | 3 | 4 | 5
 /** Opens the broker. */
 export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
   const { connections, sessions, queue, permission, publications, available, now } = kit;
-  const links = new Map<Client, Link>();
+  const links = new Map<Client, ClientSession>();
   /** The filters of clients that are here. */
   const budget = openLevelBudget(kit.bounds);
-  const byConnection = new WeakMap<Connection, Link>();
+  const byConnection = new WeakMap<Connection, ClientSession>();
   /** The newest link of a client id: its client may still be on its way in. */
-  const byClientId = new Map<string, Link>();
+  const byClientId = new Map<string, ClientSession>();
   const asking = new WeakMap<Client, ConnectPacket>();
   const addresses = new WeakMap<Client, string>();
   const provenAt = new WeakMap<Client, number>();
@@ -131,12 +131,12 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
   const prefix = nanoid(12);
   const nextMessage = (): string => `${prefix}.${(messages += 1).toString(36)}`;
 
-  let subscriber: Link | undefined;
+  let subscriber: ClientSession | undefined;
   /**
    * aedes asks by the client, or while one connects by its id alone. A client that has left never gets the link of the next connection of its
    * session, whose packet identifiers name other messages.
    */
-  const linkOf = (client: Pick<Client, 'id'>): Link | undefined =>
+  const linkOf = (client: Pick<Client, 'id'>): ClientSession | undefined =>
     links.get(client as Client) ?? (asking.has(client as Client) ? undefined : byClientId.get(client.id));
 
   const broker = new Aedes({
@@ -169,17 +169,17 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
       const { topic } = packet;
       settle(
         () =>
-          soon(
+          chain(
             link.steps(() => accept(link, packet)),
             (follow) => follow && (link.following = follow()),
           ),
         () => {
           // The acknowledgement goes out in a moment.
-          if (packet.qos > 0) gather(link.client);
+          if (packet.qos > 0) coalesceWrites(link.client);
           callback(null);
         },
         (error) => {
-          sendGathered(link.client);
+          flushWrites(link.client);
           callback(new Error(`a message on ${topic} was refused`, { cause: error }));
         },
       );
@@ -224,16 +224,16 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
       username,
       password: password?.toString(),
       address: addresses.get(client) ?? '',
-      certificate: shownBy(client.conn),
+      certificate: peerCertificateOf(client.conn),
     };
     let identity: MqttIdentity;
     let before: number;
     let looksBefore: number;
     do {
-      before = connections.endings;
+      before = connections.revocations;
       looksBefore = certificates.looks;
       identity = await kit.login(attempt);
-    } while (connections.endings !== before);
+    } while (connections.revocations !== before);
     const { uuid } = identity.actor;
     const holder = byClientId.get(client.id);
     if (holder !== undefined && !holder.ended && holder.identity.actor.uuid !== uuid) throw new LoginRefused(2);
@@ -248,7 +248,7 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
     }
     const keeps = !clean;
     if (keeps && holder?.keeps === true) await holder.supersede();
-    const link = openLink({
+    const link = createClientSession({
       id,
       client,
       identity,
@@ -269,13 +269,13 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
       link.connection.onLeave(kit.onExpired(chain, () => void certificates.look([link]).catch(kit.report)));
       if (certificates.looks !== looksBefore) await certificates.look([link]);
     }
-    if (connections.endings !== before && !(await kit.live([identity.actor])).has(identity.actor)) {
+    if (connections.revocations !== before && !(await kit.live([identity.actor])).has(identity.actor)) {
       await link.connection.end();
       throw new LoginRefused(4);
     }
   };
 
-  const outbound = openOutbound({
+  const outbound = createOutbound({
     here: (clientId) => linkHere(clientId),
     queue,
     publications,
@@ -283,7 +283,7 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
     nextMessage,
     report: kit.report,
   });
-  const standing = openStanding({
+  const standing = createConnectionTable({
     connections,
     hold: kit.hold,
     provenAt: ({ client }) => provenAt.get(client) ?? 0,
@@ -338,7 +338,10 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
    * Decides on a message of a client and has it stored; then brings it to the registry. A call that it makes is carried out at once, and what that
    * gives is left to be done.
    */
-  const accept = (link: Link, packet: PublishPacket): Soon<() => Soon<(() => Promise<void>) | undefined>> => {
+  const accept = (
+    link: ClientSession,
+    packet: PublishPacket,
+  ): MaybePromise<() => MaybePromise<(() => Promise<void>) | undefined>> => {
     available();
     provenAt.set(link.client, now());
     if (link.ended) throw new RegistryError('unauthenticated');
@@ -348,7 +351,7 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
     const job = isJobTopic(topic) && own.write(topic) ? topic : undefined;
     // Bridges publish their state to `$SYS`. Topics that begin with `$` are the broker's own [MQTT-4.7.2-1].
     if (topic.startsWith('$')) return takeIn(link, packet, topic, 'dropped');
-    return soon(job !== undefined || permission.publish(identity, topic, own), (allowed) => {
+    return chain(job !== undefined || permission.publish(identity, topic, own), (allowed) => {
       if (allowed) return takeIn(link, packet, topic, job);
       kit.denied(link.client.id, topic);
       if (kit.deniedPublish === 'close') throw new RegistryError('forbidden');
@@ -357,11 +360,11 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
   };
 
   const takeIn = (
-    link: Link,
+    link: ClientSession,
     packet: PublishPacket,
     topic: string,
     job: JobTopic | 'dropped' | undefined,
-  ): Soon<() => Soon<(() => Promise<void>) | undefined>> => {
+  ): MaybePromise<() => MaybePromise<(() => Promise<void>) | undefined>> => {
     const { identity } = link;
     const payload = bytesOf(packet.payload);
     const qos = packet.qos as QoS;
@@ -377,8 +380,8 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
     }
     if (job !== undefined) {
       Object.assign(packet, { topic: nowhere, payload: Buffer.alloc(0), retain: false });
-      if (job === 'dropped') return soon(remembered, () => () => undefined);
-      return soon(remembered, async () => {
+      if (job === 'dropped') return chain(remembered, () => () => undefined);
+      return chain(remembered, async () => {
         const finish = await kit.jobs(identity.actor, link.connection, job, payload);
         return () => async () => answer(link, await finish());
       });
@@ -394,19 +397,19 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
     });
     const stores = remembered === undefined ? taken : Promise.all([taken, remembered]);
     if (stores instanceof Promise) stores.catch(() => undefined);
-    const handOn = (): Soon<undefined> => {
+    const handOn = (): MaybePromise<undefined> => {
       for (const clientId of keeping.keys()) outbound.offer(clientId, id, publication);
-      return soon(kit.ingest.take(identity, publication, id), (device) => {
-        if (device !== undefined) standing.speakFor(link, device.uuid, device.serial);
+      return chain(kit.ingest.take(identity, publication, id), (device) => {
+        if (device !== undefined) standing.representDevice(link, device.uuid, device.serial);
         // aedes hands on what it can acknowledge, and nothing else.
         return messageId === undefined || isOpen(link.client) ? undefined : emit(id, publication);
       });
     };
-    return () => soon(stores, handOn);
+    return () => chain(stores, handOn);
   };
 
   /** To all connections of its device, as on a topic; to its own even if that was ended by the call. */
-  const answer = (link: Link, told: Answer | undefined): void => {
+  const answer = (link: ClientSession, told: TopicAnswer | undefined): void => {
     if (told === undefined) return;
     const { uuid } = link.identity.actor;
     outbound.tell(link, { topic: uuid, ...told }, undefined);
@@ -416,13 +419,13 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
     }
   };
 
-  const linkHere = (clientId: string): Link | undefined => {
+  const linkHere = (clientId: string): ClientSession | undefined => {
     const client = clientOf(broker, clientId);
     const link = client && links.get(client);
     return link?.ended === false ? link : undefined;
   };
 
-  const grant = async (link: Link, { topic, qos }: Subscription): Promise<boolean> => {
+  const grant = async (link: ClientSession, { topic, qos }: Subscription): Promise<boolean> => {
     available();
     if (link.ended) throw new RegistryError('unauthenticated');
     if (topic === sessionMark || !isTopic(topic, maxTopicBytes) || topic.startsWith('$share/')) return false;
@@ -442,7 +445,7 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
     } finally {
       link.filters.settle(topic, granted ? (qos as QoS) : undefined);
     }
-    if (granted) await standing.takeCommands(link, topic);
+    if (granted) await standing.subscribeToCommands(link, topic);
     return granted;
   };
 
@@ -489,7 +492,7 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
       const client = broker.handle(stream, request);
       addresses.set(client, address);
       watchFilters(client);
-      goOn.set(client, holdToStandard(client, kit.maxPacketBytes));
+      goOn.set(client, addProtocolChecks(client, kit.maxPacketBytes));
     },
     change(change) {
       const arrived = publications.arrived(change);

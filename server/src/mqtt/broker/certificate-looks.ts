@@ -1,10 +1,10 @@
 import type { Certified } from '../login.ts';
-import type { Link } from './client-session.ts';
+import type { ClientSession } from './client-session.ts';
 
 /** Looks again at the certificates that connections showed when they logged in. */
 export interface CertificateLooks {
   /** Ends those whose certificate is not one to log in by any more; resolves when nothing of theirs can be written any more. */
-  look(links: readonly Link[]): Promise<void>;
+  look(links: readonly ClientSession[]): Promise<void>;
   /** How often it was looked. A login during which this changes has to look for itself. */
   readonly looks: number;
 }

@@ -1,18 +1,18 @@
 import type { Client } from 'aedes';
-import { openRecent, type Recent } from '../../common/recent-set.ts';
+import { createRecentSet, type RecentSet } from '../../common/recent-set.ts';
 import type { Connection } from '../../realtime/connections.ts';
 import type { LevelBudget } from '../level-budget.ts';
 import type { MqttIdentity } from '../login.ts';
 import { ownRights, type OwnRights } from '../../domain/topic-rights.ts';
 import type { Subscribed } from '../subscription-index.ts';
-import { soon, type Soon } from '../../common/maybe-promise.ts';
+import { chain, type MaybePromise } from '../../common/maybe-promise.ts';
 import { filtersOf } from './aedes-internals.ts';
-import { openBehindRetained, type BehindRetained } from './retained-first.ts';
-import { openFilters, type Filters } from './filters.ts';
-import { openTurns, type Turns } from './ordered-acks.ts';
+import { createRetainedFirst, type RetainedFirst } from './retained-first.ts';
+import { createFilters, type Filters } from './filters.ts';
+import { createOrderedAcks, type OrderedAcks } from './ordered-acks.ts';
 
 /** One MQTT connection that has proved who it is, and the part of its session that is in memory while it is here. */
-export interface Link {
+export interface ClientSession {
   /** Names the connection in the session: random. */
   readonly id: string;
   readonly client: Client;
@@ -28,9 +28,9 @@ export interface Link {
   readonly filters: Filters;
   /** The messages that it was offered lately. */
   readonly passed: string[];
-  readonly retained: BehindRetained;
-  readonly outgoing: Outgoing;
-  readonly incoming: Incoming;
+  readonly retained: RetainedFirst;
+  readonly outgoing: OutgoingMessages;
+  readonly incoming: IncomingMessages;
   /** Has it lost its identity? Nothing of it is taken or delivered any more. */
   ended: boolean;
   /** Has another connection taken over its session? Its acknowledgements and packet identifiers count no more. */
@@ -46,11 +46,11 @@ export interface Link {
    * in front of it. So what is stored in the second is stored together. With nothing in front of it and nothing to wait for it is done at once, and
    * what fails at once is thrown.
    */
-  steps<T>(first: () => Soon<() => Soon<T>>): Soon<T>;
+  steps<T>(first: () => MaybePromise<() => MaybePromise<T>>): MaybePromise<T>;
   /** In which PUBLISH, PUBREC and PUBREL go out [MQTT-4.6.0-3] [MQTT-4.6.0-4] [MQTT-4.6.0-6]. */
-  readonly publishes: Turns;
-  readonly pubrecs: Turns;
-  readonly pubrels: Turns;
+  readonly publishes: OrderedAcks;
+  readonly pubrecs: OrderedAcks;
+  readonly pubrels: OrderedAcks;
   /** The same as `line` for what it is told. */
   tellLater(work: () => Promise<void>): Promise<void>;
   /** Counts something as under way until it is done. */
@@ -60,12 +60,12 @@ export interface Link {
 }
 
 /** Messages of a kept session on their way to its client: from their id to the row, and from the packet identifier to the row. */
-export interface Outgoing {
+export interface OutgoingMessages {
   readonly byPacket: Map<string, { readonly row: string; readonly waited: boolean }>;
   /** The row of each packet identifier in use; an empty text for a message that no row keeps. */
   readonly byMessageId: Map<number, string>;
   /** Rows that have been handed to the connection, acknowledged ones too. */
-  readonly taken: Recent;
+  readonly taken: RecentSet;
   /** What waited has been sent: only then new messages follow it. */
   readonly drained: Promise<void>;
   drain(): void;
@@ -82,7 +82,7 @@ export interface Outgoing {
 }
 
 /** QoS 2 messages from the client that it has not released yet. */
-export interface Incoming {
+export interface IncomingMessages {
   /** True the first time: the message is to be taken. */
   accept(messageId: number): boolean;
   /** Was it there already? The first one to ask is told no. */
@@ -93,11 +93,11 @@ export interface Incoming {
 
 const highest = 65_535;
 /** How many rows are known to have been handed on: several times as many as may wait. */
-const mostTaken = 4_000;
+const maxTaken = 4_000;
 /** How many messages a client may leave without acknowledgement. */
-const mostUnacknowledged = 5_000;
+const maxUnacknowledged = 5_000;
 
-const openOutgoing = (unacknowledged: ReadonlyMap<number, string>): Outgoing => {
+const openOutgoing = (unacknowledged: ReadonlyMap<number, string>): OutgoingMessages => {
   let drain!: () => void;
   const drained = new Promise<void>((resolve) => (drain = resolve));
   const byMessageId = new Map(unacknowledged);
@@ -110,15 +110,15 @@ const openOutgoing = (unacknowledged: ReadonlyMap<number, string>): Outgoing => 
   return {
     byPacket: new Map(),
     byMessageId,
-    taken: openRecent(mostTaken),
+    taken: createRecentSet(maxTaken),
     drained,
     drain,
     acknowledged(messageId) {
       byMessageId.delete(messageId);
-      if (byMessageId.size < mostUnacknowledged / 2) wake();
+      if (byMessageId.size < maxUnacknowledged / 2) wake();
     },
     async room() {
-      if (byMessageId.size >= mostUnacknowledged / 2 && !hasLeft) await new Promise<void>((resolve) => waiting.push(resolve));
+      if (byMessageId.size >= maxUnacknowledged / 2 && !hasLeft) await new Promise<void>((resolve) => waiting.push(resolve));
     },
     leave() {
       hasLeft = true;
@@ -126,7 +126,7 @@ const openOutgoing = (unacknowledged: ReadonlyMap<number, string>): Outgoing => 
       wake();
     },
     get isFull() {
-      return byMessageId.size >= mostUnacknowledged;
+      return byMessageId.size >= maxUnacknowledged;
     },
     nextMessageId() {
       do last = (last % highest) + 1;
@@ -137,7 +137,7 @@ const openOutgoing = (unacknowledged: ReadonlyMap<number, string>): Outgoing => 
   };
 };
 
-const openIncoming = (unreleased: readonly number[]): Incoming => {
+const openIncoming = (unreleased: readonly number[]): IncomingMessages => {
   const state = new Map<number, 'accepted' | 'known'>(unreleased.map((messageId) => [messageId, 'known']));
   return {
     accept(messageId) {
@@ -158,8 +158,8 @@ const openIncoming = (unreleased: readonly number[]): Incoming => {
 };
 
 /** A link without anything under way. */
-export const openLink = (
-  given: Pick<Link, 'id' | 'client' | 'identity' | 'connection' | 'keeps' | 'hasWill' | 'restored'> & {
+export const createClientSession = (
+  given: Pick<ClientSession, 'id' | 'client' | 'identity' | 'connection' | 'keeps' | 'hasWill' | 'restored'> & {
     /** What its filters share with those of others. */
     readonly budget: LevelBudget;
     /** Packet identifiers of the client's messages that it has not released. */
@@ -167,7 +167,7 @@ export const openLink = (
     /** Packet identifiers under which messages were sent that it has not acknowledged, and their rows. */
     readonly unacknowledged: ReadonlyMap<number, string>;
   },
-): Link => {
+): ClientSession => {
   const { budget, unreleased, unacknowledged, ...parts } = given;
   let tail: Promise<unknown> = Promise.resolve();
   let handing: Promise<unknown> = Promise.resolve();
@@ -184,12 +184,12 @@ export const openLink = (
   return {
     ...parts,
     own: ownRights(given.identity),
-    filters: openFilters(() => filtersOf(given.client), budget, given.identity.actor.uuid),
-    publishes: openTurns(),
-    pubrecs: openTurns(),
-    pubrels: openTurns(),
+    filters: createFilters(() => filtersOf(given.client), budget, given.identity.actor.uuid),
+    publishes: createOrderedAcks(),
+    pubrecs: createOrderedAcks(),
+    pubrels: createOrderedAcks(),
     passed: [],
-    retained: openBehindRetained(),
+    retained: createRetainedFirst(),
     outgoing: openOutgoing(unacknowledged),
     incoming: openIncoming(unreleased),
     ended: false,
@@ -210,7 +210,7 @@ export const openLink = (
       const isFirst = held === 0;
       const begun = isFirst ? first() : tail.then(first);
       const earlier = handing;
-      const done = soon(begun, (second) => (isFirst ? second() : earlier.then(second)));
+      const done = chain(begun, (second) => (isFirst ? second() : earlier.then(second)));
       if (begun instanceof Promise) tail = hold(begun);
       if (done instanceof Promise) handing = hold(done);
       return done;

@@ -1,59 +1,59 @@
 import type { Actor } from '../../domain/actor.ts';
 import type { Connection, Connections } from '../../realtime/connections.ts';
-import type { Ingest } from '../registry-bridge.ts';
+import type { RegistryBridge } from '../registry-bridge.ts';
 import { commandTopic } from '../../domain/topic-rights.ts';
 import { matches } from '../subscription-index.ts';
 import { backlogOf } from './aedes-internals.ts';
-import type { Link } from './client-session.ts';
-import { commandWording, meshbluWording, outletTo, type Told } from './event-encoding.ts';
+import type { ClientSession } from './client-session.ts';
+import { encodeCommand, encodeMeshbluEvent, createMqttFanOut, type EncodedEvent } from './event-encoding.ts';
 
 /** How MQTT clients stand in the table of connections: for themselves, and for the devices that they speak for. */
-export interface Standing {
+export interface ConnectionTable {
   /** The connection of a client itself. `link` is asked once there is one. */
-  connectionOf(link: () => Link, actor: Actor, id: string): Connection;
+  connectionOf(link: () => ClientSession, actor: Actor, id: string): Connection;
   /** Puts a client into the table, and shows its device as online. */
-  join(link: Link): void;
+  join(link: ClientSession): void;
   /** Whoever subscribes to the commands of a serial number, or to all of them with its own as client id, speaks for its device. */
-  takeCommands(link: Link, filter: string): Promise<void>;
+  subscribeToCommands(link: ClientSession, filter: string): Promise<void>;
   /** Messages for this device go out to the client as commands for its serial number. */
-  speakFor(link: Link, device: string, serial: string): void;
+  representDevice(link: ClientSession, device: string, serial: string): void;
   /** Takes a client out of the table with all that it stands for. */
-  leave(link: Link): void;
+  leave(link: ClientSession): void;
 }
 
 /** How many devices one connection may speak for. */
 const maxDevicesPerLink = 1_000;
 
 /** Opens it. */
-export const openStanding = (kit: {
+export const createConnectionTable = (kit: {
   readonly connections: Connections;
   readonly hold: (uuid: string, provenAt: () => number) => () => void;
-  readonly provenAt: (link: Link) => number;
-  readonly ingest: Pick<Ingest, 'deviceOf'>;
-  readonly tell: (link: Link, told: Told, message: string | undefined) => void;
+  readonly provenAt: (link: ClientSession) => number;
+  readonly ingest: Pick<RegistryBridge, 'deviceOf'>;
+  readonly tell: (link: ClientSession, told: EncodedEvent, message: string | undefined) => void;
   /** Told of a link that has left, once. */
-  readonly left: (link: Link) => void;
-}): Standing => {
+  readonly left: (link: ClientSession) => void;
+}): ConnectionTable => {
   const { connections, tell } = kit;
 
   /** The releases of a link, called when it leaves. */
-  const releases = new Map<Link, (() => void)[]>();
-  const spokenFor = new Map<Link, Set<string>>();
+  const releases = new Map<ClientSession, (() => void)[]>();
+  const spokenFor = new Map<ClientSession, Set<string>>();
 
-  const heldBy = (link: Link): (() => void)[] => {
+  const heldBy = (link: ClientSession): (() => void)[] => {
     const held = releases.get(link) ?? [];
     releases.set(link, held);
     return held;
   };
 
-  const join = (link: Link, connection: Connection): void => {
+  const join = (link: ClientSession, connection: Connection): void => {
     heldBy(link).push(
       connections.add(connection),
       kit.hold(connection.device ?? connection.actor.uuid, () => kit.provenAt(link)),
     );
   };
 
-  const takeCommands = async (link: Link, filter: string): Promise<void> => {
+  const subscribeToCommands = async (link: ClientSession, filter: string): Promise<void> => {
     const { topicToken, serialNumber } = link.identity;
     if (topicToken === undefined) return;
     const commands = commandTopic(topicToken, '');
@@ -62,10 +62,10 @@ export const openStanding = (kit: {
     const serial = named ? filter.slice(commands.length) : own;
     if (!named && !matches(filter, commandTopic(topicToken, own))) return;
     const device = await kit.ingest.deviceOf(link.identity, serial);
-    if (device !== null) speakFor(link, device, serial);
+    if (device !== null) representDevice(link, device, serial);
   };
 
-  const speakFor = (link: Link, device: string, serial: string): void => {
+  const representDevice = (link: ClientSession, device: string, serial: string): void => {
     const spoken = spokenFor.get(link) ?? new Set<string>();
     spokenFor.set(link, spoken);
     const { topicToken, actor } = link.identity;
@@ -79,29 +79,31 @@ export const openStanding = (kit: {
   };
 
   /** A connection of the table: the client's own, or with a command topic that of a device which it speaks for. */
-  const connectionOf = (link: () => Link, actor: Actor, id: string, uuid: string, commands?: string): Connection => ({
+  const connectionOf = (link: () => ClientSession, actor: Actor, id: string, uuid: string, commands?: string): Connection => ({
     actor,
     ...(uuid !== actor.uuid && { device: uuid }),
     id,
-    extras: false,
-    outlet: outletTo(
+    takesMetadata: false,
+    fanOut: createMqttFanOut(
       (event, data) =>
-        commands === undefined ? meshbluWording(event, data, topicOf(link(), uuid, data)) : commandWording(event, data, commands),
+        commands === undefined
+          ? encodeMeshbluEvent(event, data, topicOf(link(), uuid, data))
+          : encodeCommand(event, data, commands),
       (told, message) => tell(link(), told, message),
     ),
-    end: (told) => end(link(), told === undefined ? undefined : meshbluWording(told.event, told.data, uuid)),
+    end: (told) => end(link(), told === undefined ? undefined : encodeMeshbluEvent(told.event, told.data, uuid)),
     pending: () => backlogOf(link().client),
     onLeave: (release) => void heldBy(link()).push(release),
   });
 
   /** Broadcasts of a device that the client subscribes to come on that device's topic, everything else on its own. */
-  const topicOf = (link: Link, own: string, data: unknown): string => {
+  const topicOf = (link: ClientSession, own: string, data: unknown): string => {
     const { fromUuid: from, devices } = (data ?? {}) as { readonly fromUuid?: unknown; readonly devices?: unknown };
     const isAddressed = Array.isArray(devices) ? devices.includes(own) : devices === own;
     return typeof from === 'string' && from !== own && !isAddressed && link.filters.has(from) ? from : own;
   };
 
-  const end = (link: Link, told?: Told): Promise<unknown> => {
+  const end = (link: ClientSession, told?: EncodedEvent): Promise<unknown> => {
     if (!link.ended) {
       if (told !== undefined) tell(link, told, undefined);
       link.ended = true;
@@ -115,7 +117,7 @@ export const openStanding = (kit: {
     return link.settled();
   };
 
-  const leave = (link: Link): void => {
+  const leave = (link: ClientSession): void => {
     for (const release of releases.get(link)?.splice(0) ?? []) release();
     releases.delete(link);
     spokenFor.delete(link);
@@ -126,8 +128,8 @@ export const openStanding = (kit: {
   return {
     connectionOf: (link, actor, id) => connectionOf(link, actor, id, actor.uuid),
     join: (link) => join(link, link.connection),
-    takeCommands,
-    speakFor,
+    subscribeToCommands,
+    representDevice,
     leave,
   };
 };

@@ -21,24 +21,24 @@ export interface Filters {
 
 /** How many filters a client may have subscribed to, and their length in all, in characters. */
 const most = 1_000;
-const mostCharacters = 262_144;
+const maxCharacters = 262_144;
 /**
  * Filters with `+` may be this deep without counting, and this much deeper in all: a message is matched level by level with all that may still
  * match it, and many deep ones that overlap would make it slow for everybody.
  */
 const freeLevels = 8;
-const mostWildLevels = 1_000;
+const maxWildLevels = 1_000;
 /** And all of them together, each level of which takes memory. */
-const mostLevels = 10_000;
+const maxLevels = 10_000;
 const wildLevelsOf = (filter: string): number => (filter.includes('+') ? Math.max(0, levelsOf(filter) - freeLevels) : 0);
 /** Topics of which it is known by heart what the client wants. */
-const mostKnown = 1_000;
+const maxKnown = 1_000;
 
 /**
  * Opens them, without any. `delivering` gives the filters that messages are delivered by: a filter is granted first. `budget`: what they share with
  * the filters of others, in which they count for `owner`.
  */
-export const openFilters = (delivering: () => readonly string[], budget: LevelBudget, owner: string): Filters => {
+export const createFilters = (delivering: () => readonly string[], budget: LevelBudget, owner: string): Filters => {
   const granted = new Map<string, QoS>();
   const asked = new Set<string>();
   const known = new Map<string, QoS | undefined>();
@@ -67,8 +67,8 @@ export const openFilters = (delivering: () => readonly string[], budget: LevelBu
     all: () => [...granted].map(([topic, qos]) => ({ topic, qos })),
     reserve(filter) {
       if (granted.has(filter) || asked.has(filter)) return true;
-      if (granted.size + asked.size >= most || characters + filter.length > mostCharacters) return false;
-      if (wildLevels + wildLevelsOf(filter) > mostWildLevels || levels + levelsOf(filter) > mostLevels) return false;
+      if (granted.size + asked.size >= most || characters + filter.length > maxCharacters) return false;
+      if (wildLevels + wildLevelsOf(filter) > maxWildLevels || levels + levelsOf(filter) > maxLevels) return false;
       if (!budget.admits(owner, levelsOf(filter))) return false;
       asked.add(filter);
       count(filter, 1);
@@ -86,7 +86,7 @@ export const openFilters = (delivering: () => readonly string[], budget: LevelBu
     },
     wanted(topic) {
       if (known.has(topic)) return known.get(topic);
-      if (known.size >= mostKnown) known.clear();
+      if (known.size >= maxKnown) known.clear();
       const wanted = look(topic);
       known.set(topic, wanted);
       return wanted;

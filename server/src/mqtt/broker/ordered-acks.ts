@@ -2,10 +2,10 @@
  * Takes a turn; the function it gives says that the work is done, and settles when all the work is done whose turn came earlier. So what is
  * carried out side by side ends in the order in which it began.
  */
-export type Turns = () => () => Promise<void>;
+export type OrderedAcks = () => () => Promise<void>;
 
 /** Nobody has taken a turn yet. */
-export const openTurns = (): Turns => {
+export const createOrderedAcks = (): OrderedAcks => {
   let last: Promise<void> = Promise.resolve();
   return () => {
     const earlier = last;

@@ -1,13 +1,13 @@
 import type { AedesPublishPacket } from 'aedes';
 import type { TopicPermission } from '../topic-authorization.ts';
 import type { Publications } from '../publications.ts';
-import type { MqttQueue } from '../offline-queue.ts';
+import type { OfflineQueue } from '../offline-queue.ts';
 import type { Publication } from '../stored-message.ts';
 import type { QoS } from '../subscription-index.ts';
 import { backlogOf, forgetPacket, isLetIn, offerAgain, unreadBy } from './aedes-internals.ts';
-import { gather, sendGathered } from './write-coalescing.ts';
-import type { Link } from './client-session.ts';
-import type { Told } from './event-encoding.ts';
+import { coalesceWrites, flushWrites } from './write-coalescing.ts';
+import type { ClientSession } from './client-session.ts';
+import type { EncodedEvent } from './event-encoding.ts';
 
 /** What goes out to clients, and whether it still may. */
 export interface Outbound {
@@ -16,9 +16,9 @@ export interface Outbound {
   /** Sends a message to the client of a kept session that came while it was stored for it, unless it has had it. */
   offer(clientId: string, id: string, publication: Publication): void;
   /** Lets a message out to a client, if it may still have it: the packet as it goes out, or null. */
-  forward(link: Link | undefined, packet: AedesPublishPacket): AedesPublishPacket | null;
+  forward(link: ClientSession | undefined, packet: AedesPublishPacket): AedesPublishPacket | null;
   /** Tells a client something of its own, if it subscribes to it; without a message's id it is none that could come again. */
-  tell(link: Link, told: Told, message: string | undefined): void;
+  tell(link: ClientSession, told: EncodedEvent, message: string | undefined): void;
 }
 
 /** What may wait for one connection, in bytes; then QoS 0 is dropped and with other messages the connection ends. */
@@ -36,9 +36,9 @@ export const stampOf = (id: string): { readonly brokerId: string; readonly broke
 export const bytesOf = (payload: string | Buffer): Buffer => (typeof payload === 'string' ? Buffer.from(payload) : payload);
 
 /** Opens it. `here`: the link of a client that is here with this client id. */
-export const openOutbound = (kit: {
-  readonly here: (clientId: string) => Link | undefined;
-  readonly queue: MqttQueue;
+export const createOutbound = (kit: {
+  readonly here: (clientId: string) => ClientSession | undefined;
+  readonly queue: OfflineQueue;
   readonly publications: Pick<Publications, 'keep'>;
   readonly permission: TopicPermission;
   readonly nextMessage: () => string;
@@ -53,7 +53,7 @@ export const openOutbound = (kit: {
     }
   };
 
-  const expectRow = ({ client, outgoing }: Link, id: string): void => {
+  const expectRow = ({ client, outgoing }: ClientSession, id: string): void => {
     const row = queue.idOf(id, client.id);
     outgoing.taken.add(row);
     outgoing.byPacket.set(id, { row, waited: false });
@@ -74,7 +74,7 @@ export const openOutbound = (kit: {
     link.track(offered).catch(kit.report);
   };
 
-  const forward = (link: Link | undefined, packet: AedesPublishPacket): AedesPublishPacket | null => {
+  const forward = (link: ClientSession | undefined, packet: AedesPublishPacket): AedesPublishPacket | null => {
     if (link === undefined || (link.ended && !isOurs(link, packet))) return null;
     const { client } = link;
     const { topic, brokerId } = packet;
@@ -85,7 +85,7 @@ export const openOutbound = (kit: {
       return null;
     forgetPacket(client, link.passed, brokerId);
     // What only waits for company is not what the client has not read.
-    if (backlogOf(client) > maxBacklogBytes) sendGathered(client);
+    if (backlogOf(client) > maxBacklogBytes) flushWrites(client);
     // What has waited for the client has its QoS and its identifier already.
     if (packet.qos > 0 && packet.messageId === undefined)
       packet.qos = Math.min(packet.qos, link.filters.wanted(topic) ?? packet.qos) as QoS;
@@ -103,12 +103,12 @@ export const openOutbound = (kit: {
     }
     if (!allowed) return withhold(link, brokerId);
     if (packet.qos > 0 && packet.messageId === undefined) packet.messageId = link.outgoing.nextMessageId();
-    gather(client);
+    coalesceWrites(client);
     return packet;
   };
 
   /** A message that waited for its client and does not go out now keeps its row: aedes clears its identifier, which must not remove the row. */
-  const putBack = ({ outgoing }: Link, { brokerId, messageId }: AedesPublishPacket): null => {
+  const putBack = ({ outgoing }: ClientSession, { brokerId, messageId }: AedesPublishPacket): null => {
     const row = messageId === undefined ? undefined : outgoing.byMessageId.get(messageId);
     if (messageId !== undefined && row !== undefined && row !== '') {
       outgoing.byMessageId.set(messageId, '');
@@ -121,13 +121,14 @@ export const openOutbound = (kit: {
   const isRetained = ({ brokerId }: AedesPublishPacket): boolean => (brokerId as string | null) === null;
 
   /** Has it been published just now, and has not waited for the client? */
-  const isNew = (link: Link, packet: AedesPublishPacket): boolean => packet.messageId === undefined && !isOurs(link, packet);
+  const isNew = (link: ClientSession, packet: AedesPublishPacket): boolean =>
+    packet.messageId === undefined && !isOurs(link, packet);
 
   /** Was it sent to this client alone, by the registry, which has decided on it? */
-  const isOurs = (link: Link, packet: AedesPublishPacket): boolean =>
+  const isOurs = (link: ClientSession, packet: AedesPublishPacket): boolean =>
     (packet as { readonly clientId?: string }).clientId === link.id;
 
-  const later = async (link: Link, packet: AedesPublishPacket): Promise<void> => {
+  const later = async (link: ClientSession, packet: AedesPublishPacket): Promise<void> => {
     const { topic, payload, qos, retain, brokerId } = packet;
     if (!(await permission.subscribe(link.identity, topic, link.own))) return void withhold(link, brokerId);
     offerAgain(link.client, brokerId);
@@ -135,7 +136,7 @@ export const openOutbound = (kit: {
   };
 
   /** A message that a client may not have any more does not wait for it either. */
-  const withhold = (link: Link, id: string): null => {
+  const withhold = (link: ClientSession, id: string): null => {
     const { client, outgoing } = link;
     const message = outgoing.byPacket.get(id);
     if (message !== undefined) {
@@ -146,12 +147,12 @@ export const openOutbound = (kit: {
   };
 
   /** Sends something to one client, whoever else has subscribed to it. */
-  const send = (link: Link, { topic, payload, qos, retain }: Publication, id: string): void => {
+  const send = (link: ClientSession, { topic, payload, qos, retain }: Publication, id: string): void => {
     const packet = { cmd: 'publish' as const, topic, payload, qos, retain, dup: false, clientId: link.id, ...stampOf(id) };
     link.client.publish(packet, () => undefined);
   };
 
-  const tell = (link: Link, { topic, payload }: Told, message: string | undefined): void => {
+  const tell = (link: ClientSession, { topic, payload }: EncodedEvent, message: string | undefined): void => {
     const wanted = link.filters.wanted(topic);
     if (wanted === undefined) return;
     const publication: Publication = { topic, payload: Buffer.from(payload), qos: wanted > 0 ? 1 : 0, retain: false };

@@ -9,7 +9,7 @@ const maxChain = 16;
  * The certificate that the other end of a TLS connection has shown, and what it sent with it; null if it showed none. TLS has proved that it has
  * the key.
  */
-export const shownBy = (stream: Duplex): ShownCertificate | null => {
+export const peerCertificateOf = (stream: Duplex): ShownCertificate | null => {
   if (!(stream instanceof TLSSocket)) return null;
   const chain: Uint8Array[] = [];
   let next: DetailedPeerCertificate | undefined = stream.getPeerCertificate(true);

@@ -1,11 +1,11 @@
 import type { Client } from 'aedes';
 import { Readable } from 'node:stream';
-import type { MqttQueue, Waiting } from '../offline-queue.ts';
+import type { OfflineQueue, QueuedPublish } from '../offline-queue.ts';
 import type { Retained } from '../retained.ts';
 import type { MqttSessions } from '../sessions.ts';
 import type { QoS } from '../subscription-index.ts';
 import { isOpen } from './aedes-internals.ts';
-import type { Link } from './client-session.ts';
+import type { ClientSession } from './client-session.ts';
 
 /** How many waiting messages get their packet identifiers in one write. */
 const maxPart = 200;
@@ -33,23 +33,23 @@ interface Identified {
  */
 export const persistenceOf = (kit: {
   readonly sessions: MqttSessions;
-  readonly queue: MqttQueue;
+  readonly queue: OfflineQueue;
   readonly retained: Retained;
-  readonly linkOf: (client: Pick<Client, 'id'>) => Link | undefined;
+  readonly linkOf: (client: Pick<Client, 'id'>) => ClientSession | undefined;
   /** Whose subscription aedes has just told of: it asks for the retained messages in the same breath. */
-  readonly subscriber: () => Link | undefined;
+  readonly subscriber: () => ClientSession | undefined;
   readonly report: (error: unknown) => void;
 }) => {
   const { sessions, queue, retained } = kit;
   const nothing = async (): Promise<void> => undefined;
-  const linkOf = (client: Pick<Client, 'id'>): Link => {
+  const linkOf = (client: Pick<Client, 'id'>): ClientSession => {
     const link = kit.linkOf(client);
     if (link === undefined) throw new Error('a client that has left');
     return link;
   };
 
   /** Prepares a part of what waits for a session to go out: each message has its packet identifier, and all of them are stored. */
-  const identified = async (link: Link, part: readonly Waiting[]) => {
+  const identified = async (link: ClientSession, part: readonly QueuedPublish[]) => {
     const { outgoing } = link;
     const packets = [];
     const writes: Promise<void>[] = [];
@@ -72,9 +72,9 @@ export const persistenceOf = (kit: {
   };
 
   /** What waits for a session, in order; what has been handed to the connection meanwhile is passed by. */
-  async function* waiting(link: Link) {
+  async function* waiting(link: ClientSession) {
     const { outgoing, client } = link;
-    let part: Waiting[] = [];
+    let part: QueuedPublish[] = [];
     try {
       for await (const row of queue.of(client.id)) {
         part.push(row);
@@ -89,9 +89,9 @@ export const persistenceOf = (kit: {
   }
 
   /** For whose filters retained messages are being sent, and which filters come next. */
-  const asked = new WeakMap<Link, Set<string>>();
+  const asked = new WeakMap<ClientSession, Set<string>>();
   /** Retained messages, as fast as the client acknowledges them. aedes listens to no failure of this stream. */
-  async function* retainedPackets(link: Link, next: Set<string>) {
+  async function* retainedPackets(link: ClientSession, next: Set<string>) {
     try {
       while (next.size > 0) {
         const filters = [...next];
@@ -113,7 +113,7 @@ export const persistenceOf = (kit: {
   }
 
   /** Notes under which packet identifier a message goes out; one with QoS 0 is not waited for any more. */
-  const sent = async (link: Link, row: string, { brokerId, messageId, qos }: Outbound): Promise<void> => {
+  const sent = async (link: ClientSession, row: string, { brokerId, messageId, qos }: Outbound): Promise<void> => {
     const { client, outgoing } = link;
     outgoing.byPacket.delete(brokerId);
     if (link.isSuperseded) return;
@@ -123,8 +123,8 @@ export const persistenceOf = (kit: {
   };
 
   /** Writes down what a client subscribes to: aedes asks for it once for each filter of a packet. */
-  const writing = new WeakMap<Link, Promise<void>>();
-  const keepFilters = (link: Link): Promise<void> | undefined => {
+  const writing = new WeakMap<ClientSession, Promise<void>>();
+  const keepFilters = (link: ClientSession): Promise<void> | undefined => {
     if (!link.keeps) return undefined;
     const written =
       writing.get(link) ??

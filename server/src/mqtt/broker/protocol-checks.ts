@@ -74,7 +74,7 @@ const awaited: ReadonlySet<string> = new Set(['subscribe', 'unsubscribe']);
  * What comes behind CONNECT, SUBSCRIBE and UNSUBSCRIBE is not looked at before they are answered: the function returned says that they are. What
  * comes behind DISCONNECT is not looked at at all.
  */
-export const holdToStandard = (client: Client, most: number): (() => void) => {
+export const addProtocolChecks = (client: Client, most: number): (() => void) => {
   const parser = parserOf(client);
   const fail = (what: string): false => {
     parser._emitError(new Error(what));

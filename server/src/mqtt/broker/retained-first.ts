@@ -1,5 +1,5 @@
 /** Holds back what comes for one client while retained messages are on their way to it, so that what is newer goes out behind them. */
-export interface BehindRetained {
+export interface RetainedFirst {
   /** Retained messages are being read; `end`: no more are. */
   begin(): void;
   end(): void;
@@ -12,10 +12,10 @@ export interface BehindRetained {
 
 /** How much may wait: MQTT promises no order between retained messages and others, so the rest need not. */
 const most = 1_000;
-const mostBytes = 1_048_576;
+const maxBytes = 1_048_576;
 
 /** Nothing is under way. */
-export const openBehindRetained = (): BehindRetained => {
+export const createRetainedFirst = (): RetainedFirst => {
   let isReading = false;
   let underWay = 0;
   let held: (() => void)[] = [];
@@ -40,7 +40,7 @@ export const openBehindRetained = (): BehindRetained => {
       if (held.length > 0) setImmediate(release);
     },
     hold(bytes, work) {
-      if ((!isReading && underWay === 0 && held.length === 0) || held.length >= most || heldBytes + bytes > mostBytes)
+      if ((!isReading && underWay === 0 && held.length === 0) || held.length >= most || heldBytes + bytes > maxBytes)
         return false;
       held.push(work);
       heldBytes += bytes;

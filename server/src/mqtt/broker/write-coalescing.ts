@@ -7,7 +7,7 @@ const turnEnds = openTurnEnds();
 const nextTurnEnds = openTurnEnds();
 
 /** Lets out what waits for company. */
-export const sendGathered = (client: Client): void => {
+export const flushWrites = (client: Client): void => {
   if (gathered.delete(client)) client.conn.uncork();
 };
 
@@ -15,9 +15,9 @@ export const sendGathered = (client: Client): void => {
  * Lets what goes out to a client from now to the end of the next turn of the event loop go out together: aedes writes what it forwards a turn
  * later, and by itself each packet would cost a call of the kernel. What goes through websockets is not gathered: each packet is a frame there.
  */
-export const gather = (client: Client): void => {
+export const coalesceWrites = (client: Client): void => {
   if (gathered.has(client) || !(client.conn instanceof Socket)) return;
   gathered.add(client);
   client.conn.cork();
-  turnEnds(() => nextTurnEnds(() => sendGathered(client)));
+  turnEnds(() => nextTurnEnds(() => flushWrites(client)));
 };

@@ -45,10 +45,10 @@ const againMs = 100;
 /** Entries of one write. */
 const batch = 200;
 /** Entries that may wait for the store. */
-const mostWaiting = 10_000;
+const maxWaiting = 10_000;
 /** Rows that one page looks at; an action has two, of which the outcome alone is shown. */
 const pageRows = 200;
-const mostProblems = 100;
+const maxProblems = 100;
 
 interface Waiting {
   readonly entry: AuditDocument;
@@ -83,7 +83,7 @@ export const verifyAudit = async (store: Store, key: Buffer): Promise<AuditRepor
   const heads = await store.collection('audit-heads').find({}).toArray();
   const joined = await rows.find({ _id: { $in: [...check.joined] } }).toArray();
   for (const problem of check.end(heads, joined)) problems.push(problem);
-  return { chains: chains.size, entries, problems: problems.slice(0, mostProblems) };
+  return { chains: chains.size, entries, problems: problems.slice(0, maxProblems) };
 };
 
 /**
@@ -211,7 +211,7 @@ export const openAudit = (options: {
 
   return {
     async add(happening) {
-      if (waiting.length >= mostWaiting) throw new RegistryError('unavailable');
+      if (waiting.length >= maxWaiting) throw new RegistryError('unavailable');
       if (last === undefined) await (opening ??= open().finally(() => (opening = undefined)));
       const entry = place(happening);
       await push(entry);

@@ -3,12 +3,12 @@ import { LRUCache } from 'lru-cache';
 import { looksLikeJwt } from '../../identity/tokens/jwt.ts';
 import type { Actor } from '../../domain/actor.ts';
 import type { Audit } from './audit-log.ts';
-import type { Attempt, Authenticate } from '../../identity/authenticate.ts';
-import type { Authorities } from '../../identity/effective-permissions.ts';
+import type { Credentials, Authenticate } from '../../identity/authenticate.ts';
+import type { EffectivePermissions } from '../../identity/effective-permissions.ts';
 import { detailsOf, type Happening } from '../../domain/audit.ts';
-import { isProperties } from '../../common/plain-object.ts';
+import { isPlainObject } from '../../common/plain-object.ts';
 import { looksLikeUuid } from '../../domain/user.ts';
-import type { Handled } from '../handler.ts';
+import type { Result } from '../handler.ts';
 import type { PrincipalDocument } from '../../domain/documents/principal.ts';
 import type { AuditDocument } from '../../domain/documents/audit.ts';
 
@@ -33,7 +33,7 @@ export interface Auditing {
    * The first is durable before `work` begins: no effect is without its entry, whatever crashes. If the second cannot be written, the first stands
    * alone, and says that the outcome is not known.
    */
-  around(call: AuditedCall, work: () => Promise<Handled<unknown>> | Handled<unknown>): Promise<Handled<unknown>>;
+  around(call: AuditedCall, work: () => Promise<Result<unknown>> | Result<unknown>): Promise<Result<unknown>>;
   /** One entry for a call that was refused before it could take effect. */
   refused(call: AuditedCall, error: RegistryError): Promise<void>;
   /** One entry for something that is no call. Never fails. */
@@ -53,7 +53,7 @@ const textsIn = (value: unknown): readonly string[] =>
   (Array.isArray(value) ? (value as readonly unknown[]) : [value]).filter((one) => typeof one === 'string');
 
 const fieldsIn = (input: unknown, names: readonly string[]): readonly string[] =>
-  isProperties(input) ? names.flatMap((name) => textsIn(input[name])) : [];
+  isPlainObject(input) ? names.flatMap((name) => textsIn(input[name])) : [];
 
 const longestTarget = 256;
 
@@ -72,9 +72,9 @@ const codeOf = (error: unknown): string => (error instanceof RegistryError ? err
 const credentialOf = (id: string): string => (id.startsWith('inner:') ? id.split(':', 2).join(':') : id);
 
 /** Opens it. `report` is told what could not be written after the effect. */
-export const openAuditing = (options: {
+export const createAuditing = (options: {
   readonly audit: Pick<Audit, 'add'>;
-  readonly authorities: Authorities;
+  readonly authorities: EffectivePermissions;
   readonly byLoginName: (loginName: string) => Promise<PrincipalDocument | null>;
   readonly report: (error: unknown) => void;
 }): Auditing => {
@@ -97,7 +97,7 @@ export const openAuditing = (options: {
 
   const describe = async (call: AuditedCall): Promise<Omit<Happening, 'outcome'>> => {
     const { name: action, row, input, actor, address, as } = call;
-    const { username, ...rest } = isProperties(input) ? input : {};
+    const { username, ...rest } = isPlainObject(input) ? input : {};
     const isNamed = 'public' in row.access && typeof username === 'string';
     const named = isNamed ? await byLoginName(username) : null;
     return {
@@ -122,11 +122,15 @@ export const openAuditing = (options: {
   };
 
   /** What is known when it is done: what was made, who has logged in. */
-  const concluded = async (begun: Omit<Happening, 'outcome'>, { row }: AuditedCall, { output, about = [] }: Handled<unknown>) => {
-    const targets = [...new Set([...begun.targets, ...about, ...fieldsIn(output, ['id', 'uuid', 'ids'])])];
+  const concluded = async (
+    begun: Omit<Happening, 'outcome'>,
+    { row }: AuditedCall,
+    { output, auditTargets = [] }: Result<unknown>,
+  ) => {
+    const targets = [...new Set([...begun.targets, ...auditTargets, ...fieldsIn(output, ['id', 'uuid', 'ids'])])];
     const isLogin = 'public' in row.access;
     const [first] = isLogin ? targets : [];
-    const said = isLogin && isProperties(output) ? Object.entries(output) : [];
+    const said = isLogin && isPlainObject(output) ? Object.entries(output) : [];
     const flags = said.filter(([name, value]) => typeof value === 'boolean' || name === 'state');
     return {
       ...begun,
@@ -165,11 +169,11 @@ export const openAuditing = (options: {
   };
 };
 
-const isPassword = ({ uuid, token, basic = false }: Attempt): boolean =>
+const isPassword = ({ uuid, token, basic = false }: Credentials): boolean =>
   basic && typeof uuid === 'string' && typeof token === 'string' && !looksLikeJwt(token) && !looksLikeUuid(uuid);
 
 const rememberedMs = 60_000;
-const mostRemembered = 5_000;
+const maxRemembered = 5_000;
 
 /** How somebody logs in without a call: the action of the audit's entry. */
 export type LoginAction = 'login:password' | 'login:secret' | 'login:certificate';
@@ -182,8 +186,8 @@ export type NoteLogin = (
 ) => Promise<void>;
 
 /** Opens it. An attempt that failed is written each time, one that did not once a minute for each credential and address. */
-export const openLoginNotes = (auditing: Pick<Auditing, 'note'>): NoteLogin => {
-  const noted = new LRUCache<string, true>({ max: mostRemembered, ttl: rememberedMs });
+export const createLoginNotes = (auditing: Pick<Auditing, 'note'>): NoteLogin => {
+  const noted = new LRUCache<string, true>({ max: maxRemembered, ttl: rememberedMs });
   return async (action, actor, { target, address }) => {
     if (actor === null) return auditing.note(action, 'invalid-credentials', null, { target, address });
     const shown = JSON.stringify([action, actor.uuid, actor.hash, address]);

@@ -1,12 +1,12 @@
 import * as contract from '@rollcall/client/contract';
-import type { Operation } from '../operation-table.ts';
+import type { TableOperation } from '../operation-table.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 
 const key = (event: string): string => event.replace(':', '_');
 
 /** The AsyncAPI 3.0 document of every event: what clients may emit with its acknowledgement, and what the server sends by itself. */
-export const asyncapi = (operations: ReadonlyMap<string, Operation>): Json => {
+export const asyncapi = (operations: ReadonlyMap<string, TableOperation>): Json => {
   const messages: Record<string, Json> = {};
   const described: Record<string, Json> = {};
   for (const { name, row } of operations.values()) {

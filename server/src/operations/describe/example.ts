@@ -1,4 +1,4 @@
-import { alternativesOf, fieldsOf, itemsOf, type Json } from './schema.ts';
+import { alternativesOf, schemaFieldsOf, itemsOf, type Json } from './schema.ts';
 
 /** Values that say more than their type does, by the name of the field. */
 const named: Readonly<Record<string, unknown>> = {
@@ -42,7 +42,7 @@ export const exampleOf = (given: Json, name = ''): unknown => {
   if (given['allOf'] === undefined && given['properties'] === undefined && Object.hasOwn(named, name)) return named[name];
   const [schema = given] = alternativesOf(given);
   if (schema !== given) return exampleOf(schema, name);
-  const { properties, open } = fieldsOf(schema);
+  const { properties, open } = schemaFieldsOf(schema);
   if (schema['type'] === 'object' || schema['allOf'] !== undefined || Object.keys(properties).length > 0) {
     const fields = Object.entries(properties).map(([key, value]) => [key, exampleOf(value, key)]);
     return fields.length === 0 && open ? { type: 'lamp', on: true } : Object.fromEntries(fields);

@@ -1,6 +1,6 @@
 import { RegistryError, type ErrorCode, type Row } from '@rollcall/client/contract';
 import { exampleOf } from './example.ts';
-import { fieldsOf, type Json } from './schema.ts';
+import { schemaFieldsOf, type Json } from './schema.ts';
 
 /** How one route takes a call and answers it, as documents say it. */
 export interface HttpForm {
@@ -141,7 +141,7 @@ export const failuresOf = (row: Row, fail: (error: RegistryError) => Failing, sc
 /** The fields of a row's input that do not stand in the path. */
 const beside = (row: Row, route: string) => {
   const path = new Set([...route.matchAll(/:(\w+)/g)].map(([, name = '']) => name));
-  const { properties, required, open } = fieldsOf(row.input);
+  const { properties, required, open } = schemaFieldsOf(row.input);
   return {
     properties: Object.fromEntries(Object.entries(properties).filter(([name]) => !path.has(name))),
     required: required.filter((name) => !path.has(name)),
@@ -183,7 +183,7 @@ export const inBody = (row: Row, route: string): Body | undefined => {
   return { required: required.length > 0, schema, example: exampleOf(schema) };
 };
 
-/** The headers that calls of this row may carry (decisions, section 3). */
+/** The headers that calls of this row may carry (ME-3). */
 export const callHeaders = ({ access, mutates, checksRevision = false }: Row): readonly Parameter[] => {
   const one = (name: string, description: string, schema: Json): Parameter => ({ name, in: 'header', description, schema });
   if ('public' in access) return [];

@@ -1,9 +1,9 @@
 import { STATUS_CODES } from 'node:http';
 import * as contract from '@rollcall/client/contract';
-import type { Operation } from '../operation-table.ts';
+import type { TableOperation } from '../operation-table.ts';
 import { exampleOf } from './example.ts';
 import type { AnswerForm, Body, HttpForm, Parameter } from './form.ts';
-import { fieldsOf, isJson, type Json } from './schema.ts';
+import { schemaFieldsOf, isJson, type Json } from './schema.ts';
 
 /** A page that is no operation, as the document says it. */
 export interface PageForm {
@@ -18,7 +18,7 @@ export interface PageForm {
   readonly guarded?: true;
 }
 
-/** The ways to prove who one is (access control reference, section 1; Meshblu reference, section 2.21): any of them will do. */
+/** The ways to prove who one is (AC-1; MS-2.21): any of them will do. */
 const securitySchemes: Json = {
   bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: 'An access token, from `POST /api/login`.' },
   token: { type: 'apiKey', in: 'header', name: 'Authorization', description: 'The same without a scheme before it.' },
@@ -35,7 +35,7 @@ const proofs: readonly Json[] = [{ bearer: [] }, { token: [] }, { basic: [] }, {
 /** The contract's own models by their names. */
 const models: ReadonlyMap<unknown, string> = new Map(
   Object.entries(contract)
-    .filter(([, value]) => isJson(value) && Object.keys(fieldsOf(value).properties).length > 0)
+    .filter(([, value]) => isJson(value) && Object.keys(schemaFieldsOf(value).properties).length > 0)
     .map(([name, value]) => [value, name] as const),
 );
 
@@ -145,8 +145,8 @@ const responsesOf = (components: Components, answers: readonly AnswerForm[]): Js
   return Object.fromEntries(responses.sort(([one], [other]) => one.localeCompare(other)));
 };
 
-const described = (components: Components, { name, row }: Operation, path: string, form: HttpForm, index: number): Json => {
-  const parameters = [...pathParameters(path, fieldsOf(row.input).properties), ...form.parameters.map(parameterOf)];
+const described = (components: Components, { name, row }: TableOperation, path: string, form: HttpForm, index: number): Json => {
+  const parameters = [...pathParameters(path, schemaFieldsOf(row.input).properties), ...form.parameters.map(parameterOf)];
   return {
     operationId: index === 0 ? name : `${name}.${index}`,
     tags: [name.includes(':') ? (name.split(':')[0] ?? '') : 'meshblu'],
@@ -174,8 +174,8 @@ const pageOf = (components: Components, { path, summary, parameters, body, answe
  * an operation is written here.
  */
 export const openapi = (
-  operations: ReadonlyMap<string, Operation>,
-  formOf: (operation: Operation, route: string) => HttpForm,
+  operations: ReadonlyMap<string, TableOperation>,
+  formOf: (operation: TableOperation, route: string) => HttpForm,
   pages: readonly PageForm[],
 ): Json => {
   const components: Components = { schemas: new Map(), responses: new Map() };

@@ -2,7 +2,7 @@
 export type Json = Readonly<Record<string, unknown>>;
 
 /** What an object schema says of its fields. */
-export interface Fields {
+export interface SchemaFields {
   readonly properties: Readonly<Record<string, Json>>;
   readonly required: readonly string[];
   /** May it have further fields of any name? */
@@ -15,11 +15,11 @@ export const isJson = (value: unknown): value is Json => typeof value === 'objec
 const listOf = (value: unknown): readonly Json[] => (Array.isArray(value) ? value.filter(isJson) : []);
 
 /** The fields of an object schema, or of several that all hold (`allOf`). */
-export const fieldsOf = (given: unknown): Fields => {
+export const schemaFieldsOf = (given: unknown): SchemaFields => {
   const schema = isJson(given) ? given : {};
   const parts = listOf(schema['allOf']);
   if (parts.length > 0) {
-    const all = parts.map(fieldsOf);
+    const all = parts.map(schemaFieldsOf);
     return {
       properties: Object.assign({}, ...all.map(({ properties }) => properties)) as Readonly<Record<string, Json>>,
       required: [...new Set(all.flatMap(({ required }) => required))],
@@ -32,7 +32,7 @@ export const fieldsOf = (given: unknown): Fields => {
 };
 
 /** An object schema with these fields. */
-export const objectOf = ({ properties, required, open }: Fields): Json => ({
+export const objectSchemaOf = ({ properties, required, open }: SchemaFields): Json => ({
   type: 'object',
   ...(required.length > 0 && { required }),
   properties,

@@ -1,8 +1,8 @@
 import { RegistryError } from '@rollcall/client/contract';
 import type { Implementation } from '../handler.ts';
-import { accessMs, type Pair } from '../../identity/tokens/login-sessions.ts';
+import { accessMs, type TokenPair } from '../../identity/tokens/login-sessions.ts';
 
-const answer = ({ token, refreshToken, expiresAt }: Pair) => ({
+const answer = ({ token, refreshToken, expiresAt }: TokenPair) => ({
   token,
   refreshToken,
   validityTime: accessMs / 1000,
@@ -15,7 +15,7 @@ export const auth: Implementation['auth'] = {
   async token({ username, password }, { logins, sessions, address, rootGroup }) {
     const proved = await logins.check(username, password, address);
     // There is no way to show a code here.
-    if (proved.missing !== null) throw new RegistryError('mfa-required');
+    if (proved.missingFactor !== null) throw new RegistryError('mfa-required');
     const pair = await sessions.openPair(proved);
     if (!(await logins.stillHolds(proved))) {
       await sessions.close({ uuid: proved.principal._id, credentialId: pair.id, method: 'access' });
@@ -24,20 +24,20 @@ export const auth: Implementation['auth'] = {
     return { output: { customerId: proved.principal.tenant ?? rootGroup, ...answer(pair) } };
   },
 
-  async refresh({ token, refreshToken }, { sessions, numbered, end }) {
+  async refresh({ token, refreshToken }, { sessions, numbered, revoke }) {
     const outcome = await sessions.refresh(token, refreshToken, numbered);
     if ('pair' in outcome) {
       const whose = await sessions.verify(outcome.pair.token);
-      return { output: answer(outcome.pair), about: whose === null ? [] : [whose.uuid] };
+      return { output: answer(outcome.pair), auditTargets: whose === null ? [] : [whose.uuid] };
     }
-    await end(outcome.ended);
+    await revoke(outcome.ended);
     throw invalid();
   },
 
   async revoke({ token }, { sessions, actor }) {
     const shown = token === undefined ? actor : await sessions.verify(token);
-    const ends = shown === null ? null : await sessions.close(shown);
-    if (shown === null || ends === null) throw invalid();
-    return { output: {}, ends, about: [shown.uuid] };
+    const revokes = shown === null ? null : await sessions.close(shown);
+    if (shown === null || revokes === null) throw invalid();
+    return { output: {}, revokes, auditTargets: [shown.uuid] };
   },
 };

@@ -1,5 +1,5 @@
 import type { Implementation } from '../handler.ts';
-import { mayGive } from './grant-checks.ts';
+import { assertMayGrant } from './grant-checks.ts';
 
 /** Every permission there is. */
 const everything = [
@@ -14,9 +14,9 @@ export const certificates: Implementation['certificates'] = {
 
   async add({ pem }, call) {
     // Who holds the key of a trusted authority can log in as any user whose grant types allow a certificate.
-    await mayGive(call, everything);
+    await assertMayGrant(call, everything);
     const certificates = [...(await call.trust.add(pem, call.request))];
-    return { output: { certificates }, about: certificates.map(({ id }) => id) };
+    return { output: { certificates }, auditTargets: certificates.map(({ id }) => id) };
   },
 
   async content({ id }, { trust }) {
@@ -26,6 +26,6 @@ export const certificates: Implementation['certificates'] = {
   async remove({ id }, { trust }) {
     await trust.remove(id);
     // Connections that hang on it end when the change is carried out: the answer waits for that.
-    return { output: {}, about: [id], ends: [] };
+    return { output: {}, auditTargets: [id], revokes: [] };
   },
 };

@@ -8,11 +8,11 @@ import { awaitedName } from '../../domain/registration.ts';
 import { refuseProblems, usernameProblems } from '../../domain/user.ts';
 import type { Implementation, Services } from '../handler.ts';
 import { makeUser, one } from './users.ts';
-import type { CertificatePin } from '../../domain/documents/certificate.ts';
+import type { CertificateBinding } from '../../domain/documents/certificate.ts';
 import type { PrincipalDocument } from '../../domain/documents/principal.ts';
 import type { RegistrationDocument } from '../../domain/documents/registration.ts';
 
-type Asker = Pick<Parameters<Implementation['clientRegistry']['register']>[1], 'caller' | 'waiting'>;
+type Asker = Pick<Parameters<Implementation['clientRegistry']['register']>[1], 'caller' | 'pendingCallers'>;
 
 const defaultMs = 30_000;
 
@@ -20,7 +20,7 @@ const defaultMs = 30_000;
 const certificateFor = async (
   { username, publicKey }: RegistrationDocument,
   { trust, now }: Services,
-): Promise<readonly CertificatePin[] | undefined> => {
+): Promise<readonly CertificateBinding[] | undefined> => {
   if (publicKey === undefined) return undefined;
   const pem = await trust.issueForClient(username, Buffer.from(publicKey, 'base64'));
   const { info } = readCertificate(readPem(pem, '')[0]?.bytes ?? new Uint8Array(), '');
@@ -29,10 +29,10 @@ const certificateFor = async (
 };
 
 /** A connection that waits for too much already has to ask again by itself. */
-const tellWhenGranted = (request: RegistrationDocument, { caller, waiting }: Asker): void => {
+const tellWhenGranted = (request: RegistrationDocument, { caller, pendingCallers }: Asker): void => {
   if (caller === null) return;
   try {
-    waiting.add(awaitedName(request), caller);
+    pendingCallers.add(awaitedName(request), caller);
   } catch (error) {
     if (!(error instanceof RegistryError) || error.code !== 'busy') throw error;
   }

@@ -1,18 +1,18 @@
 import { RegistryError } from '@rollcall/client/contract';
 import { sees, visible, whoIs, type Who, mayNameGroup } from '../../domain/access.ts';
-import { change, claimed, gone, groupTakenOver, isGroup, newDevice } from '../../domain/device.ts';
-import { outgoing, type Outgoing } from '../../domain/device-view.ts';
+import { changeDevice, claimDevice, goneDevice, groupTakenOver, isGroup, newDevice } from '../../domain/device.ts';
+import { outgoing, type DeviceView } from '../../domain/device-view.ts';
 import { readableDevices, resourceOf } from '../../domain/permissions.ts';
 import { readQuery } from '../../domain/device-query.ts';
 import { permissionsOf } from '../../domain/user.ts';
-import { setting } from '../../domain/device-update.ts';
+import { setOperators } from '../../domain/device-update.ts';
 import { applyUpdate } from '../../mql/index.ts';
 import { evaluate, toClientError } from '../../domain/evaluate.ts';
 import type { Actor } from '../../domain/actor.ts';
 import type { Implementation, Services } from '../handler.ts';
 import { removeGroup } from './groups.ts';
 import { mayManage } from './grant-checks.ts';
-import { present } from '../../domain/tombstone.ts';
+import { notDeleted } from '../../domain/tombstone.ts';
 import type { DeviceDocument } from '../../domain/documents/device.ts';
 
 type Rows = Pick<
@@ -29,7 +29,7 @@ type Rows = Pick<
   | 'unregister'
 >;
 
-/** The most devices that one search gives (Meshblu reference, section 2.8). */
+/** The most devices that one search gives (MS-2.8). */
 const maxFound = 1000;
 const searchMs = 2000;
 
@@ -39,38 +39,38 @@ const isNamedGroup = ({ _rollcall: hidden }: DeviceDocument): boolean => hidden?
 type Asking = Services & { readonly actor: Actor; readonly subject: string };
 
 /** What the caller's roles add to what lists let him see; nothing when he acts for another device. */
-const byRoles = async ({ actor, subject, authorities }: Asking) => {
-  const authority = actor.principal === true && actor.uuid === subject ? await authorities.of(subject) : null;
+const byRoles = async ({ actor, subject, effectivePermissions }: Asking) => {
+  const authority = actor.principal === true && actor.uuid === subject ? await effectivePermissions.of(subject) : null;
   const named = authority === null ? [] : readableDevices(permissionsOf(authority.roles));
   return {
     filter: named === 'all' ? [{}] : named.length === 0 ? [] : [{ uuid: { $in: [...named] } }],
     sees({ uuid }: DeviceDocument): boolean {
       const path = authority === null ? undefined : resourceOf('/devices/:uuid', { uuid });
-      return path !== undefined && authority?.permissions.cover('http', 'read', path) === true;
+      return path !== undefined && authority?.permissions.allow('http', 'read', path) === true;
     },
   };
 };
 
 /** The caller, or the device that he acts for, as lists may name it. */
 const whoAsks = async ({ actor, subject, devices }: Asking): Promise<Who> => {
-  const acting = actor.uuid === subject ? null : await devices.find(subject);
+  const acting = actor.uuid === subject ? null : await devices.get(subject);
   return acting === null ? { uuid: subject, tenant: actor.uuid === subject ? actor.tenant : undefined } : whoIs(acting);
 };
 
 /** Devices that match, of those that the subject may see: newest first, then by uuid. What the store found is asked again. */
-const search = async (call: Asking, query: Readonly<Record<string, unknown>>): Promise<Outgoing[]> => {
+const search = async (call: Asking, query: Readonly<Record<string, unknown>>): Promise<DeviceView[]> => {
   const { store } = call;
   const roles = await byRoles(call);
   const who = await whoAsks(call);
   const listed = visible(who, 'discover.view');
   const seen = roles.filter.length === 0 ? listed : { $or: [listed, ...roles.filter] };
-  const filter = { $and: [readQuery(query), seen, present] };
+  const filter = { $and: [readQuery(query), seen, notDeleted] };
   const cursor = store
     .collection('devices')
     .find(filter, { maxTimeMS: searchMs, promoteLongs: false })
     .sort({ 'meshblu.createdAt': -1, uuid: 1 })
     .limit(maxFound);
-  const found: Outgoing[] = [];
+  const found: DeviceView[] = [];
   try {
     for await (const document of cursor)
       if (sees(who, 'discover.view', document) || roles.sees(document)) found.push(outgoing(document));
@@ -81,7 +81,7 @@ const search = async (call: Asking, query: Readonly<Record<string, unknown>>): P
 };
 
 /** A document as clients see it, with its device's last sign of life beside since when and why it is on line. */
-const proven = (document: DeviceDocument, at: number | undefined): Outgoing => {
+const proven = (document: DeviceDocument, at: number | undefined): DeviceView => {
   const seen = outgoing(document);
   const { online, ...meshblu } = (seen['meshblu'] ?? {}) as Readonly<Record<string, object>>;
   if (at === undefined || online === undefined) return seen;
@@ -89,13 +89,13 @@ const proven = (document: DeviceDocument, at: number | undefined): Outgoing => {
 };
 
 export const devices: Rows = {
-  async register(properties, { devices, tokens, ids, config, actor, request, now, authorities }) {
+  async register(properties, { devices, tokens, ids, config, actor, request, now, effectivePermissions }) {
     if (!config.openRegistration && actor === null) throw new RegistryError('forbidden');
     const uuid = ids.uuid('register', request);
     const document = newDevice(properties, uuid, new Date(now()));
     const group = document._rollcall?.group;
     if (group !== undefined) {
-      const authority = actor?.principal === true ? await authorities.fresh(actor.uuid) : null;
+      const authority = actor?.principal === true ? await effectivePermissions.getFresh(actor.uuid) : null;
       const subject = { uuid: actor?.uuid ?? '', ...(authority !== null && { permissions: authority.permissions }) };
       if (!mayNameGroup(subject, uuid, group)) throw new RegistryError(actor === null ? 'unauthenticated' : 'forbidden');
     }
@@ -110,13 +110,13 @@ export const devices: Rows = {
     }
   },
 
-  async whoami(_input, { devices, actor, provenAt }) {
-    const own = (await devices.find(actor.uuid)) ?? (await devices.fresh(actor.uuid));
+  async whoami(_input, { devices, actor, lastSeenAt }) {
+    const own = (await devices.get(actor.uuid)) ?? (await devices.getFresh(actor.uuid));
     if (own === null) throw new RegistryError('unauthenticated');
-    return { output: proven(own, provenAt(own)) };
+    return { output: proven(own, lastSeenAt(own)) };
   },
 
-  device: (_input, { document, provenAt }) => ({ output: { device: proven(document, provenAt(document)) } }),
+  device: (_input, { document, lastSeenAt }) => ({ output: { device: proven(document, lastSeenAt(document)) } }),
 
   async devices(query, call) {
     return { output: { devices: await search(call, query) } };
@@ -131,26 +131,26 @@ export const devices: Rows = {
 
   unclaimeddevices: () => ({ output: { devices: [] } }),
 
-  async update(changes, { target, subject, revise, now }) {
-    const update = setting(changes);
+  async update(changes, { target, subject, update: revise, now }) {
+    const update = setOperators(changes);
     const at = new Date(now());
     await revise((before) =>
-      change(before, (document) => evaluate(() => applyUpdate(document, update, { now: at, exact: true })), subject, at),
+      changeDevice(before, (document) => evaluate(() => applyUpdate(document, update, { now: at, exact: true })), subject, at),
     );
     return { output: { uuid: target, status: 200 } };
   },
 
-  async claimdevice(_input, { target, subject, revise, now, tokens }) {
-    const { document } = await revise((before) => {
-      const take = isNamedGroup(before) ? groupTakenOver : claimed;
-      return change(before, (device) => take(device, subject), subject, new Date(now()));
+  async claimdevice(_input, { target, subject, update, now, tokens }) {
+    const { document } = await update((before) => {
+      const take = isNamedGroup(before) ? groupTakenOver : claimDevice;
+      return changeDevice(before, (device) => take(device, subject), subject, new Date(now()));
     });
-    const ends = isNamedGroup(document) ? [...(await tokens.revokeAll(target)), { device: target }] : [];
-    return { output: { uuid: target, status: 200 }, ends };
+    const revokes = isNamedGroup(document) ? [...(await tokens.revokeAll(target)), { device: target }] : [];
+    return { output: { uuid: target, status: 200 }, revokes };
   },
 
   async unregister({ cascade = false }, call) {
-    const { target, subject, revise, now, tokens, users } = call;
+    const { target, subject, update, now, tokens, users } = call;
     const device = await call.permitted();
     if (isGroup(device)) return removeGroup(device, cascade, call);
     if (device._rollcall?.principal === true) {
@@ -159,10 +159,10 @@ export const devices: Rows = {
         async () => ({ losing: [target], affected: [] }),
         () => users.remove(target, subject),
       );
-      return { output: { uuid: target }, ends: ended.map((device) => ({ device })) };
+      return { output: { uuid: target }, revokes: ended.map((device) => ({ device })) };
     }
-    await revise((before) => gone(before, subject, now()));
+    await update((before) => goneDevice(before, subject, now()));
     await tokens.removeAll(target);
-    return { output: { uuid: target }, ends: [{ device: target }] };
+    return { output: { uuid: target }, revokes: [{ device: target }] };
   },
 };

@@ -38,26 +38,26 @@ const asksRoute = (action: string, actor: string, target: string | undefined, { 
 
 /** The uuid of whoever is meant. Fails with `not-found`. */
 const uuidOf = async (actor: string, { devices, users }: Services): Promise<string> => {
-  if ((await devices.fresh(actor)) !== null) return actor;
+  if ((await devices.getFresh(actor)) !== null) return actor;
   const named = await users.byLoginName(actor);
   if (named === null) throw new RegistryError('not-found', 'There is no such actor');
   return named._id;
 };
 
 /** May somebody do something, by what, and what would turn the answer? */
-export const explain: Implementation['permissions']['explain'] = async ({ actor, action, target }, call) => {
+export const explainHandlers: Implementation['permissions']['explain'] = async ({ actor, action, target }, call) => {
   const uuid = await uuidOf(actor, call);
   const { gate, input, device } = isWhitelist(action) ? asksList(action, target) : asksRoute(action, uuid, target, call);
-  const principal = await call.principals.fresh(uuid);
-  const roles = principal === null ? [] : await call.authorities.rolesOf(principal, true);
+  const principal = await call.principals.getFresh(uuid);
+  const roles = principal === null ? [] : await call.effectivePermissions.rolesOf(principal, true);
   const subject: Subject = {
     uuid,
     ...(principal !== null && { tenant: principal.tenant, permissions: compilePermissions(permissionsOf(roles)) }),
   };
-  const document = device === undefined ? null : await call.devices.fresh(device);
+  const document = device === undefined ? null : await call.devices.getFresh(device);
   const answer = explained({ subject, roles, isPrincipal: principal !== null, gate, target: document, input });
   // Whoever may not be here may do nothing but what anybody may.
-  const isHere = principal === null || (await call.authorities.fresh(uuid)) !== null || 'public' in gate;
+  const isHere = principal === null || (await call.effectivePermissions.getFresh(uuid)) !== null || 'public' in gate;
   // What belongs to a user is worth as much as he.
   const asleepOne = principal !== null && isLive(principal, call.now()) ? (principal.owner ?? uuid) : uuid;
   const enable = { kind: 'enable' as const, user: asleepOne };

@@ -5,18 +5,18 @@ import type { Services } from '../handler.ts';
 
 type Called = Services & { readonly actor: Actor };
 
-const permissionsOfCaller = async ({ authorities, actor }: Called) => {
-  const authority = actor.principal === true ? await authorities.fresh(actor.uuid) : null;
+const permissionsOfCaller = async ({ effectivePermissions, actor }: Called) => {
+  const authority = actor.principal === true ? await effectivePermissions.getFresh(actor.uuid) : null;
   if (authority === null) throw new RegistryError('forbidden');
   return authority.permissions;
 };
 
 /** Fails with `forbidden` unless the caller's own roles allow all of this: nobody gives what he has not. */
-export const mayGive = async (call: Called, grants: readonly Grant[]): Promise<void> => {
+export const assertMayGrant = async (call: Called, grants: readonly Grant[]): Promise<void> => {
   if (grants.length > 0 && uncovered(await permissionsOfCaller(call), grants).length > 0) throw new RegistryError('forbidden');
 };
 
 /** Fails with `forbidden` unless a role of the caller allows writing there: what a whitelist alone does not open. */
 export const mayManage = async (call: Called, path: string): Promise<void> => {
-  if (!(await permissionsOfCaller(call)).cover('http', 'write', path)) throw new RegistryError('forbidden');
+  if (!(await permissionsOfCaller(call)).allow('http', 'write', path)) throw new RegistryError('forbidden');
 };

@@ -1,12 +1,12 @@
 import { RegistryError } from '@rollcall/client/contract';
 import type { Actor } from '../../domain/actor.ts';
 import { decide, grants } from '../../domain/access.ts';
-import { gone } from '../../domain/device.ts';
+import { goneDevice } from '../../domain/device.ts';
 import { resourceOf, type Verb } from '../../domain/permissions.ts';
-import type { Handled, Services } from '../handler.ts';
+import type { Result, Services } from '../handler.ts';
 import { mayManage } from './grant-checks.ts';
-import { present } from '../../domain/tombstone.ts';
-import type { Revision, Revised } from '../../domain/revision.ts';
+import { notDeleted } from '../../domain/tombstone.ts';
+import type { Revision, UpdateOutcome } from '../../domain/revision.ts';
 import type { DeviceDocument } from '../../domain/documents/device.ts';
 
 type Called = Services & { readonly actor: Actor };
@@ -23,19 +23,19 @@ const removal = {
  * these ways?
  */
 export const opensGroup = async (group: DeviceDocument, verbs: readonly Verb[], call: Called): Promise<boolean> => {
-  const { actor, authorities } = call;
+  const { actor, effectivePermissions } = call;
   if (group['owner'] === actor.uuid || grants(group, 'configure.update', actor)) return true;
-  const authority = actor.principal === true ? await authorities.fresh(actor.uuid) : null;
+  const authority = actor.principal === true ? await effectivePermissions.getFresh(actor.uuid) : null;
   const path = resourceOf('/groups/:name', { name: group['name'] });
-  return path !== undefined && verbs.some((verb) => authority?.permissions.cover('http', verb, path) === true);
+  return path !== undefined && verbs.some((verb) => authority?.permissions.allow('http', verb, path) === true);
 };
 
 /** Fails with `forbidden` unless the caller may remove everything that hangs on the group. */
 const mayEmpty = async (group: DeviceDocument, call: Called): Promise<void> => {
-  const { actor, authorities, groups, store } = call;
-  const authority = actor.principal === true ? await authorities.fresh(actor.uuid) : null;
+  const { actor, effectivePermissions, groups, store } = call;
+  const authority = actor.principal === true ? await effectivePermissions.getFresh(actor.uuid) : null;
   const subject = { uuid: actor.uuid, tenant: actor.tenant, ...(authority !== null && { permissions: authority.permissions }) };
-  const users = { tenant: group.uuid, kind: 'user' as const, ...present };
+  const users = { tenant: group.uuid, kind: 'user' as const, ...notDeleted };
   for await (const { _id } of store.collection('principals').find(users)) await mayManage(call, `/api/users/${_id}`);
   for (let after = '', some = await groups.devices(group.uuid); some.length > 0; some = await groups.devices(group.uuid, after)) {
     for (const device of some)
@@ -46,15 +46,15 @@ const mayEmpty = async (group: DeviceDocument, call: Called): Promise<void> => {
 
 /**
  * Removes a group. One that has members, tokens or devices stays (`conflict`) unless they go with it; then the caller must be allowed to remove
- * each of them (domain model, section 9).
+ * each of them (DM-9).
  */
 export const removeGroup = async (
   group: DeviceDocument,
   cascade: boolean,
   call: Called & {
-    revise(compute: (before: DeviceDocument) => Revision<DeviceDocument> | null): Promise<Revised<DeviceDocument>>;
+    update(compute: (before: DeviceDocument) => Revision<DeviceDocument> | null): Promise<UpdateOutcome<DeviceDocument>>;
   },
-): Promise<Handled<{ uuid: string }>> => {
+): Promise<Result<{ uuid: string }>> => {
   const { uuid } = group;
   const { groups, actor, now, rootGroup } = call;
   await mayManage(call, `/api/users/${uuid}`);
@@ -62,6 +62,6 @@ export const removeGroup = async (
   if (cascade) await mayEmpty(group, call);
   else if ((await groups.members(uuid)).length + (await groups.devices(uuid)).length > 0)
     throw new RegistryError('conflict', 'The group has members, tokens or devices');
-  const ended = await groups.remove(uuid, actor.uuid, () => call.revise((before) => gone(before, actor.uuid, now())));
-  return { output: { uuid }, ends: ended.map((device) => ({ device })) };
+  const ended = await groups.remove(uuid, actor.uuid, () => call.update((before) => goneDevice(before, actor.uuid, now())));
+  return { output: { uuid }, revokes: ended.map((device) => ({ device })) };
 };

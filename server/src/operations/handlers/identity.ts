@@ -6,12 +6,12 @@ type Rows = Pick<Implementation['meshblu'], 'authenticate' | 'getPublicKey' | 's
 
 export const identity: Rows = {
   async authenticate({ uuid, token }, { devices, tokens }) {
-    const device = (await devices.find(uuid)) ?? (await devices.fresh(uuid));
+    const device = (await devices.get(uuid)) ?? (await devices.getFresh(uuid));
     return { output: { uuid, authentication: device !== null && (await tokens.verify(device, token)) !== null } };
   },
 
   async getPublicKey({ uuid }, { devices }) {
-    const device = (await devices.find(uuid)) ?? (await devices.fresh(uuid));
+    const device = (await devices.get(uuid)) ?? (await devices.getFresh(uuid));
     if (device === null) throw new RegistryError('not-found', 'Device not found');
     return { output: { uuid, publicKey: outgoing(device)['publicKey'] ?? null } };
   },

@@ -12,8 +12,8 @@ import { maintenance } from './maintenance.ts';
 import { messages } from './messages.ts';
 import { mfa } from './mfa.ts';
 import { passwordPolicy } from './password-policy.ts';
-import { mqttClients } from './mqtt-clients.ts';
-import { mqttTokens } from './mqtt-tokens.ts';
+import { mqttClientHandlers } from './mqtt-clients.ts';
+import { mqttTokenHandlers } from './mqtt-tokens.ts';
 import { permissions } from './permissions.ts';
 import { roles } from './roles.ts';
 import { session } from './session.ts';
@@ -38,8 +38,8 @@ export const handlers: Implementation = {
   auth,
   audit,
   certificates,
-  mqttTokens,
+  mqttTokens: mqttTokenHandlers,
   clientRegistry,
-  mqttClients,
+  mqttClients: mqttClientHandlers,
   maintenance,
 };

@@ -12,7 +12,7 @@ const maxRecordBytes = 64 * 1024;
 const maxRecords = 1_000;
 
 /**
- * A record's value as classic servers stored it: text that is JSON becomes that value (Meshblu reference, section 2.19).
+ * A record's value as classic servers stored it: text that is JSON becomes that value (MS-2.19).
  *
  * Text that the value does not give back exactly stays text: nothing of it is lost.
  */
@@ -42,17 +42,17 @@ export const messages: Rows = {
     const sent = readMessage(input, subject, ids.uuid('message', request));
     checkMessageSize(sent, config.messageBytes);
     if (subject !== actor.uuid) {
-      const acting = await devices.fresh(subject);
+      const acting = await devices.getFresh(subject);
       const may = (group: 'message' | 'broadcast') => acting !== null && actsFor(actor, group, acting);
       if ((sent.to.length > 0 && !may('message')) || (sent.broadcast && !may('broadcast'))) throw new RegistryError('forbidden');
     }
-    return { output: { id: sent.id }, sends: [sent] };
+    return { output: { id: sent.id }, messages: [sent] };
   },
 
   messageAck(input, { subject, request, ids, config }) {
     const sent = readMessage(input, subject, ids.uuid('messageAck', request), 'messageAck');
     checkMessageSize(sent, config.messageBytes);
-    return { output: { id: sent.id }, sends: [sent] };
+    return { output: { id: sent.id }, messages: [sent] };
   },
 
   async data(input, { target, permitted, store, ids, request, now, readJson }) {
@@ -68,7 +68,7 @@ export const messages: Rows = {
     checkMessageSize(sent, maxRecordBytes);
     const stored = storedValue(record, '') as Record<string, unknown>;
     await store.collection('data').replaceOne({ _id: id }, { ...stored, _id: id, uuid: target }, { upsert: true });
-    return { output: {}, sends: [sent] };
+    return { output: {}, messages: [sent] };
   },
 
   async getdata({ start, finish, limit }, { actor, store }) {

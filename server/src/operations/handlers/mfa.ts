@@ -2,7 +2,7 @@ import { RegistryError } from '@rollcall/client/contract';
 import type { Code } from '../../domain/mfa.ts';
 import type { Implementation } from '../handler.ts';
 import { passwordId } from '../../identity/passwords/passwords.ts';
-import { loggedIn } from './open-session.ts';
+import { createLoginSession } from './open-session.ts';
 
 /** The one code that was shown. */
 const codeOf = ({ otp, backupCode }: { readonly otp?: string; readonly backupCode?: string }): Code => {
@@ -23,12 +23,12 @@ export const mfa: Implementation['mfa'] = {
     const backupCodes = await factors.validate(uuid, otp, request);
     await sessions.enrolled(actor);
     // What hangs on the password alone hangs on too little now.
-    return { output: { backupCodes }, ends: [{ uuid, credential: passwordId(uuid), attended: true }] };
+    return { output: { backupCodes }, revokes: [{ uuid, credential: passwordId(uuid), attended: true }] };
   },
 
   async login({ username, secret, ...shown }, call) {
     const { proved, wish, request } = await call.mfa.finish({ username, secret, code: codeOf(shown) }, call.numbered);
-    return { output: await loggedIn(proved, wish, request, call) };
+    return { output: await createLoginSession(proved, wish, request, call) };
   },
 
   async disable(input, { mfa: factors, actor, request }) {

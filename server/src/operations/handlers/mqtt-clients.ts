@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { mqttClients as rows, RegistryError, type ErrorDetail } from '@rollcall/client/contract';
 import type { Actor } from '../../domain/actor.ts';
-import type { Authority } from '../../identity/effective-permissions.ts';
-import { change } from '../../domain/device.ts';
+import type { PrincipalPermissions } from '../../identity/effective-permissions.ts';
+import { changeDevice } from '../../domain/device.ts';
 import type { Verb } from '../../domain/permissions.ts';
 import type { Implementation, Services } from '../handler.ts';
 import { randomBase36, secretId } from '../../identity/passwords/mqtt-secrets.ts';
@@ -13,8 +13,8 @@ import type { MqttPart, PrincipalDocument } from '../../domain/documents/princip
 type Called = Services & { readonly actor: Actor; readonly request: RequestId | null };
 
 const everything = '/api/client/#';
-const mostListed = 10_000;
-const mostTemporary = 100;
+const maxListed = 10_000;
+const maxTemporary = 100;
 const keyLength = 20;
 const temporaryName = 'temporary client';
 
@@ -24,13 +24,13 @@ const invalid = (...details: readonly ErrorDetail[]): RegistryError =>
   new RegistryError('invalid-input', rows.create.refusal?.(details), { details });
 
 /** The account that calls. Fails with `forbidden`: only a user is one. */
-const accountOf = async ({ actor, authorities }: Called): Promise<Authority> => {
-  const account = actor.principal === true ? await authorities.fresh(actor.uuid) : null;
+const accountOf = async ({ actor, effectivePermissions }: Called): Promise<PrincipalPermissions> => {
+  const account = actor.principal === true ? await effectivePermissions.getFresh(actor.uuid) : null;
   if (account?.principal.kind !== 'user') throw new RegistryError('forbidden', 'Only an account has client records');
   return account;
 };
 
-const seesAll = ({ permissions }: Authority, verb: Verb): boolean => permissions.cover('http', verb, everything);
+const seesAll = ({ permissions }: PrincipalPermissions, verb: Verb): boolean => permissions.allow('http', verb, everything);
 
 /** A record that the caller may read or change. Fails with `not-found`. */
 const recordOf = async (id: string, verb: Verb, call: Called): Promise<PrincipalDocument> => {
@@ -44,7 +44,7 @@ const recordOf = async (id: string, verb: Verb, call: Called): Promise<Principal
 const views = async (records: readonly PrincipalDocument[], { principals }: Services) => {
   const owners = [...new Set(records.map(({ owner = '' }) => owner))];
   const names = new Map(
-    await Promise.all(owners.map(async (uuid) => [uuid, (await principals.find(uuid))?.username ?? ''] as const)),
+    await Promise.all(owners.map(async (uuid) => [uuid, (await principals.get(uuid))?.username ?? ''] as const)),
   );
   return records.map(({ _id: uuid, owner = '', mqtt = {}, createdAt, updatedAt, expiresAt }) => ({
     id: mqtt.recordId ?? '',
@@ -134,12 +134,12 @@ const make = async (
 
 /** Fails with `invalid-input` if the account has as many temporary records as it may. */
 const checkTemporary = async (owner: string, uuid: string, { mqttClients }: Services): Promise<void> => {
-  if ((await mqttClients.temporary(owner, uuid)) < mostTemporary) return;
-  const message = `An account has at most ${mostTemporary} temporary clients.`;
+  if ((await mqttClients.temporary(owner, uuid)) < maxTemporary) return;
+  const message = `An account has at most ${maxTemporary} temporary clients.`;
   throw invalid({ path: '/expiresAt', rule: 'maxTemporary', message });
 };
 
-export const mqttClients: Implementation['mqttClients'] = {
+export const mqttClientHandlers: Implementation['mqttClients'] = {
   async create({ name, description, clientId, key }, call) {
     const { ids, request, mqttSecrets, now, config } = call;
     const { _id: owner, username = '' } = (await accountOf(call)).principal;
@@ -163,7 +163,7 @@ export const mqttClients: Implementation['mqttClients'] = {
     });
     if (key === undefined) await mqttSecrets.settle(uuid, secret);
     // Whoever removed the account meanwhile may not have seen it.
-    if ((await call.authorities.fresh(owner)) === null) {
+    if ((await call.effectivePermissions.getFresh(owner)) === null) {
       await call.users.remove(uuid, owner);
       throw new RegistryError('unauthenticated');
     }
@@ -173,8 +173,8 @@ export const mqttClients: Implementation['mqttClients'] = {
   async list({ limit, skip = 0 }, call) {
     const account = await accountOf(call);
     const owner = seesAll(account, 'read') ? null : account.principal._id;
-    const found = await call.mqttClients.list(owner, { skip, limit: limit ?? mostListed + 1 });
-    if (found.length > mostListed) throw new RegistryError('too-large', 'Ask for these records with `limit` and `skip`');
+    const found = await call.mqttClients.list(owner, { skip, limit: limit ?? maxListed + 1 });
+    if (found.length > maxListed) throw new RegistryError('too-large', 'Ask for these records with `limit` and `skip`');
     return { output: { clients: await views(found, call) } };
   },
 
@@ -190,7 +190,7 @@ export const mqttClients: Implementation['mqttClients'] = {
       throw invalid({ path: '/clientId', rule: 'readOnly', message: 'The `clientId` of a record does not change.' });
     const secret = key === undefined ? undefined : await mqttSecrets.chosen(key);
     if (secret !== undefined) await mqttSecrets.set(uuid, secret, null);
-    const { document } = await principals.revise(uuid, request, (before) => {
+    const { document } = await principals.update(uuid, request, (before) => {
       if (before === null) throw missing();
       const { expiresAt, mqtt = {}, ...rest } = before;
       const { description: earlier, ...part } = mqtt;
@@ -210,19 +210,19 @@ export const mqttClients: Implementation['mqttClients'] = {
         updatedAt: new Date(Math.max(now(), before.updatedAt.getTime() + 1)),
         ...(expiresAt !== undefined && !(chosen.name && chosen.key) && { expiresAt }),
       };
-      return { next, shown: true };
+      return { next, visible: true };
     });
-    await devices.revise(uuid, null, (before) => {
+    await devices.update(uuid, null, (before) => {
       if (before === null) throw missing();
       const told = (device: Readonly<Record<string, unknown>>) => {
         const { description: _earlier, ...rest } = device;
         const { name: newName, description: described } = document.mqtt ?? {};
         return { ...rest, name: newName, ...(described !== undefined && { description: described }) };
       };
-      return name === undefined && description === undefined ? null : change(before, told, actor.uuid, new Date(now()));
+      return name === undefined && description === undefined ? null : changeDevice(before, told, actor.uuid, new Date(now()));
     });
-    const ends = secret === undefined ? [] : [{ uuid, credential: secretId(uuid), unless: secret.hash }];
-    return { output: await view(document, call), ends };
+    const revokes = secret === undefined ? [] : [{ uuid, credential: secretId(uuid), unless: secret.hash }];
+    return { output: await view(document, call), revokes };
   },
 
   async delete({ id }, call) {
@@ -231,6 +231,6 @@ export const mqttClients: Implementation['mqttClients'] = {
     const ended = await call.users.remove(record._id, call.actor.uuid).catch((error: unknown) => {
       throw error instanceof RegistryError && error.code === 'not-found' ? missing() : error;
     });
-    return { output, ends: ended.map((device) => ({ device })) };
+    return { output, revokes: ended.map((device) => ({ device })) };
   },
 };

@@ -7,7 +7,7 @@ import { loginNameOf } from '../../domain/user.ts';
 import type { Implementation, Services } from '../handler.ts';
 import { randomBase36, randomSecret, randomTopicToken } from '../../identity/passwords/mqtt-secrets.ts';
 import { opensGroup } from './groups.ts';
-import { present } from '../../domain/tombstone.ts';
+import { notDeleted } from '../../domain/tombstone.ts';
 import type { RequestId } from '../../domain/revision.ts';
 import type { DeviceDocument } from '../../domain/documents/device.ts';
 import type { PrincipalDocument } from '../../domain/documents/principal.ts';
@@ -15,7 +15,7 @@ import type { PrincipalDocument } from '../../domain/documents/principal.ts';
 type Called = Services & { readonly actor: Actor; readonly request: RequestId | null };
 
 const path = '/m2m/token/mqtt';
-const mostListed = 10_000;
+const maxListed = 10_000;
 const isMissing = (error: unknown): boolean => error instanceof RegistryError && error.code === 'not-found';
 const noGroup = (): RegistryError => new RegistryError('not-found', `'groupName' names no group`);
 
@@ -24,13 +24,13 @@ const noGroup = (): RegistryError => new RegistryError('not-found', `'groupName'
  * `not-found` also if he may not see it, else with `forbidden`.
  */
 const groupOf = async (name: string, verbs: readonly Verb[], call: Called): Promise<DeviceDocument> => {
-  const { actor, authorities, devices, groups } = call;
+  const { actor, effectivePermissions, devices, groups } = call;
   const found = await groups.byName(name);
-  const group = found === null ? null : await devices.fresh(found.uuid);
+  const group = found === null ? null : await devices.getFresh(found.uuid);
   if (group === null || group._rollcall?.group !== name) throw noGroup();
-  const authority = actor.principal === true ? await authorities.fresh(actor.uuid) : null;
+  const authority = actor.principal === true ? await effectivePermissions.getFresh(actor.uuid) : null;
   const allows = (verb: Verb, resource: string | undefined): boolean =>
-    resource !== undefined && authority?.permissions.cover('http', verb, resource) === true;
+    resource !== undefined && authority?.permissions.allow('http', verb, resource) === true;
   const isOpen = await opensGroup(group, verbs, call);
   if (isOpen && verbs.some((verb) => allows(verb, path))) return group;
   const isSeen =
@@ -90,14 +90,14 @@ const tokensOf = (group: string, token: string | null | undefined, { store }: Se
     .find({
       tenant: group,
       kind: 'mqttToken',
-      ...present,
+      ...notDeleted,
       ...(typeof token === 'string' && { 'mqtt.topicToken': token }),
     })
     .sort({ createdAt: 1, _id: 1 })
-    .limit(mostListed + 1)
+    .limit(maxListed + 1)
     .toArray();
 
-export const mqttTokens: Implementation['mqttTokens'] = {
+export const mqttTokenHandlers: Implementation['mqttTokens'] = {
   async create(input, call) {
     const { users, mqttSecrets, ids, request, devices } = call;
     const wanted = readWantedToken(input);
@@ -117,7 +117,7 @@ export const mqttTokens: Implementation['mqttTokens'] = {
     });
     if (authType !== 'U') await mqttSecrets.settle(uuid, stored);
     // Whoever removed the group meanwhile may not have seen it.
-    if ((await devices.fresh(group.uuid)) === null) {
+    if ((await devices.getFresh(group.uuid)) === null) {
       await users.remove(uuid, call.actor.uuid);
       throw noGroup();
     }
@@ -127,7 +127,7 @@ export const mqttTokens: Implementation['mqttTokens'] = {
   async list(input, call) {
     const group = await groupOf(needed('groupName', input.groupName), ['read', 'write'], call);
     const found = await tokensOf(group.uuid, input.token, call);
-    if (found.length > mostListed)
+    if (found.length > maxListed)
       throw new RegistryError('too-large', 'The group has more tokens than one list: ask for one by `token`');
     return { output: { tokens: found.map(tokenView) } };
   },
@@ -148,11 +148,11 @@ export const mqttTokens: Implementation['mqttTokens'] = {
       }
     };
     const ended = await revokeAll();
-    const endAgain = async (): Promise<boolean> => (await revokeAll()).length > 0;
+    const recheck = async (): Promise<boolean> => (await revokeAll()).length > 0;
     return {
       output: { revoked: ended.length },
-      ends: ended.map((device) => ({ device })),
-      ...(ended.length === 0 && { endAgain }),
+      revokes: ended.map((device) => ({ device })),
+      ...(ended.length === 0 && { recheck }),
     };
   },
 };

@@ -1,24 +1,24 @@
 import { RegistryError, type LoginResult } from '@rollcall/client/contract';
 import { permissionsOf } from '../../domain/user.ts';
 import type { Services } from '../handler.ts';
-import type { Proved, Unproved } from '../../identity/passwords/password-login.ts';
+import type { Verified, PartiallyVerified } from '../../identity/passwords/password-login.ts';
 import type { Wish } from '../../identity/mfa/challenges.ts';
 import type { RequestId } from '../../domain/revision.ts';
 
 /** Opens the login that somebody asked for: a full one, or one that is good for enrolling only. Fails with `invalid-credentials` if he may no longer. */
-export const loggedIn = async (
-  checked: Proved | Unproved<'enrolment'>,
+export const createLoginSession = async (
+  checked: Verified | PartiallyVerified<'enrolment'>,
   wish: Wish,
   request: RequestId | null,
-  { sessions, logins, authorities }: Services,
+  { sessions, logins, effectivePermissions }: Services,
 ): Promise<LoginResult> => {
-  const { principal } = checked.missing === null ? checked : checked.byPassword;
+  const { principal } = checked.missingFactor === null ? checked : checked.passwordMatch;
   const { id, token, expiresAt } = await sessions.open(checked, { ...wish, request });
   if (!(await logins.stillHolds(checked))) {
     await sessions.close({ uuid: principal._id, credentialId: id, method: 'access' });
     throw new RegistryError('invalid-credentials');
   }
-  const isFull = checked.missing === null;
-  const permissions = isFull ? permissionsOf(await authorities.rolesOf(principal)) : [];
+  const isFull = checked.missingFactor === null;
+  const permissions = isFull ? permissionsOf(await effectivePermissions.rolesOf(principal)) : [];
   return { token, expiresAt: expiresAt.toISOString(), permissions, needsMfa: false, enforceMFAEnrollment: !isFull };
 };

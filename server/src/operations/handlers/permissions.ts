@@ -1,8 +1,8 @@
 import type { Permission } from '@rollcall/client/contract';
 import { pageOf } from '../../domain/role.ts';
 import type { Implementation, Services } from '../handler.ts';
-import { explain } from './explain.ts';
-import { present } from '../../domain/tombstone.ts';
+import { explainHandlers } from './explain.ts';
+import { notDeleted } from '../../domain/tombstone.ts';
 import type { RoleDocument } from '../../domain/documents/role.ts';
 
 interface Held {
@@ -12,7 +12,7 @@ interface Held {
 
 /** Every permission of every role. */
 const all = async ({ store }: Services): Promise<readonly Held[]> => {
-  const roles = await store.collection('roles').find(present).sort({ name: 1, _id: 1 }).toArray();
+  const roles = await store.collection('roles').find(notDeleted).sort({ name: 1, _id: 1 }).toArray();
   return roles.flatMap((role) => role.permissions.map((permission) => ({ role, permission })));
 };
 
@@ -27,7 +27,7 @@ const grouped = (held: readonly Held[], key: (permission: Permission) => readonl
 };
 
 export const permissions: Implementation['permissions'] = {
-  explain,
+  explain: explainHandlers,
 
   async page({ ids, ...asked }, call) {
     const groups = grouped(await all(call), ({ resource, context }) => [resource, context]).filter(

@@ -4,9 +4,9 @@ import { resourceProblems, type Grant } from '../../domain/permissions.ts';
 import { isAdministrator, refuseProblems, roleIdsOf } from '../../domain/user.ts';
 import type { Actor } from '../../domain/actor.ts';
 import type { Implementation, Services } from '../handler.ts';
-import { mayGive } from './grant-checks.ts';
-import { present } from '../../domain/tombstone.ts';
-import { unless } from '../../common/ignore-error.ts';
+import { assertMayGrant } from './grant-checks.ts';
+import { notDeleted } from '../../domain/tombstone.ts';
+import { ignoreError } from '../../common/ignore-error.ts';
 import type { RequestId } from '../../domain/revision.ts';
 import type { PrincipalDocument } from '../../domain/documents/principal.ts';
 import type { RoleDocument } from '../../domain/documents/role.ts';
@@ -14,7 +14,7 @@ import type { RoleDocument } from '../../domain/documents/role.ts';
 type Called = Services & { readonly actor: Actor; readonly request: RequestId | null };
 
 const roleOf = async (id: string, { roles }: Services): Promise<RoleDocument> => {
-  const role = (await roles.find(id)) ?? (await roles.fresh(id));
+  const role = (await roles.get(id)) ?? (await roles.getFresh(id));
   if (role === null) throw new RegistryError('not-found');
   return role;
 };
@@ -29,7 +29,7 @@ const permissionOf = (role: RoleDocument, id: string): Permission => {
 const holdersOf = ({ _id, ownerUuid }: RoleDocument, { store }: Services): Promise<PrincipalDocument[]> =>
   store
     .collection('principals')
-    .find({ ...present, $or: [{ roleIds: _id }, ...(ownerUuid === undefined ? [] : [{ _id: ownerUuid }])] })
+    .find({ ...notDeleted, $or: [{ roleIds: _id }, ...(ownerUuid === undefined ? [] : [{ _id: ownerUuid }])] })
     .toArray();
 
 /**
@@ -42,27 +42,27 @@ const revise = async (
   compute: (before: RoleDocument, holders: readonly PrincipalDocument[]) => RoleDocument | null,
   call: Called,
 ): Promise<RoleDocument> => {
-  const { users, roles, authorities } = call;
+  const { users, roles, effectivePermissions } = call;
   let holders: readonly PrincipalDocument[] = [];
   return users.changing(
     async () => {
-      const before = await roles.fresh(id);
+      const before = await roles.getFresh(id);
       if (before === null) throw new RegistryError('not-found');
       holders = await holdersOf(before, call);
       const next = compute(before, holders);
       const lost = await Promise.all(
         holders.map(async (holder) => {
-          const others = (await authorities.rolesOf(holder, true)).filter(({ _id }) => _id !== id);
+          const others = (await effectivePermissions.rolesOf(holder, true)).filter(({ _id }) => _id !== id);
           return isAdministrator(holder, next === null ? others : [...others, next]) ? [] : [holder._id];
         }),
       );
       return { losing: lost.flat(), affected: holders.map(({ _id }) => _id) };
     },
     async () => {
-      const { document } = await roles.revise(id, null, (before) => {
+      const { document } = await roles.update(id, null, (before) => {
         if (before === null) throw new RegistryError('not-found');
         const next = compute(before, holders);
-        if (next !== null) return { next, shown: true };
+        if (next !== null) return { next, visible: true };
         return removedRole(before, call.actor.uuid, call.now());
       });
       return document;
@@ -76,7 +76,7 @@ const drop = async (role: RoleDocument, call: Called): Promise<void> => {
   const holders = await holdersOf(role, call);
   await revise(id, () => null, call);
   for (const { _id } of holders) {
-    await call.principals.revise(_id, null, (before) => {
+    await call.principals.update(_id, null, (before) => {
       if (before === null || !roleIdsOf(before).includes(id)) return null;
       const { privateRoleId, ...rest } = before;
       const roleIds = before.roleIds.filter((one) => one !== id);
@@ -86,15 +86,15 @@ const drop = async (role: RoleDocument, call: Called): Promise<void> => {
           roleIds,
           ...(privateRoleId !== id && privateRoleId !== undefined && { privateRoleId }),
         } as PrincipalDocument,
-        shown: true,
+        visible: true,
       };
     });
   }
 };
 
-/** A user's own role that allows nothing any more goes (access control reference, section 5.4). */
+/** A user's own role that allows nothing any more goes (AC-5.4). */
 const dropEmpty = async (role: RoleDocument, call: Called): Promise<void> => {
-  if (role.ownerUuid !== undefined && role.permissions.length === 0) await unless('not-found', drop(role, call));
+  if (role.ownerUuid !== undefined && role.permissions.length === 0) await ignoreError('not-found', drop(role, call));
 };
 
 /** With these permissions; those that it has already keep their ids. */
@@ -121,7 +121,7 @@ const unlessNamed = async <T>(work: Promise<T>): Promise<T> => {
 export const roles: Implementation['roles'] = {
   async create({ name, isShared = true, autoGenerated = false, permissions = [] }, call) {
     refuseProblems(resourceProblems(permissions, '/permissions'));
-    await mayGive(call, permissions);
+    await assertMayGrant(call, permissions);
     const _id = call.ids.uuid('roles:create', call.request);
     const role: RoleDocument = {
       _id,
@@ -135,14 +135,14 @@ export const roles: Implementation['roles'] = {
   },
 
   async list({ name }, { store }) {
-    const filter = { ...present, ...(name !== undefined && { nameLower: roleNameKey(name) }) };
+    const filter = { ...notDeleted, ...(name !== undefined && { nameLower: roleNameKey(name) }) };
     const found = await store.collection('roles').find(filter).sort({ name: 1, _id: 1 }).toArray();
     return { output: { roles: found.map(roleView) } };
   },
 
   async page({ names, autoGenerated, isShared, ...asked }, { store }) {
     const filter = {
-      ...present,
+      ...notDeleted,
       ...(names !== undefined && { nameLower: { $in: names.map(roleNameKey) } }),
       ...(autoGenerated !== undefined && { autoGenerated }),
       ...(isShared !== undefined && { isShared }),
@@ -154,7 +154,7 @@ export const roles: Implementation['roles'] = {
     const owners = found.flatMap(({ ownerUuid }) => (ownerUuid === undefined ? [] : [ownerUuid]));
     const holders = await store
       .collection('principals')
-      .find({ ...present, $or: [{ roleIds: { $in: ids } }, { _id: { $in: owners } }] })
+      .find({ ...notDeleted, $or: [{ roleIds: { $in: ids } }, { _id: { $in: owners } }] })
       .sort({ loginName: 1 })
       .toArray();
     return {
@@ -181,7 +181,7 @@ export const roles: Implementation['roles'] = {
       throw new RegistryError('conflict', "A user's own role keeps its name, and is not shared");
     if (permissions !== undefined) {
       refuseProblems(resourceProblems(permissions, '/permissions'));
-      await mayGive(
+      await assertMayGrant(
         call,
         permissions.filter((wanted) => !role.permissions.some((has) => isSame(has, wanted))),
       );
@@ -225,7 +225,7 @@ export const roles: Implementation['roles'] = {
     }
     const problems = resourceProblems(added, '/permissions');
     refuseProblems(permissions === undefined ? problems.map((one) => ({ ...one, path: '/resource' })) : problems);
-    await mayGive(call, added);
+    await assertMayGrant(call, added);
     const after = await revise(id, (before) => withPermissions([...before.permissions, ...added], call)(before), call);
     return { output: { permissions: after.permissions.filter((one) => added.some((wanted) => isSame(one, wanted))) } };
   },
@@ -238,7 +238,7 @@ export const roles: Implementation['roles'] = {
     const before = permissionOf(await roleOf(id, call), permissionId);
     const changed = { ...before, ...(resource !== undefined && { resource }), ...(operation !== undefined && { operation }) };
     refuseProblems(resourceProblems([changed], '').map((one) => ({ ...one, path: '/resource' })));
-    await mayGive(call, [changed]);
+    await assertMayGrant(call, [changed]);
     await revise(
       id,
       (role) => {

@@ -2,7 +2,7 @@ import { RegistryError } from '@rollcall/client/contract';
 import { isEnrolled } from '../../domain/mfa.ts';
 import { permissionsOf } from '../../domain/user.ts';
 import type { Implementation } from '../handler.ts';
-import { loggedIn } from './open-session.ts';
+import { createLoginSession } from './open-session.ts';
 
 const hourMs = 3_600_000;
 
@@ -10,17 +10,17 @@ export const session: Implementation['session'] = {
   async login({ username, password, expireTimeInHours = 24, label = '' }, call) {
     const checked = await call.logins.check(username, password, call.address);
     const wish = { label, lifetimeMs: expireTimeInHours * hourMs };
-    if (checked.missing === 'code') {
-      const secret = await call.mfa.challenge(checked.byPassword, wish);
+    if (checked.missingFactor === 'code') {
+      const secret = await call.mfa.challenge(checked.passwordMatch, wish);
       return { output: { permissions: [], needsMfa: true, secret, enforceMFAEnrollment: false } };
     }
-    const { principal } = checked.missing === null ? checked : checked.byPassword;
+    const { principal } = checked.missingFactor === null ? checked : checked.passwordMatch;
     const request = call.numbered === null ? null : { ...call.numbered, actor: principal._id };
-    return { output: await loggedIn(checked, wish, request, call) };
+    return { output: await createLoginSession(checked, wish, request, call) };
   },
 
-  async get(_input, { actor, authorities, sessions }) {
-    const authority = (await authorities.of(actor.uuid)) ?? (await authorities.fresh(actor.uuid));
+  async get(_input, { actor, effectivePermissions, sessions }) {
+    const authority = (await effectivePermissions.of(actor.uuid)) ?? (await effectivePermissions.getFresh(actor.uuid));
     if (authority === null || authority.principal.kind !== 'user')
       throw new RegistryError('not-found', 'Only a user has a session');
     return {
@@ -34,8 +34,8 @@ export const session: Implementation['session'] = {
   },
 
   async logout(_input, { actor, sessions }) {
-    const ends = await sessions.close(actor);
-    if (ends === null) throw new RegistryError('conflict', 'Only a login can be ended');
-    return { output: {}, ends };
+    const revokes = await sessions.close(actor);
+    if (revokes === null) throw new RegistryError('conflict', 'Only a login can be ended');
+    return { output: {}, revokes };
   },
 };

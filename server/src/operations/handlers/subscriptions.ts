@@ -1,6 +1,6 @@
 import { RegistryError, subscriptionTypes } from '@rollcall/client/contract';
 import { hears, type Channel } from '../../domain/access.ts';
-import type { Listened } from '../../realtime/subscriptions.ts';
+import type { SubscriptionType } from '../../realtime/subscriptions.ts';
 import type { Connection } from '../../realtime/connections.ts';
 import type { Actor } from '../../domain/actor.ts';
 import type { Implementation, Services } from '../handler.ts';
@@ -13,10 +13,12 @@ type Rows = Pick<
 const channels: readonly Channel[] = ['broadcast', 'sent', 'received', 'config', 'data'];
 const defaults: readonly Channel[] = ['broadcast', 'received', 'sent'];
 
-/** The types that a call asks for; config and data are always among them, unknown ones are left out (Meshblu reference, section 2.17). */
-const asked = (types: readonly unknown[] | undefined): readonly Listened[] => {
+/** The types that a call asks for; config and data are always among them, unknown ones are left out (MS-2.17). */
+const asked = (types: readonly unknown[] | undefined): readonly SubscriptionType[] => {
   const named = new Set<unknown>(types ?? defaults);
-  const wanted: Listened[] = channels.filter((channel) => channel === 'config' || channel === 'data' || named.has(channel));
+  const wanted: SubscriptionType[] = channels.filter(
+    (channel) => channel === 'config' || channel === 'data' || named.has(channel),
+  );
   return named.has('firehose') ? [...wanted, 'firehose'] : wanted;
 };
 
@@ -29,19 +31,19 @@ const checkType = (type: string): void => {
 
 /** Makes a connection listen to what an actor may hear of a device; answers which of the types that is. */
 export const listen = async (
-  { devices, listening, connections }: Pick<Services, 'devices' | 'listening' | 'connections'>,
+  { devices, connectionSubscriptions, connections }: Pick<Services, 'devices' | 'connectionSubscriptions' | 'connections'>,
   connection: Connection,
   actor: Actor,
-  { uuid, types, topics }: { uuid: string; types: readonly Listened[]; topics?: string | readonly string[] | undefined },
-): Promise<readonly Listened[]> => {
-  const emitter = (await devices.find(uuid)) ?? (await devices.fresh(uuid));
+  { uuid, types, topics }: { uuid: string; types: readonly SubscriptionType[]; topics?: string | readonly string[] | undefined },
+): Promise<readonly SubscriptionType[]> => {
+  const emitter = (await devices.get(uuid)) ?? (await devices.getFresh(uuid));
   if (emitter === null) return [];
   const granted = types.filter((type) => (type === 'firehose' ? uuid === actor.uuid : hears(actor, type, emitter)));
   if (granted.length === 0) return [];
-  listening.add(connection, uuid, granted, actor, topics);
+  connectionSubscriptions.add(connection, uuid, granted, actor, topics);
   // Listening by the token of that device ends with the token.
   if (actor.uuid !== connection.actor.uuid) {
-    connection.onLeave(connections.watch(actor, () => listening.remove(connection, uuid, granted)));
+    connection.onLeave(connections.watch(actor, () => connectionSubscriptions.remove(connection, uuid, granted)));
   }
   return granted;
 };
@@ -55,34 +57,34 @@ export const subscriptions: Rows = {
     return { output: { api: 'subscribe', socketid: connection.id, toUuid: uuid, result: true, types: [...granted] } };
   },
 
-  unsubscribe({ uuid, types }, { listening, connection }) {
+  unsubscribe({ uuid, types }, { connectionSubscriptions, connection }) {
     if (connection === null) throw new RegistryError('invalid-input', 'Only a connection can listen');
-    const all: readonly Listened[] = [...channels, 'firehose'];
-    listening.remove(connection, uuid, types === undefined ? all : all.filter((type) => types.includes(type)));
+    const all: readonly SubscriptionType[] = [...channels, 'firehose'];
+    connectionSubscriptions.remove(connection, uuid, types === undefined ? all : all.filter((type) => types.includes(type)));
     return { output: { api: 'unsubscribe', uuid } };
   },
 
-  async createSubscription(subscription, { permitted, subscriptions }) {
+  async createSubscription(subscription, { permitted, storedSubscriptions }) {
     checkType(subscription.type);
     await permitted();
-    await subscriptions.create(subscription);
+    await storedSubscriptions.create(subscription);
     return { output: subscription };
   },
 
-  async deleteSubscription(subscription, { permitted, subscriptions }) {
+  async deleteSubscription(subscription, { permitted, storedSubscriptions }) {
     checkType(subscription.type);
     await permitted();
-    await subscriptions.remove(subscription);
+    await storedSubscriptions.remove(subscription);
     return { output: subscription };
   },
 
-  async deleteSubscriptions({ subscriberUuid, emitterUuid, type }, { permitted, subscriptions }) {
+  async deleteSubscriptions({ subscriberUuid, emitterUuid, type }, { permitted, storedSubscriptions }) {
     await permitted();
-    await subscriptions.remove({ subscriberUuid, emitterUuid, type });
+    await storedSubscriptions.remove({ subscriberUuid, emitterUuid, type });
     return { output: { subscriberUuid } };
   },
 
-  async subscriptions(_input, { target, subscriptions }) {
-    return { output: { subscriptions: [...(await subscriptions.by(target))] } };
+  async subscriptions(_input, { target, storedSubscriptions }) {
+    return { output: { subscriptions: [...(await storedSubscriptions.by(target))] } };
   },
 };

@@ -1,11 +1,11 @@
 import { RegistryError } from '@rollcall/client/contract';
-import { isProperties } from '../../common/plain-object.ts';
+import { isPlainObject } from '../../common/plain-object.ts';
 import { readQuery } from '../../domain/device-query.ts';
 import { outgoingValue } from '../../domain/device-view.ts';
 import { isQueryOperator } from '../../domain/property-path.ts';
 import { storedValue } from '../../domain/stored-value.ts';
 import type { Implementation } from '../handler.ts';
-import type { Revoked } from '../../identity/tokens/device-tokens.ts';
+import type { RevokedTokens } from '../../identity/tokens/device-tokens.ts';
 import { outgoingToken } from '../../domain/token-view.ts';
 import { assertMayGrantCredential } from '../../identity/credential-grants.ts';
 
@@ -23,7 +23,7 @@ const metadataOf = (given: Readonly<Record<string, unknown>>): Record<string, un
     throw new RegistryError('too-large', `The metadata of a token are larger than ${maxMetadataBytes} bytes`);
   }
   const stored = storedValue(metadata, '');
-  return isProperties(stored) ? stored : {};
+  return isPlainObject(stored) ? stored : {};
 };
 
 /** A query over metadata: conditions on keys, no combinations of them. */
@@ -39,10 +39,10 @@ const metadataQuery = ({ uuid: _uuid, token: _token, ...query }: Readonly<Record
 };
 
 /** The outcome of a revocation; one that found nothing is looked at once more. */
-const ending = async (uuid: string, revoke: () => Promise<Revoked>) => {
-  const { ends, found } = await revoke();
+const ending = async (uuid: string, revoke: () => Promise<RevokedTokens>) => {
+  const { revokes, found } = await revoke();
   const endAgain = async (): Promise<boolean> => (await revoke()).found;
-  return { output: { uuid }, ends, ...(!found && { endAgain }) };
+  return { output: { uuid }, ends: revokes, ...(!found && { endAgain }) };
 };
 
 export const tokens: Rows = {
@@ -82,7 +82,7 @@ export const tokens: Rows = {
     const { target, permitted, tokens, request } = call;
     await assertMayGrantCredential(await permitted(), call);
     const { token, ended } = await tokens.resetRoot(target, request);
-    return { output: { uuid: target, token, device: { uuid: target, token } }, ends: ended };
+    return { output: { uuid: target, token, device: { uuid: target, token } }, revokes: ended };
   },
 
   async searchTokens(input, { target, tokens }) {

@@ -15,16 +15,16 @@ import {
   takesPassword,
   usernameProblems,
 } from '../../domain/user.ts';
-import type { Actor, Ending } from '../../domain/actor.ts';
+import type { Actor, Revocation } from '../../domain/actor.ts';
 import type { Implementation, Services } from '../handler.ts';
 import { inParallel } from '../../common/in-parallel.ts';
-import type { Plan } from '../../identity/accounts/principals.ts';
+import type { PrincipalPlan } from '../../identity/accounts/principals.ts';
 import { passwordId } from '../../identity/passwords/passwords.ts';
 import { opensGroup } from './groups.ts';
-import { mayGive } from './grant-checks.ts';
-import { present } from '../../domain/tombstone.ts';
+import { assertMayGrant } from './grant-checks.ts';
+import { notDeleted } from '../../domain/tombstone.ts';
 import type { RequestId } from '../../domain/revision.ts';
-import type { CertificatePin } from '../../domain/documents/certificate.ts';
+import type { CertificateBinding } from '../../domain/documents/certificate.ts';
 import type { PrincipalDocument } from '../../domain/documents/principal.ts';
 import type { RoleDocument } from '../../domain/documents/role.ts';
 
@@ -44,14 +44,14 @@ const passwordOnly: PrincipalDocument['grantTypes'] = [{ method: 'password', isR
 
 /** A user, whether or not he may log in. Fails with `not-found`. */
 const userOf = async (id: string, { principals }: Services): Promise<PrincipalDocument> => {
-  const found = (await principals.find(id)) ?? (await principals.fresh(id));
+  const found = (await principals.get(id)) ?? (await principals.getFresh(id));
   if (found === null || found.kind !== 'user' || found.state === 'creating') throw new RegistryError('not-found');
   return found;
 };
 
 /** The roles with these ids. Fails with `invalid-input` where there is none, `conflict` where one is somebody else's own. */
 const rolesOf = async (ids: readonly string[], path: string, { roles }: Services): Promise<readonly RoleDocument[]> => {
-  const found = await Promise.all(ids.map((id) => roles.fresh(id)));
+  const found = await Promise.all(ids.map((id) => roles.getFresh(id)));
   refuseProblems(
     found.flatMap((role, index) =>
       role === null ? [{ path: `${path}/${index}`, rule: 'exists', message: 'there is no role with this id' }] : [],
@@ -63,11 +63,11 @@ const rolesOf = async (ids: readonly string[], path: string, { roles }: Services
 /** A role that is not shared can be given to a single user. Asked while nobody else on this node changes who holds what. */
 const checkShared = async (given: readonly Pick<PrincipalDocument, '_id' | 'roleIds'>[], { roles, store }: Services) => {
   for (const id of new Set(given.flatMap(({ roleIds }) => roleIds))) {
-    const role = await roles.fresh(id);
+    const role = await roles.getFresh(id);
     if (role === null || role.isShared) continue;
     const uuids = given.filter(({ roleIds }) => roleIds.includes(id)).map(({ _id }) => _id);
     const isOwn = role.ownerUuid !== undefined && uuids.every((uuid) => uuid === role.ownerUuid);
-    const holder = await store.collection('principals').findOne({ roleIds: id, ...present, _id: { $nin: uuids } });
+    const holder = await store.collection('principals').findOne({ roleIds: id, ...notDeleted, _id: { $nin: uuids } });
     if (!isOwn && (role.ownerUuid !== undefined || uuids.length > 1 || holder !== null))
       throw new RegistryError('conflict', 'A role that is not shared belongs to a single user');
   }
@@ -94,8 +94,8 @@ const fingerprintOf = (text: string, path = '/fingerprint'): string => {
 };
 
 /** Certificates as they are kept, each once. Fails with `invalid-input`. */
-const pinsOf = (given: NewUser['certificates'] = [], path: string, now: number): readonly CertificatePin[] => {
-  const pins = new Map<string, CertificatePin>();
+const pinsOf = (given: NewUser['certificates'] = [], path: string, now: number): readonly CertificateBinding[] => {
+  const pins = new Map<string, CertificateBinding>();
   for (const [index, { fingerprint: text, createdAt, expiresAt }] of given.entries()) {
     const fingerprint = fingerprintOf(text, `${path}/${index}/fingerprint`);
     pins.set(fingerprint, {
@@ -115,17 +115,17 @@ const nameTaken = (path: string): RegistryError =>
 /** The group that somebody is put into, which the caller must be allowed to change: whoever is in it is named by the lists that name it. */
 const groupOf = async (uuid: string | undefined, path: string, call: Called): Promise<string> => {
   if (uuid === undefined || uuid === call.rootGroup) return call.rootGroup;
-  const group = await call.devices.fresh(uuid);
+  const group = await call.devices.getFresh(uuid);
   const sees = group !== null && isGroup(group) && (await opensGroup(group, ['write'], call));
   if (!sees) refuseProblems([{ path: `${path}/group`, rule: 'exists', message: 'there is no such group that you may change' }]);
   return uuid;
 };
 
 /** What of a new user was there before: his id, and what he has shown. */
-type Known = Pick<Plan, 'passwordHash' | 'certificates'> & { readonly id: string };
+type Known = Pick<PrincipalPlan, 'passwordHash' | 'certificates'> & { readonly id: string };
 
 /** A plan whose password has still to be hashed, if it has one. */
-type Unhashed = Plan & { readonly password?: string };
+type Unhashed = PrincipalPlan & { readonly password?: string };
 
 /** Checks everything about a new user that can be known before the password is hashed. */
 const planOf = async (input: NewUser, index: number, path: string, call: Called, known?: Known): Promise<Unhashed> => {
@@ -139,7 +139,7 @@ const planOf = async (input: NewUser, index: number, path: string, call: Called,
   ]);
   const certificates = known?.certificates ?? pinsOf(input.certificates, `${path}/certificates`, call.now());
   const held = await rolesOf(roleIds, `${path}/roles`, call);
-  await mayGive(call, [...permissionsOf(held), ...initialPermissions]);
+  await assertMayGrant(call, [...permissionsOf(held), ...initialPermissions]);
   const _id = known?.id ?? call.ids.uuid('users:create', call.request, index);
   const other = await call.users.byLoginName(username);
   if (other !== null && other._id !== _id) throw nameTaken(path);
@@ -171,7 +171,7 @@ const planOf = async (input: NewUser, index: number, path: string, call: Called,
 };
 
 /** The plans with the hashes of their passwords. */
-const withHashes = async (plans: readonly Unhashed[], { passwords }: Called): Promise<Plan[]> => {
+const withHashes = async (plans: readonly Unhashed[], { passwords }: Called): Promise<PrincipalPlan[]> => {
   const hashes = await passwords.hashAll(plans.flatMap(({ password }) => (password === undefined ? [] : [password])));
   const next = hashes.values();
   return plans.map(({ password, ...plan }) =>
@@ -179,7 +179,7 @@ const withHashes = async (plans: readonly Unhashed[], { passwords }: Called): Pr
   );
 };
 
-const create = async (plans: readonly Plan[], call: Called): Promise<readonly PrincipalDocument[]> => {
+const create = async (plans: readonly PrincipalPlan[], call: Called): Promise<readonly PrincipalDocument[]> => {
   const affected = plans.map(({ principal }) => principal._id);
   return call.users.changing(
     async () => {
@@ -229,10 +229,10 @@ const revise = async (
   { principals, now, request }: Called,
 ): Promise<PrincipalDocument> => {
   try {
-    const { document } = await principals.revise(id, request, (before) => {
+    const { document } = await principals.update(id, request, (before) => {
       if (before === null || before.kind !== 'user') throw new RegistryError('not-found');
       const next = compute(before);
-      return next === null ? null : { next: { ...next, updatedAt: new Date(now()) }, shown: true };
+      return next === null ? null : { next: { ...next, updatedAt: new Date(now()) }, visible: true };
     });
     return document;
   } catch (error) {
@@ -262,7 +262,7 @@ export const users: Implementation['users'] = {
     const filter = {
       kind: 'user' as const,
       state: { $ne: 'creating' as const },
-      ...present,
+      ...notDeleted,
       ...(usernames !== undefined && { loginName: { $in: usernames.map(loginNameOf) } }),
     };
     const rows = store.collection('principals');
@@ -286,15 +286,15 @@ export const users: Implementation['users'] = {
       ...(shared ?? []).filter(({ _id }) => !before.roleIds.includes(_id)),
       ...(wanted === undefined ? [] : [{ permissions: wanted }]),
     ];
-    await mayGive(
+    await assertMayGrant(
       call,
       given.flatMap(({ permissions }) => permissions),
     );
     // Whoever sets how somebody logs in can become him.
-    const held = await call.authorities.rolesOf(before, true);
+    const held = await call.effectivePermissions.rolesOf(before, true);
     const weakens = disabled === false || disableMfa === true || enforced === false;
     if (password !== undefined || grantTypes !== undefined || username !== undefined || weakens)
-      await mayGive(call, permissionsOf(held));
+      await assertMayGrant(call, permissionsOf(held));
     const tenant = input.group === undefined ? before.tenant : await groupOf(input.group, '', call);
     const moves = tenant !== before.tenant && tenant !== undefined;
     const passwordHash = password === undefined ? undefined : await call.passwords.hash(password);
@@ -320,7 +320,7 @@ export const users: Implementation['users'] = {
       async () => {
         const now = await userOf(id, call);
         if (shared !== undefined) await checkShared([{ _id: id, roleIds: shared.map(({ _id }) => _id) }], call);
-        const roles = await call.authorities.rolesOf(changed(now, now.privateRoleId), true);
+        const roles = await call.effectivePermissions.rolesOf(changed(now, now.privateRoleId), true);
         const own = wanted === undefined ? undefined : { permissions: numbered(wanted, [], () => '') };
         const next = roles.flatMap((role) => (role._id === now.privateRoleId && own !== undefined ? [] : [role]));
         const all = own === undefined ? next : [...next, { ...own } as RoleDocument];
@@ -337,27 +337,27 @@ export const users: Implementation['users'] = {
         return revise(id, (principal) => changed(principal, privateRoleId), call);
       },
     );
-    const ends: Ending[] = [];
+    const revokes: Revocation[] = [];
     if (passwordHash !== undefined) {
       await call.passwords.set(id, passwordHash, null);
       const kept = id === call.actor.uuid ? call.actor : undefined;
-      for (const ended of await call.sessions.revokeAll(id, kept)) ends.push(ended);
+      for (const ended of await call.sessions.revokeAll(id, kept)) revokes.push(ended);
       await call.firstPasswordChanged(id);
     }
     if (moves) {
-      await call.devices.revise(id, null, (device) =>
+      await call.devices.update(id, null, (device) =>
         device === null
           ? null
-          : { next: { ...device, _rollcall: { rev: 0, shown: 0, ...device._rollcall, tenant } }, shown: false },
+          : { next: { ...device, _rollcall: { rev: 0, shown: 0, ...device._rollcall, tenant } }, visible: false },
       );
-      ends.push({ device: id });
+      revokes.push({ device: id });
     }
-    if (grantTypes !== undefined && !takesPassword(after, 'certificate')) ends.push({ uuid: id, credential: passwordId(id) });
+    if (grantTypes !== undefined && !takesPassword(after, 'certificate')) revokes.push({ uuid: id, credential: passwordId(id) });
     if (disabled === true) {
-      ends.push({ device: id });
-      for (const { _id } of await call.users.ownedBy(id)) ends.push({ device: _id });
+      revokes.push({ device: id });
+      for (const { _id } of await call.users.ownedBy(id)) revokes.push({ device: _id });
     }
-    return { output: await one(after, call), ends };
+    return { output: await one(after, call), revokes };
   },
 
   async delete({ id }, call) {
@@ -366,7 +366,7 @@ export const users: Implementation['users'] = {
       async () => ({ losing: [id], affected: [] }),
       () => call.users.remove(id, call.actor.uuid),
     );
-    return { output: {}, ends: ended.map((device) => ({ device })) };
+    return { output: {}, revokes: ended.map((device) => ({ device })) };
   },
 
   async deleteBatch({ ids }, call) {
@@ -380,7 +380,7 @@ export const users: Implementation['users'] = {
         return removed;
       },
     );
-    return { output: {}, ends: ended.map((device) => ({ device })) };
+    return { output: {}, revokes: ended.map((device) => ({ device })) };
   },
 
   async changePassword({ password, newPassword }, call) {
@@ -388,9 +388,9 @@ export const users: Implementation['users'] = {
     await call.logins.check(user.username ?? '', password, call.address);
     refuseProblems(passwordProblems(call.config.passwordPolicy, newPassword, '/newPassword'));
     await call.passwords.set(user._id, await call.passwords.hash(newPassword), call.request);
-    const ends = await call.sessions.revokeAll(user._id, call.actor);
+    const revokes = await call.sessions.revokeAll(user._id, call.actor);
     await call.firstPasswordChanged(user._id);
-    return { output: {}, ends };
+    return { output: {}, revokes };
   },
 
   async listTokens({ id }, call) {
@@ -400,36 +400,36 @@ export const users: Implementation['users'] = {
 
   async revokeTokens({ id, tokenId }, call) {
     await userOf(id, call);
-    const ends = tokenId === undefined ? await call.sessions.revokeAll(id) : await call.sessions.revoke(id, tokenId);
-    if (tokenId !== undefined && ends.length === 0) throw new RegistryError('not-found');
-    const endAgain = async (): Promise<boolean> => (await call.sessions.revokeAll(id)).length > 0;
-    return { output: { revoked: ends.length }, ends, ...(ends.length === 0 && { endAgain }) };
+    const revokes = tokenId === undefined ? await call.sessions.revokeAll(id) : await call.sessions.revoke(id, tokenId);
+    if (tokenId !== undefined && revokes.length === 0) throw new RegistryError('not-found');
+    const recheck = async (): Promise<boolean> => (await call.sessions.revokeAll(id)).length > 0;
+    return { output: { revoked: revokes.length }, revokes, ...(revokes.length === 0 && { recheck }) };
   },
 
   async addCertificate({ id, fingerprint: text }, call) {
     const user = await userOf(id, call);
     const fingerprint = fingerprintOf(text);
-    await mayGive(call, permissionsOf(await call.authorities.rolesOf(user, true)));
-    await call.pins.add(id, { fingerprint, createdAt: new Date(call.now()) }, call.request);
+    await assertMayGrant(call, permissionsOf(await call.effectivePermissions.rolesOf(user, true)));
+    await call.certificateBindings.add(id, { fingerprint, createdAt: new Date(call.now()) }, call.request);
     // Connections by other certificates end when the change is carried out: the answer waits for that.
-    return { output: {}, ends: [] };
+    return { output: {}, revokes: [] };
   },
 
   async removeCertificate({ id, fingerprint: text }, call) {
     const user = await userOf(id, call);
     const fingerprint = fingerprintOf(text);
     // Who is bound to no certificate any more can use every one with his name.
-    await mayGive(call, permissionsOf(await call.authorities.rolesOf(user, true)));
-    const ends = await call.pins.remove(id, fingerprint);
-    if (ends.length === 0) throw new RegistryError('not-found');
-    return { output: {}, ends };
+    await assertMayGrant(call, permissionsOf(await call.effectivePermissions.rolesOf(user, true)));
+    const revokes = await call.certificateBindings.remove(id, fingerprint);
+    if (revokes.length === 0) throw new RegistryError('not-found');
+    return { output: {}, revokes };
   },
 
   async addRole({ id, roleId }, call) {
     await userOf(id, call);
-    const role = await call.roles.fresh(roleId);
+    const role = await call.roles.getFresh(roleId);
     if (role === null) throw new RegistryError('not-found');
-    await mayGive(call, role.permissions);
+    await assertMayGrant(call, role.permissions);
     await call.users.changing(
       async () => {
         await checkShared([{ _id: id, roleIds: [roleId] }], call);
@@ -450,7 +450,7 @@ export const users: Implementation['users'] = {
       async () => {
         const before = await userOf(id, call);
         const next = { ...before, roleIds: before.roleIds.filter((one) => one !== roleId) };
-        return { losing: await losing(next, await call.authorities.rolesOf(next, true)), affected: [id] };
+        return { losing: await losing(next, await call.effectivePermissions.rolesOf(next, true)), affected: [id] };
       },
       () =>
         revise(

@@ -3,7 +3,7 @@ import { roughBytes } from '../../common/object-size.ts';
 import type { DeviceDocument } from '../../domain/documents/device.ts';
 
 /** The documents that live queries keep: each once, however many keep it. */
-export interface Held<Q> {
+export interface ClientBuffer<Q> {
   /** Keeps a document for a query; returns the same revision if one is there already. */
   keep(id: string, document: DeviceDocument, query: Q): DeviceDocument;
   drop(id: string, query: Q): void;
@@ -24,7 +24,7 @@ interface Entry<Q> {
 }
 
 /** Keeps nothing yet. */
-export const openHeld = <Q>(): Held<Q> => {
+export const createClientBuffer = <Q>(): ClientBuffer<Q> => {
   const entries = new Map<string, Entry<Q>>();
   let bytes = 0;
   let generation = 0;

@@ -1,11 +1,11 @@
 import type { Document } from 'mongodb';
-import { entriesOf, textOf } from '../../store/embedded/index-keys.ts';
-import type { Cover, Need } from './filter-subsumption.ts';
+import { entriesOf, keyTextOf } from '../../store/embedded/index-keys.ts';
+import type { FilterSubsumption, Need } from './filter-subsumption.ts';
 
 /** Filters by what they need of a document, so that a change asks only those that it may concern. */
 export interface FilterIndex<F> {
   /** Adds a filter under the cover that shares its places with the fewest others. */
-  add(filter: F, covers: readonly Cover[]): void;
+  add(filter: F, covers: readonly FilterSubsumption[]): void;
   remove(filter: F): void;
   /** Every filter that may match the document, each once. */
   candidates(document: Document): ReadonlySet<F>;
@@ -28,10 +28,10 @@ const propertyOf = (path: string): string => {
 const presenceWeight = 64;
 
 /** An empty index. */
-export const openFilterIndex = <F>(): FilterIndex<F> => {
+export const createFilterIndex = <F>(): FilterIndex<F> => {
   const branches = new Map<string, Branch<F>>();
   const anything = new Set<F>();
-  const places = new Map<F, Cover>();
+  const places = new Map<F, FilterSubsumption>();
 
   const branchOf = (path: string): Branch<F> => {
     const property = propertyOf(path);
@@ -47,7 +47,7 @@ export const openFilterIndex = <F>(): FilterIndex<F> => {
     return keys.reduce((sum, key) => sum + (values?.get(key)?.size ?? 0), keys.length);
   };
 
-  const costOf = (cover: Cover): number => cover.reduce((sum, need) => sum + sizeOf(need), 0);
+  const costOf = (cover: FilterSubsumption): number => cover.reduce((sum, need) => sum + sizeOf(need), 0);
 
   const put = (filter: F, { path, keys }: Need): void => {
     const { present, equal } = branchOf(path);
@@ -72,7 +72,7 @@ export const openFilterIndex = <F>(): FilterIndex<F> => {
 
   return {
     add(filter, covers) {
-      let best: Cover | undefined;
+      let best: FilterSubsumption | undefined;
       let least = Infinity;
       for (const cover of covers) {
         const cost = costOf(cover);
@@ -97,7 +97,7 @@ export const openFilterIndex = <F>(): FilterIndex<F> => {
         for (const filter of branch.present) found.add(filter);
         for (const [path, values] of branch.equal) {
           for (const { key } of entriesOf(document, [[path, 1]]).list) {
-            for (const filter of values.get(textOf(key)) ?? []) found.add(filter);
+            for (const filter of values.get(keyTextOf(key)) ?? []) found.add(filter);
           }
         }
       }

@@ -1,6 +1,6 @@
 import { encodeKey } from '../../mql/index.ts';
-import { isProperties } from '../../common/plain-object.ts';
-import { textOf } from '../../store/embedded/index-keys.ts';
+import { isPlainObject } from '../../common/plain-object.ts';
+import { keyTextOf } from '../../store/embedded/index-keys.ts';
 
 /**
  * Something that every document that matches a filter has: at this path one of these values (as keys, in the store's order), or,
@@ -12,10 +12,10 @@ export interface Need {
 }
 
 /** Needs of which every matching document meets at least one. */
-export type Cover = readonly Need[];
+export type FilterSubsumption = readonly Need[];
 
 /** A value as a key: equal values have equal ones. */
-export const keyOf = (value: unknown): string => textOf(encodeKey(value));
+export const keyOf = (value: unknown): string => keyTextOf(encodeKey(value));
 
 /** A number in a path may mean a place in an array as well as a name. */
 const hasPlace = (path: string): boolean => /(^|\.)\d+(\.|$)/.test(path);
@@ -58,8 +58,8 @@ const needOf = (path: string, operator: string, value: unknown): Need | null => 
   }
 };
 
-const conditionsOf = (path: string, condition: unknown): Cover[] => {
-  const operators = isProperties(condition) && !(condition instanceof Date) ? Object.entries(condition) : [];
+const conditionsOf = (path: string, condition: unknown): FilterSubsumption[] => {
+  const operators = isPlainObject(condition) && !(condition instanceof Date) ? Object.entries(condition) : [];
   if (!operators.some(([name]) => name.startsWith('$'))) {
     const need = equal(path, [condition]);
     return need === null ? [] : [[need]];
@@ -71,14 +71,15 @@ const conditionsOf = (path: string, condition: unknown): Cover[] => {
 };
 
 /** The best of some covers: values rather than presence, few rather than many. */
-const narrowest = (covers: readonly Cover[]): Cover | undefined =>
+const narrowest = (covers: readonly FilterSubsumption[]): FilterSubsumption | undefined =>
   covers.toSorted((one, other) => widthOf(one) - widthOf(other))[0];
 
 /** How much a cover lets through, if values are spread evenly. */
-const widthOf = (cover: Cover): number => cover.reduce((sum, { keys }) => sum + (keys === null ? 1_000 : keys.length), 0);
+const widthOf = (cover: FilterSubsumption): number =>
+  cover.reduce((sum, { keys }) => sum + (keys === null ? 1_000 : keys.length), 0);
 
 /** What a read filter needs: each of these covers holds for every document that matches. None: the filter can match anything. */
-export const coversOf = (filter: Readonly<Record<string, unknown>>): readonly Cover[] =>
+export const coversOf = (filter: Readonly<Record<string, unknown>>): readonly FilterSubsumption[] =>
   Object.entries(filter).flatMap(([name, value]) => {
     if (!name.startsWith('$')) return conditionsOf(name, value);
     const branches = (Array.isArray(value) ? value : []) as readonly Readonly<Record<string, unknown>>[];

@@ -2,27 +2,27 @@ import { RegistryError } from '@rollcall/client/contract';
 import { revOf } from '../../data/repository/cache.ts';
 import { sees, visible } from '../../domain/access.ts';
 import type { Store } from '../../data/store.ts';
-import type { Feed } from '../../data/feed/change-feed.ts';
+import type { ChangeFeed } from '../../data/feed/change-feed.ts';
 import type { LiveQuery } from './query.ts';
-import { reserveOf, type Row } from './window.ts';
-import { present } from '../../domain/tombstone.ts';
+import { reserveOf, type LiveRow } from './window.ts';
+import { notDeleted } from '../../domain/tombstone.ts';
 import type { DeviceDocument } from '../../domain/documents/device.ts';
 
 /** What a load has brought, and the changes that came by the feed since it began, oldest first. */
-export interface Loaded {
-  readonly rows: readonly Row[];
+export interface InitialLoad {
+  readonly rows: readonly LiveRow[];
   /** Nothing up to this place is missing in the rows; null: nothing at all. */
   readonly frontier: string | null;
   readonly since: readonly DeviceDocument[];
 }
 
 /** Reads results from the store, in step with the feed. */
-export interface Loads {
+export interface InitialLoads {
   /**
    * Hands what it has read to `take`, in the same moment in which it stops to collect changes: none falls between the two.
    * Fails as the store does, or with `unavailable` if the feed breaks again and again.
    */
-  load(query: LiveQuery, take: (loaded: Loaded) => void): Promise<void>;
+  load(query: LiveQuery, take: (loaded: InitialLoad) => void): Promise<void>;
   /** To be told of every change of a device. */
   note(document: DeviceDocument): void;
   /** To be told that changes may have been missed. */
@@ -31,9 +31,9 @@ export interface Loads {
 
 const readMs = 2_000;
 const atOnce = 4;
-const mostTries = 5;
+const maxTries = 5;
 /** The most documents that one load reads: a store filter may find some that the subject does not see after all. */
-const mostRead = 20_000;
+const maxRead = 20_000;
 
 /** What the feed brings while a load is under way. */
 interface Meanwhile {
@@ -42,16 +42,16 @@ interface Meanwhile {
 }
 
 /** The row of a document in a query's order. */
-export const rowOf = ({ order }: Pick<LiveQuery, 'order'>, document: DeviceDocument): Row => ({
+export const rowOf = ({ order }: Pick<LiveQuery, 'order'>, document: DeviceDocument): LiveRow => ({
   id: String(document._id),
   place: order.placeOf(document),
   document,
 });
 
-const byPlace = (one: Row, other: Row): number => (one.place < other.place ? -1 : 1);
+const byPlace = (one: LiveRow, other: LiveRow): number => (one.place < other.place ? -1 : 1);
 
 /** Opens the one place where live queries read. */
-export const openLoads = (store: Pick<Store, 'collection'>, feed: Pick<Feed, 'newest'>): Loads => {
+export const createInitialLoads = (store: Pick<Store, 'collection'>, feed: Pick<ChangeFeed, 'newest'>): InitialLoads => {
   const underWay = new Set<Meanwhile>();
   const waiting: (() => void)[] = [];
   let running = 0;
@@ -60,7 +60,7 @@ export const openLoads = (store: Pick<Store, 'collection'>, feed: Pick<Feed, 'ne
     store
       .collection('devices')
       .find(
-        { $and: [query.group.filter, visible(query.subject, 'discover.view'), present] },
+        { $and: [query.group.filter, visible(query.subject, 'discover.view'), notDeleted] },
         { maxTimeMS: readMs, promoteLongs: false, readConcern: { level: 'majority' } },
       )
       .sort({ ...query.order.sort })
@@ -74,12 +74,12 @@ export const openLoads = (store: Pick<Store, 'collection'>, feed: Pick<Feed, 'ne
       return newest && revOf(newest) > revOf(document) ? [newest] : [];
     });
 
-  const read = async (query: LiveQuery): Promise<Omit<Loaded, 'since'> & { readonly newer: DeviceDocument[] }> => {
-    for (let limit = query.limit + reserveOf(query.limit); ; limit = Math.min(limit * 4, mostRead)) {
+  const read = async (query: LiveQuery): Promise<Omit<InitialLoad, 'since'> & { readonly newer: DeviceDocument[] }> => {
+    for (let limit = query.limit + reserveOf(query.limit); ; limit = Math.min(limit * 4, maxRead)) {
       const found = await find(query, limit);
       const rows = found.filter((document) => sees(query.subject, 'discover.view', document));
       const whole = found.length < limit;
-      if (!whole && rows.length < query.limit && limit < mostRead) continue;
+      if (!whole && rows.length < query.limit && limit < maxRead) continue;
       return {
         rows: rows.map((document) => rowOf(query, document)).sort(byPlace),
         frontier: whole ? null : query.order.placeOf(found.at(-1)!),
@@ -103,7 +103,7 @@ export const openLoads = (store: Pick<Store, 'collection'>, feed: Pick<Feed, 'ne
     async load(query, take) {
       await turn();
       try {
-        for (let tries = 0; tries < mostTries; tries += 1) {
+        for (let tries = 0; tries < maxTries; tries += 1) {
           const meanwhile: Meanwhile = { changes: [], broken: false };
           underWay.add(meanwhile);
           try {

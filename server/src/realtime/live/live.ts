@@ -4,14 +4,14 @@ import type { Connection, Connections } from '../connections.ts';
 import { revOf } from '../../data/repository/cache.ts';
 import { roughBytes } from '../../common/object-size.ts';
 import { named, sees } from '../../domain/access.ts';
-import { outgoing, type Outgoing } from '../../domain/device-view.ts';
+import { outgoing, type DeviceView } from '../../domain/device-view.ts';
 import type { Store } from '../../data/store.ts';
-import type { Feed } from '../../data/feed/change-feed.ts';
-import { openHeld } from './client-buffer.ts';
-import { openLoads, rowOf, type Loaded } from './initial-load.ts';
+import type { ChangeFeed } from '../../data/feed/change-feed.ts';
+import { createClientBuffer } from './client-buffer.ts';
+import { createInitialLoads, rowOf, type InitialLoad } from './initial-load.ts';
 import { queriesOf, type LiveQuery } from './query.ts';
-import { openTable, type Asked } from './table.ts';
-import { stepsBetween, type Step } from './window.ts';
+import { createTable, type LiveTableQuery } from './table.ts';
+import { stepsBetween, type WindowStep } from './window.ts';
 import type { Change } from '../../data/feed/change.ts';
 import type { DeviceDocument } from '../../domain/documents/device.ts';
 
@@ -19,13 +19,13 @@ import type { DeviceDocument } from '../../domain/documents/device.ts';
 export interface LiveResult {
   readonly id: string;
   readonly seq: number;
-  readonly rows: Outgoing[];
+  readonly rows: DeviceView[];
 }
 
 /** The live queries of this node. */
 export interface Live {
   /** Fails with `invalid-input`, with `busy` over a limit, or as the store does. What it opened ends with the connection. */
-  open(connection: Connection, asked: Asked): Promise<LiveResult>;
+  open(connection: Connection, asked: LiveTableQuery): Promise<LiveResult>;
   /** Fails with `not-found` if this connection has no such query open. */
   read(connection: Connection, id: string): Promise<LiveResult>;
   close(connection: Connection, id: string): void;
@@ -42,7 +42,7 @@ export interface Live {
 
 export interface LiveOptions {
   readonly store: Pick<Store, 'collection'>;
-  readonly feed: Pick<Feed, 'newest'>;
+  readonly feed: Pick<ChangeFeed, 'newest'>;
   readonly connections: Pick<Connections, 'send'>;
   readonly clock: Pick<Clock, 'after'>;
   /** May this node deliver now? */
@@ -62,7 +62,7 @@ const maxEventBytes = 256 * 1024;
 const lingerMs = 30_000;
 const maxLingering = 10_000;
 
-const told = (step: Step): object => {
+const told = (step: WindowStep): object => {
   if (step.type === 'leave') return step;
   const { document, ...where } = step;
   return { ...where, device: outgoing(document) };
@@ -70,9 +70,9 @@ const told = (step: Step): object => {
 
 /** Opens an empty table of live queries. `change`, `resync` and `resume` have to be called by whoever follows the feed and the node. */
 export const openLive = ({ store, feed, connections, clock, isServing, id, report }: LiveOptions): Live => {
-  const held = openHeld<LiveQuery>();
-  const table = openTable(held, id);
-  const loads = openLoads(store, feed);
+  const held = createClientBuffer<LiveQuery>();
+  const table = createTable(held, id);
+  const loads = createInitialLoads(store, feed);
   /** What each connection has open, and how often. */
   const opened = new Map<Connection, Map<LiveQuery, number>>();
   /** Queries without audience, those that were left first in front. */
@@ -87,7 +87,7 @@ export const openLive = ({ store, feed, connections, clock, isServing, id, repor
   });
 
   /** Tells the audience; while this node may not, only remembers that there is something to tell. */
-  const tell = (query: LiveQuery, steps: readonly Step[]): void => {
+  const tell = (query: LiveQuery, steps: readonly WindowStep[]): void => {
     if (steps.length === 0 || query.silent) return;
     if (!isServing()) return void (query.silent = true);
     query.seq += 1;
@@ -107,7 +107,7 @@ export const openLive = ({ store, feed, connections, clock, isServing, id, repor
   };
 
   /** How a document stands in one query now. A revision that the query knows already is not looked at again. */
-  const apply = (query: LiveQuery, document: DeviceDocument, matches: boolean): readonly Step[] => {
+  const apply = (query: LiveQuery, document: DeviceDocument, matches: boolean): readonly WindowStep[] => {
     const name = String(document._id);
     const before = query.window.get(name);
     if (before !== undefined && revOf(before.document) >= revOf(document)) return [];
@@ -116,7 +116,7 @@ export const openLive = ({ store, feed, connections, clock, isServing, id, repor
   };
 
   /** Puts what was read in the place of what there was. */
-  const fill = (query: LiveQuery, { rows, frontier, since }: Loaded): void => {
+  const fill = (query: LiveQuery, { rows, frontier, since }: InitialLoad): void => {
     if (query.released) return;
     const { window } = query;
     const before = window.shown;

@@ -2,7 +2,7 @@ import type { Connection } from '../connections.ts';
 import type { Match } from '../../mql/index.ts';
 import type { Who } from '../../domain/access.ts';
 import type { Query as Filter } from '../../domain/device-query.ts';
-import type { Order } from './order.ts';
+import type { LiveOrder } from './order.ts';
 import type { Window } from './window.ts';
 
 /** One filter, shared by the live queries that have it. */
@@ -22,7 +22,7 @@ export interface LiveQuery {
   readonly key: string;
   readonly subject: Who;
   readonly group: FilterGroup;
-  readonly order: Order;
+  readonly order: LiveOrder;
   readonly limit: number;
   readonly window: Window;
   /** Who is told. */

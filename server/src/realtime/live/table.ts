@@ -3,15 +3,15 @@ import { evaluate } from '../../domain/evaluate.ts';
 import type { Who } from '../../domain/access.ts';
 import { readQuery, readSort } from '../../domain/device-query.ts';
 import { coversOf } from './filter-subsumption.ts';
-import { openFilterIndex } from './filter-index.ts';
-import type { Held } from './client-buffer.ts';
+import { createFilterIndex } from './filter-index.ts';
+import type { ClientBuffer } from './client-buffer.ts';
 import { orderBy } from './order.ts';
 import type { FilterGroup, LiveQuery } from './query.ts';
-import { openWindow } from './window.ts';
+import { createWindow } from './window.ts';
 import type { DeviceDocument } from '../../domain/documents/device.ts';
 
 /** What a client asks for: `live:open`'s input. */
-export interface Asked {
+export interface LiveTableQuery {
   readonly filter: Readonly<Record<string, unknown>>;
   readonly sort?: Readonly<Record<string, 1 | -1>>;
   readonly limit?: number;
@@ -20,7 +20,7 @@ export interface Asked {
 /** The live queries of this node: equal ones of one subject are one, and equal filters are compiled and indexed once. */
 export interface Table {
   /** Fails with `invalid-input` for a filter or sort that `devices` would refuse. */
-  find(subject: Who, asked: Asked): LiveQuery;
+  find(subject: Who, asked: LiveTableQuery): LiveQuery;
   byId(id: string): LiveQuery | undefined;
   all(): Iterable<LiveQuery>;
   /** From now on a change can be a candidate for it. */
@@ -32,11 +32,11 @@ export interface Table {
 
 export const maxRows = 1_000;
 
-/** As searches: the newest first (decisions, section 6). */
+/** As searches: the newest first (ME-6). */
 const defaultSort = { 'meshblu.createdAt': -1 } as const;
 
 /** Filters with the same conditions in another order are the same. */
-const nameOf = (filter: Asked['filter']): string =>
+const nameOf = (filter: LiveTableQuery['filter']): string =>
   JSON.stringify(Object.entries(filter).sort(([one], [other]) => (one < other ? -1 : 1)));
 
 /** A document that needs too many elementary tests does not match: a change that others made cannot be refused. */
@@ -52,7 +52,7 @@ const withinEffort = (match: Match): Match => {
   return Object.assign(bounded, { position: match.position });
 };
 
-const groupOf = (key: string, filter: Asked['filter']): FilterGroup => {
+const groupOf = (key: string, filter: LiveTableQuery['filter']): FilterGroup => {
   const read = readQuery(filter);
   const matches = withinEffort(evaluate(() => compileFilter(read)));
   return { key, filter: read, matches, bySubject: new Map(), users: 0 };
@@ -62,13 +62,13 @@ const groupOf = (key: string, filter: Asked['filter']): FilterGroup => {
 const namesOf = ({ subject: { uuid, tenant } }: LiveQuery): readonly string[] => (tenant === undefined ? [uuid] : [uuid, tenant]);
 
 /** An empty table. `id` makes the name of a query. */
-export const openTable = (held: Held<LiveQuery>, id: () => string): Table => {
+export const createTable = (held: ClientBuffer<LiveQuery>, id: () => string): Table => {
   const byKey = new Map<string, LiveQuery>();
   const byId = new Map<string, LiveQuery>();
   const groups = new Map<string, FilterGroup>();
-  const filters = openFilterIndex<FilterGroup>();
+  const filters = createFilterIndex<FilterGroup>();
 
-  const groupFor = (filter: Asked['filter']): FilterGroup => {
+  const groupFor = (filter: LiveTableQuery['filter']): FilterGroup => {
     const key = nameOf(filter);
     const known = groups.get(key);
     if (known !== undefined) return known;
@@ -86,7 +86,7 @@ export const openTable = (held: Held<LiveQuery>, id: () => string): Table => {
       const order = orderBy(readSort(sort));
       const group = groupFor(filter);
       group.users += 1;
-      const window = openWindow(limit, {
+      const window = createWindow(limit, {
         keep(row) {
           const document = held.keep(row.id, row.document, query);
           return document === row.document ? row : { ...row, document };

@@ -1,14 +1,14 @@
 import type { DeviceDocument } from '../../domain/documents/device.ts';
 
 /** A document in the order of a query. */
-export interface Row {
+export interface LiveRow {
   readonly id: string;
   readonly place: string;
   readonly document: DeviceDocument;
 }
 
 /** One step from a result to the next, as clients are told it. */
-export type Step =
+export type WindowStep =
   | { readonly type: 'enter'; readonly index: number; readonly document: DeviceDocument }
   | { readonly type: 'change'; readonly index: number; readonly previousIndex: number; readonly document: DeviceDocument }
   | { readonly type: 'leave'; readonly previousIndex: number };
@@ -16,21 +16,21 @@ export type Step =
 /** Told of every document that is kept or let go, the reserve included. */
 export interface Keeping {
   /** Returns the row to keep in its place. */
-  keep(row: Row): Row;
+  keep(row: LiveRow): LiveRow;
   drop(id: string): void;
 }
 
 /** The first rows of a query's result, and a reserve of the next ones, kept right by one document at a time. */
 export interface Window {
   /** The result: at most `limit` rows. */
-  readonly shown: readonly Row[];
-  get(id: string): Row | undefined;
+  readonly shown: readonly LiveRow[];
+  get(id: string): LiveRow | undefined;
   /** Are rows of the result missing that only the store knows? */
   readonly short: boolean;
   /** Takes in how a document stands now; null: it belongs to the result no longer. */
-  apply(id: string, row: Row | null): readonly Step[];
+  apply(id: string, row: LiveRow | null): readonly WindowStep[];
   /** Begins anew with these rows, in order; nothing up to `frontier` is missing in them (null: nothing at all). */
-  fill(rows: readonly Row[], frontier: string | null): void;
+  fill(rows: readonly LiveRow[], frontier: string | null): void;
   clear(): void;
 }
 
@@ -41,7 +41,7 @@ export const shownOf = (document: DeviceDocument): number => document._rollcall?
 export const reserveOf = (limit: number): number => Math.ceil(limit / 4) + 16;
 
 /** The index of the first of these rows that stands at this place or after it. */
-const firstFrom = (rows: readonly Row[], place: string): number => {
+const firstFrom = (rows: readonly LiveRow[], place: string): number => {
   let low = 0;
   let high = rows.length;
   while (low < high) {
@@ -53,14 +53,14 @@ const firstFrom = (rows: readonly Row[], place: string): number => {
 };
 
 /** Opens an empty window, which knows of nothing that is missing. */
-export const openWindow = (limit: number, { keep, drop }: Keeping): Window => {
+export const createWindow = (limit: number, { keep, drop }: Keeping): Window => {
   const reserve = reserveOf(limit);
-  const byId = new Map<string, Row>();
-  let rows: Row[] = [];
+  const byId = new Map<string, LiveRow>();
+  let rows: LiveRow[] = [];
   /** Up to this place nothing is missing; what stands after it is not kept. Null: nothing is missing anywhere. */
   let frontier: string | null = null;
 
-  const put = (row: Row): Row => {
+  const put = (row: LiveRow): LiveRow => {
     const kept = keep(row);
     byId.set(row.id, kept);
     return kept;
@@ -80,18 +80,18 @@ export const openWindow = (limit: number, { keep, drop }: Keeping): Window => {
   const isShown = (index: number): boolean => index >= 0 && index < limit;
 
   /** The steps after one document went from one index to another (-1: nowhere). */
-  const stepsOf = (from: number, to: number, changed: boolean): readonly Step[] => {
+  const stepsOf = (from: number, to: number, changed: boolean): readonly WindowStep[] => {
     if (isShown(from) && isShown(to)) {
       const { document } = rows[to]!;
       return from !== to || changed ? [{ type: 'change', index: to, previousIndex: from, document }] : [];
     }
     if (isShown(from)) {
       const next = rows[limit - 1];
-      const left: Step = { type: 'leave', previousIndex: from };
+      const left: WindowStep = { type: 'leave', previousIndex: from };
       return next === undefined ? [left] : [left, { type: 'enter', index: limit - 1, document: next.document }];
     }
     if (!isShown(to)) return [];
-    const entered: Step = { type: 'enter', index: to, document: rows[to]!.document };
+    const entered: WindowStep = { type: 'enter', index: to, document: rows[to]!.document };
     return rows.length > limit ? [{ type: 'leave', previousIndex: limit - 1 }, entered] : [entered];
   };
 
@@ -134,8 +134,8 @@ export const openWindow = (limit: number, { keep, drop }: Keeping): Window => {
 };
 
 /** The steps that lead from one result to another. */
-export const stepsBetween = (before: readonly Row[], after: readonly Row[]): readonly Step[] => {
-  const steps: Step[] = [];
+export const stepsBetween = (before: readonly LiveRow[], after: readonly LiveRow[]): readonly WindowStep[] => {
+  const steps: WindowStep[] = [];
   const remaining = new Set(after.map(({ id }) => id));
   const work = [...before];
   for (let at = work.length - 1; at >= 0; at -= 1) {

@@ -4,9 +4,9 @@ import { takesCertificate, takesPassword } from '../../domain/user.ts';
 import type { Presence } from '../presence/presence.ts';
 import { passwordId } from '../../identity/passwords/passwords.ts';
 import { hasInnerToken, innerId } from '../../identity/tokens/device-tokens.ts';
-import type { Carriage } from './message-relay.ts';
-import type { Line } from './delivery-queue.ts';
-import type { Deliveries } from './message-delivery.ts';
+import type { MessageRelay } from './message-relay.ts';
+import type { DeliveryQueue } from './delivery-queue.ts';
+import type { MessageDelivery } from './message-delivery.ts';
 import type { Pushes } from '../pushes/pushes.ts';
 import type { Change } from '../../data/feed/change.ts';
 import type { DeviceDocument } from '../../domain/documents/device.ts';
@@ -19,15 +19,15 @@ import type { PrincipalDocument } from '../../domain/documents/principal.ts';
  *
  * What is delivered goes out in the order of the feed; the promise of a change settles when it has gone out.
  */
-export const openPublisher = (options: {
+export const createChangeDispatcher = (options: {
   readonly connections: Connections;
   readonly presence: Presence;
-  readonly deliveries: Deliveries;
-  readonly carriage: Carriage;
-  readonly pushes: Pick<Pushes, 'due' | 'deliver'>;
+  readonly deliveries: MessageDelivery;
+  readonly carriage: MessageRelay;
+  readonly pushes: Pick<Pushes, 'matching' | 'deliver'>;
   /** The id of this node. */
   readonly node: string;
-  readonly line: Line;
+  readonly line: DeliveryQueue;
   /** The uuids of those who are worth as much as this user. */
   readonly ownedBy: (uuid: string) => Promise<readonly string[]>;
 }): ((change: Change) => Promise<unknown> | undefined) => {
@@ -38,7 +38,7 @@ export const openPublisher = (options: {
     const { type, cursor, position } = change;
     const { uuid, _rollcall: hidden } = document;
     deliveries.expect(uuid);
-    const due = pushes.due(change);
+    const due = pushes.matching(change);
     const told = (kind: 'configure' | 'unregister', body: unknown): Promise<void> =>
       line.deliver(position, async () => {
         await deliveries.changed(document, kind, body, { id, cursor }, origin);
@@ -48,7 +48,7 @@ export const openPublisher = (options: {
     const origin = hidden?.node === node;
     if (hidden?.gone !== undefined) {
       const body = outgoing(document);
-      const ended = connections.end({ device: uuid }, { event: 'unregistered', data: body });
+      const ended = connections.revoke({ device: uuid }, { event: 'unregistered', data: body });
       return Promise.all([ended, told('unregister', body)]);
     }
     presence.check(document);
@@ -68,7 +68,7 @@ export const openPublisher = (options: {
           (credentialId === innerId(document.uuid, hash) && !hasInnerToken(document, hash)),
       );
     if (ended.length === 0) return undefined;
-    return Promise.all(ended.map(({ uuid, credentialId }) => connections.end({ uuid, credential: credentialId }))).then(
+    return Promise.all(ended.map(({ uuid, credentialId }) => connections.revoke({ uuid, credential: credentialId }))).then(
       () => undefined,
     );
   };
@@ -80,7 +80,7 @@ export const openPublisher = (options: {
     const ended = [...connections.of(user._id)].filter(
       ({ actor: { method } }) => (method === 'password' && !byPassword) || (method === 'certificate' && !byCertificate),
     );
-    const ends = ended.map(({ actor: { uuid, credentialId } }) => connections.end({ uuid, credential: credentialId }));
+    const ends = ended.map(({ actor: { uuid, credentialId } }) => connections.revoke({ uuid, credential: credentialId }));
     return ends.length === 0 ? undefined : Promise.all(ends);
   };
 
@@ -91,11 +91,11 @@ export const openPublisher = (options: {
       // By this very change a second factor was turned on: what hangs on the password alone hangs on too little now.
       const isNew = mfa?.since !== undefined && mfa.since === hidden?.rev;
       const ended = endTaken(principal);
-      return isNew ? Promise.all([ended, connections.end({ uuid: _id, credential: passwordId(_id), attended: true })]) : ended;
+      return isNew ? Promise.all([ended, connections.revoke({ uuid: _id, credential: passwordId(_id), attended: true })]) : ended;
     }
-    const ended = connections.end({ device: _id });
+    const ended = connections.revoke({ device: _id });
     if (kind !== 'user') return ended;
-    return Promise.all([ended, ownedBy(_id).then((all) => Promise.all(all.map((device) => connections.end({ device }))))]);
+    return Promise.all([ended, ownedBy(_id).then((all) => Promise.all(all.map((device) => connections.revoke({ device }))))]);
   };
 
   /** What hangs on a credential ends with it, or when its secret is another one. */
@@ -103,17 +103,17 @@ export const openPublisher = (options: {
     { _id, uuid, kind, scope, fingerprint, hash, _rollcall: hidden }: CredentialDocument,
     { type }: Change,
   ): Promise<unknown> | undefined => {
-    if (hidden?.gone !== undefined) return connections.end({ uuid, credential: _id });
+    if (hidden?.gone !== undefined) return connections.revoke({ uuid, credential: _id });
     // An access token is changed but once: when its user has enrolled his second factor.
-    if (kind === 'access' && type === 'replace' && scope === undefined) connections.free(uuid, _id);
+    if (kind === 'access' && type === 'replace' && scope === undefined) connections.enableEvents(uuid, _id);
     const shown = fingerprint ?? hash;
-    return shown === undefined ? undefined : connections.end({ uuid, credential: _id, unless: shown });
+    return shown === undefined ? undefined : connections.revoke({ uuid, credential: _id, unless: shown });
   };
 
   return (change) => {
     if (change.document !== null && change.collection === 'devices') return device(change.document as DeviceDocument, change);
-    if (change.collection === 'messages') return line.deliver(change.position, () => carriage.arrived(change));
-    const due = pushes.due(change);
+    if (change.collection === 'messages') return line.deliver(change.position, () => carriage.receive(change));
+    const due = pushes.matching(change);
     void line.deliver(change.position, due.length === 0 ? nothing : () => pushes.deliver(due));
     if (change.document !== null && change.collection === 'principals') return person(change.document as PrincipalDocument);
     if (change.document !== null && change.collection === 'credentials')
@@ -121,6 +121,6 @@ export const openPublisher = (options: {
     if (change.collection !== 'tokens' || change.type !== 'replace' || change.document === null) return undefined;
     const { uuid, _id, hashedToken, _rollcall: hidden } = change.document as TokenDocument;
     const credential = String(_id);
-    return connections.end(hidden?.gone === undefined ? { uuid, credential, unless: hashedToken } : { uuid, credential });
+    return connections.revoke(hidden?.gone === undefined ? { uuid, credential, unless: hashedToken } : { uuid, credential });
   };
 };

@@ -1,14 +1,14 @@
-import type { Feed } from '../../data/feed/change-feed.ts';
+import type { ChangeFeed } from '../../data/feed/change-feed.ts';
 import type { Position } from '../../data/feed/position.ts';
 
 /** Deliveries of this node, one after the other in the order of the feed. */
-export interface Line {
+export interface DeliveryQueue {
   /** Queues the delivery of the change at this place. Settles, never with a failure, when it has gone out. */
   deliver(position: Position, work: () => Promise<void> | undefined): Promise<void>;
   /** Does something between two deliveries. Fails as the work does. */
-  between<T>(work: () => Promise<T> | T): Promise<T>;
+  runExclusive<T>(work: () => Promise<T> | T): Promise<T>;
   /** Settles when everything queued so far has gone out. */
-  settled(): Promise<void>;
+  drained(): Promise<void>;
   /** Everything up to here has been handed to the connections that were there. */
   readonly delivered: Position;
   /** The same as a cursor for clients: whoever has it has missed nothing before it. */
@@ -16,7 +16,10 @@ export interface Line {
 }
 
 /** Opens the line where the feed is now. `failed` is told of each delivery that did not go out, before `delivered` passes it. */
-export const openLine = (feed: Pick<Feed, 'id' | 'position'>, failed: (error: unknown, before: Position) => void): Line => {
+export const createDeliveryQueue = (
+  feed: Pick<ChangeFeed, 'id' | 'position'>,
+  failed: (error: unknown, before: Position) => void,
+): DeliveryQueue => {
   let tail: Promise<void> = Promise.resolve();
   let delivered = feed.position;
   return {
@@ -29,7 +32,7 @@ export const openLine = (feed: Pick<Feed, 'id' | 'position'>, failed: (error: un
         });
       return tail;
     },
-    between(work) {
+    runExclusive(work) {
       const done = tail.then(work);
       tail = done.then(
         () => undefined,
@@ -37,7 +40,7 @@ export const openLine = (feed: Pick<Feed, 'id' | 'position'>, failed: (error: un
       );
       return done;
     },
-    settled: () => tail,
+    drained: () => tail,
     get delivered() {
       return delivered;
     },

@@ -4,7 +4,7 @@ import type { Sent } from '../../domain/message.ts';
 const read = new WeakMap<Document, Sent>();
 
 /** The message as a document of the collection `messages` that is not stored: it only takes a place in the feed. */
-export const placedMessage = (sent: Sent): Document => {
+export const ephemeralMessage = (sent: Sent): Document => {
   const document = { _id: sent.id, sent: '' };
   read.set(document, sent);
   return document;

@@ -1,13 +1,13 @@
 import { mayMessage } from '../../domain/access.ts';
 import type { Sent } from '../../domain/message.ts';
 import { messageBody } from '../../domain/message.ts';
-import { forwardersOf, oldForwardersOf, type Hook } from '../../domain/webhook-rules.ts';
+import { forwardersOf, oldForwardersOf, type WebhookRule } from '../../domain/webhook-rules.ts';
 import type { Kind, Route } from '../subscription-routes.ts';
 import { maxHops, type Spread } from './delivery-budget.ts';
 import type { Webhooks } from './webhooks.ts';
 import type { DeviceDocument } from '../../domain/documents/device.ts';
 
-/** Makes the requests that devices have asked for, on the node where something happened (Meshblu reference, sections 6.3 and 6.5). */
+/** Makes the requests that devices have asked for, on the node where something happened (MS-6.3, MS-6.5). */
 export interface Forwarding {
   /** A device has emitted something. */
   sent(kind: Kind, emitter: DeviceDocument, raw: unknown, spread: Spread, forwardedRoutes: readonly Route[]): void;
@@ -39,7 +39,7 @@ interface Onward {
 }
 
 /** `pass`: sends a message on from a device to others; `chain` says which message it comes from, and what is left of its webhook requests. */
-export const openForwarding = (
+export const createForwarding = (
   webhooks: Pick<Webhooks, 'add'>,
   pass: (
     from: string,
@@ -49,7 +49,7 @@ export const openForwarding = (
   ) => void,
 ): Forwarding => {
   const request = (
-    hooks: readonly Hook[],
+    hooks: readonly WebhookRule[],
     { uuid }: DeviceDocument,
     type: string,
     raw: unknown,

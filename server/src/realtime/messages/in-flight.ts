@@ -2,7 +2,7 @@ import type { Connection } from '../connections.ts';
 import type { Sent } from '../../domain/message.ts';
 
 /** A message that this node has taken and that its feed has not brought yet. */
-export interface Flight {
+export interface InFlightMessage {
   readonly id: string;
   readonly from: string;
   /** The moment at which it was taken. */
@@ -24,7 +24,7 @@ export interface Flight {
 }
 
 /** How a message is taken. */
-type Taken = Pick<Flight, 'isNew' | 'byFeed' | 'origin'>;
+type Taken = Pick<InFlightMessage, 'isNew' | 'byFeed' | 'origin'>;
 
 /**
  * Messages between the moment at which a node takes them and the one at which its feed brings them, and the order in which connections get
@@ -34,31 +34,31 @@ type Taken = Pick<Flight, 'isNew' | 'byFeed' | 'origin'>;
  * still be in flight, here or from another node. So messages at once pass it by, and it gets them by the feed, until one of this node that
  * was taken after it had caught up has come by the feed: what was acknowledged before lies before that one.
  */
-export interface InFlight {
-  take(sent: Sent, taken: Taken): Flight;
-  of(id: string): Flight | undefined;
+export interface InFlightMessages {
+  take(sent: Sent, taken: Taken): InFlightMessage;
+  of(id: string): InFlightMessage | undefined;
   /** Do messages of this device go by the feed alone: may earlier ones of it still be to come for everybody here? */
   awaits(from: string): boolean;
   /** Its row is there, or it is not known whether it is. */
-  becomes(flight: Flight, state: 'written' | 'doubtful'): void;
+  becomes(flight: InFlightMessage, state: 'written' | 'doubtful'): void;
   /** It could not be handed to all: who is not among `but` gets it by the feed. */
-  failed(flight: Flight, but: ReadonlySet<Connection>): void;
+  failed(flight: InFlightMessage, but: ReadonlySet<Connection>): void;
   /** May this connection be handed the message at once? If not, it gets it by the feed. */
-  admits(flight: Flight, connection: Connection): boolean;
+  admits(flight: InFlightMessage, connection: Connection): boolean;
   /** Does anybody get it by the feed, though it was delivered at once? */
-  owesAny(flight: Flight): boolean;
-  owes(flight: Flight, connection: Connection): boolean;
+  owesAny(flight: InFlightMessage): boolean;
+  owes(flight: InFlightMessage, connection: Connection): boolean;
   /** The feed has brought it, and whoever gets it by the feed has got it. */
-  land(flight: Flight): void;
+  land(flight: InFlightMessage): void;
   /**
    * This connection is its client's first, and begins where the feed is now: what is in flight was sent before, and it gets none of that. But it
    * would come to it late, if it resumed from here after it had got something newer.
    */
   begins(connection: Connection): void;
   /** This connection has got all that the feed has brought so far, and will get what it brings from now on. */
-  caughtUp(connection: Connection): void;
+  catchUp(connection: Connection): void;
   /** This connection gets nothing until it catches up. */
-  fellBehind(connection: Connection): void;
+  markLagging(connection: Connection): void;
 }
 
 /** A connection that is not level. */
@@ -70,16 +70,16 @@ interface Trail {
   /** Has a message come by the feed that was taken after that? Not asked of one that missed nothing. */
   proven: boolean;
   /** What has to have come by the feed before what follows it. */
-  readonly owed: Set<Flight>;
+  readonly owed: Set<InFlightMessage>;
 }
 
 /** A write that was not answered may still take effect for so long, in milliseconds. */
 const keptMs = 60_000;
 
 /** Opens the table. `now`: milliseconds of a clock that never goes back. */
-export const openInFlight = (now: () => number): InFlight => {
-  const flights = new Map<string, Flight & { readonly at: number }>();
-  const byFeed = new Map<string, Set<Flight>>();
+export const createInFlightMessages = (now: () => number): InFlightMessages => {
+  const flights = new Map<string, InFlightMessage & { readonly at: number }>();
+  const byFeed = new Map<string, Set<InFlightMessage>>();
   const trails = new Map<Connection, Trail>();
   /** Devices whose connection has caught up here, and when: they may have sent by another node before. */
   const returned = new Map<string, number>();
@@ -89,19 +89,20 @@ export const openInFlight = (now: () => number): InFlight => {
 
   const uuidOf = ({ device, actor }: Connection): string => device ?? actor.uuid;
 
-  const hold = (flight: Flight): void => void byFeed.set(flight.from, (byFeed.get(flight.from) ?? new Set()).add(flight));
-  const release = (flight: Flight): void => {
+  const hold = (flight: InFlightMessage): void =>
+    void byFeed.set(flight.from, (byFeed.get(flight.from) ?? new Set()).add(flight));
+  const release = (flight: InFlightMessage): void => {
     const held = byFeed.get(flight.from);
     if (held?.delete(flight) === true && held.size === 0) byFeed.delete(flight.from);
   };
 
-  const forget = (flight: Flight): void => {
+  const forget = (flight: InFlightMessage): void => {
     flights.delete(flight.id);
     release(flight);
     for (const connection of flight.decided.keys()) trails.get(connection)?.owed.delete(flight);
   };
 
-  const owe = (flight: Flight, connection: Connection, trail: Trail): void => {
+  const owe = (flight: InFlightMessage, connection: Connection, trail: Trail): void => {
     flight.decided.set(connection, trail.isFirst && flight.taken < trail.since);
     trail.owed.add(flight);
   };
@@ -116,10 +117,10 @@ export const openInFlight = (now: () => number): InFlight => {
     return (trail.proven = true);
   };
 
-  const isBefore = (earlier: Flight, { from }: Flight): boolean =>
+  const isBefore = (earlier: InFlightMessage, { from }: InFlightMessage): boolean =>
     earlier.state === 'written' || (earlier.state === 'under-way' && earlier.from === from);
 
-  const becomes = (flight: Flight, state: Flight['state']): void => {
+  const becomes = (flight: InFlightMessage, state: InFlightMessage['state']): void => {
     flight.state = state;
     if (state === 'written') flight.writtenAt ??= moments += 1;
     if (flight.byFeed === null || flights.get(flight.id) !== flight) return;
@@ -134,7 +135,7 @@ export const openInFlight = (now: () => number): InFlight => {
         if (at - oldest.at < keptMs) break;
         forget(oldest);
       }
-      const flight: Flight & { readonly at: number } = {
+      const flight: InFlightMessage & { readonly at: number } = {
         ...taken,
         id,
         from,
@@ -197,7 +198,7 @@ export const openInFlight = (now: () => number): InFlight => {
       connection.onLeave(() => trails.delete(connection));
     },
 
-    caughtUp(connection) {
+    catchUp(connection) {
       const since = (newestCaughtUp = moments += 1);
       const uuid = uuidOf(connection);
       trails.set(connection, { since, isFirst: false, proven: false, owed: new Set() });
@@ -208,7 +209,7 @@ export const openInFlight = (now: () => number): InFlight => {
       });
     },
 
-    fellBehind(connection) {
+    markLagging(connection) {
       for (const flight of trails.get(connection)?.owed ?? []) flight.decided.delete(connection);
       trails.delete(connection);
     },

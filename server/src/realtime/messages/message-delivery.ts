@@ -1,26 +1,26 @@
-import type { Connection, Connections, Extras } from '../connections.ts';
+import type { Connection, Connections, EventMetadata } from '../connections.ts';
 import { hears, mayMessage, whoIs, type Channel } from '../../domain/access.ts';
 import { messageBody, type Sent } from '../../domain/message.ts';
 import type { StoredSubscriptions } from '../stored-subscriptions.ts';
-import type { Behind } from '../resume/lagging-connections.ts';
-import type { Listening } from '../subscriptions.ts';
+import type { LaggingConnections } from '../resume/lagging-connections.ts';
+import type { Subscriptions } from '../subscriptions.ts';
 import type { Forwarding } from './forwarding.ts';
 import { routeFrom, type Kind, type Route } from '../subscription-routes.ts';
 import { forwardersOf } from '../../domain/webhook-rules.ts';
 import { maxHops, type Spread, type Spreads } from './delivery-budget.ts';
-import type { Documents } from '../../data/repository/types.ts';
+import type { Repository } from '../../data/repository/types.ts';
 import type { DeviceDocument } from '../../domain/documents/device.ts';
 
 /** Who may get a delivery, by whose documents that is decided, and what becomes of it. */
-export interface View {
+export interface DeliveryContext {
   /** A device's document; null if there is none. */
   find(uuid: string): Promise<DeviceDocument | null>;
   admits(connection: Connection): boolean;
-  send(to: readonly Connection[], event: string, body: unknown, extras: Extras): void;
+  send(to: readonly Connection[], event: string, body: unknown, extras: EventMetadata): void;
 }
 
 /** What goes to the listeners of this node. */
-export interface Deliveries {
+export interface MessageDelivery {
   /**
    * A delivery of this device is about to queue: what it will need is asked for now, together with that of others. Its turn comes
    * one at a time, and to wait for the store there would hold back everything behind it.
@@ -31,36 +31,36 @@ export interface Deliveries {
    *
    * `origin`: it came in on this node, which makes the requests that devices have asked for. `view`: what is not as for a new delivery.
    */
-  message(sent: Sent, extras: Extras, origin: boolean, view?: Partial<View>): Promise<void>;
+  message(sent: Sent, extras: EventMetadata, origin: boolean, view?: Partial<DeliveryContext>): Promise<void>;
   /** A device's document has changed, or the device was removed: to whoever listens to it, along stored subscriptions. */
   changed(
     document: DeviceDocument,
     kind: 'configure' | 'unregister',
     body: unknown,
-    extras: Extras,
+    extras: EventMetadata,
     origin: boolean,
-    view?: Partial<View>,
+    view?: Partial<DeliveryContext>,
   ): Promise<void>;
 }
 
 /** Opens the deliveries of a node. Permission is asked for each listener, by the documents of the moment. */
-export const openDeliveries = (options: {
+export const createMessageDelivery = (options: {
   readonly connections: Connections;
-  readonly listening: Listening;
-  readonly devices: Documents<DeviceDocument>;
+  readonly listening: Subscriptions;
+  readonly devices: Repository<DeviceDocument>;
   readonly subscriptions: StoredSubscriptions;
   readonly forwarding: Forwarding;
   readonly spreads: Pick<Spreads, 'begin'>;
   /** Connections that new deliveries pass by. */
-  readonly behind: Pick<Behind, 'has'>;
+  readonly behind: Pick<LaggingConnections, 'has'>;
   /** Keeps by which documents it was decided who gets a message. */
   readonly note: (message: string, documents: ReadonlyMap<string, DeviceDocument | null>) => void;
   /** Fails while this node may not deliver. */
   readonly available: () => void;
-}): Deliveries => {
+}): MessageDelivery => {
   const { connections, listening, devices, subscriptions, forwarding, spreads, behind, note, available } = options;
-  const present: View = {
-    find: (uuid) => devices.find(uuid),
+  const present: DeliveryContext = {
+    find: (uuid) => devices.get(uuid),
     admits: (connection) => !behind.has(connection),
     send: (to, event, body, extras) => connections.send(to, event, body, extras),
   };
@@ -74,7 +74,7 @@ export const openDeliveries = (options: {
   };
 
   /** Sends to connections that have not had it yet: one copy per connection, whatever the reasons. */
-  const once = (event: string, body: unknown, extras: Extras, { admits, send }: View) => {
+  const once = (event: string, body: unknown, extras: EventMetadata, { admits, send }: DeliveryContext) => {
     const told = new Set<Connection>();
     return (to: Iterable<Connection>, changed: unknown = body): void => {
       const fresh = [...to].filter((connection) => !told.has(connection) && admits(connection));
@@ -84,7 +84,7 @@ export const openDeliveries = (options: {
   };
 
   /**
-   * Old stored subscriptions: the same goes to whoever listens to the subscriber (Meshblu reference, section 6.2). Each subscriber has it
+   * Old stored subscriptions: the same goes to whoever listens to the subscriber (MS-6.2). Each subscriber has it
    * once, by the shortest way.
    */
   const forward = async (
@@ -92,7 +92,7 @@ export const openDeliveries = (options: {
     emitter: DeviceDocument,
     topic: string | undefined,
     tell: (to: Iterable<Connection>, forwardedFor: readonly string[]) => void,
-    view: View,
+    view: DeliveryContext,
     spread: Spread,
   ): Promise<void> => {
     spread.enter(type, emitter.uuid);
@@ -112,14 +112,14 @@ export const openDeliveries = (options: {
     }
   };
 
-  /** Carries something along the version 2 subscriptions; whoever asked for it emits it again as his own (Meshblu reference, section 6.5). */
+  /** Carries something along the version 2 subscriptions; whoever asked for it emits it again as his own (MS-6.5). */
   const route = async (
     kind: Kind,
     emitter: DeviceDocument,
     raw: unknown,
-    extras: Extras,
+    extras: EventMetadata,
     origin: boolean,
-    view: View,
+    view: DeliveryContext,
     spread: Spread,
     to: readonly DeviceDocument[] = [],
     forwardedRoutes: readonly Route[] = [],
@@ -154,7 +154,13 @@ export const openDeliveries = (options: {
     }
   };
 
-  const deliver = async (sent: Sent, extras: Extras, origin: boolean, given: Partial<View>, spread: Spread): Promise<void> => {
+  const deliver = async (
+    sent: Sent,
+    extras: EventMetadata,
+    origin: boolean,
+    given: Partial<DeliveryContext>,
+    spread: Spread,
+  ): Promise<void> => {
     const { from, to, topic, broadcast } = sent;
     const view = { ...present, ...given };
     // The deliveries of a forwarded message were taken when it was made.

@@ -1,34 +1,34 @@
 import type { Clock } from '../../common/clock.ts';
-import type { Connection, Connections, Extras } from '../connections.ts';
+import type { Connection, Connections, EventMetadata } from '../connections.ts';
 import type { Sent } from '../../domain/message.ts';
 import { isDuplicateKey } from '../../store/duplicate-key.ts';
 import type { Store } from '../../data/store.ts';
-import { reached } from '../../data/with-deadline.ts';
-import type { Behind } from '../resume/lagging-connections.ts';
-import type { Feed } from '../../data/feed/change-feed.ts';
-import type { Flight, InFlight } from './in-flight.ts';
-import type { Line } from './delivery-queue.ts';
-import type { Deliveries } from './message-delivery.ts';
-import { placedMessage, sentOf } from './feed-message.ts';
+import { withDeadline } from '../../data/with-deadline.ts';
+import type { LaggingConnections } from '../resume/lagging-connections.ts';
+import type { ChangeFeed } from '../../data/feed/change-feed.ts';
+import type { InFlightMessage, InFlightMessages } from './in-flight.ts';
+import type { DeliveryQueue } from './delivery-queue.ts';
+import type { MessageDelivery } from './message-delivery.ts';
+import { ephemeralMessage, sentOf } from './feed-message.ts';
 import type { Change } from '../../data/feed/change.ts';
 
 /** Stores a message for addressees that get it later. */
 export type KeepMessage = (sent: Sent) => Promise<void> | undefined;
 
-/** Carries messages to the listeners of every node, each at most once (decisions, section 8). */
-export interface Carriage {
+/** Carries messages to the listeners of every node, each at most once (ME-8). */
+export interface MessageRelay {
   /**
    * Delivers here at once and hands it to the other nodes; with only one node it takes its place in the feed. A repeat is delivered only if its
    * first sending never came so far. What could overtake an earlier message of its sender is delivered when the feed brings it.
    */
-  send(sent: Sent, repeated: boolean): Promise<void>;
+  publish(sent: Sent, repeated: boolean): Promise<void>;
   /**
    * Has `keep` store each message that is sent here; `send` resolves only when it has. `keep` answers undefined if there is nothing to store. The
    * function returned ends it.
    */
   keepBy(keep: KeepMessage): () => void;
   /** Delivers what came by the feed; if it was delivered here before, only to those that it passed by then. */
-  arrived(change: Change): Promise<void> | undefined;
+  receive(change: Change): Promise<void> | undefined;
 }
 
 /** How long a message may be repeated or fetched by other nodes, in milliseconds. */
@@ -62,17 +62,17 @@ const all = async (...work: readonly (Promise<unknown> | undefined)[]): Promise<
 const nobody: ReadonlySet<Connection> = new Set();
 
 /** Opens the carriage. `alone`: there is no other node, and nothing is written. */
-export const openCarriage = (options: {
+export const createMessageRelay = (options: {
   readonly store: Store;
-  readonly feed: Pick<Feed, 'place'>;
-  readonly line: Pick<Line, 'cursor' | 'settled'>;
-  readonly behind: Pick<Behind, 'has'>;
-  readonly inFlight: InFlight;
-  readonly deliveries: Deliveries;
+  readonly feed: Pick<ChangeFeed, 'publishEphemeral'>;
+  readonly line: Pick<DeliveryQueue, 'cursor' | 'drained'>;
+  readonly behind: Pick<LaggingConnections, 'has'>;
+  readonly inFlight: InFlightMessages;
+  readonly deliveries: MessageDelivery;
   readonly connections: Pick<Connections, 'send'>;
   readonly alone: boolean;
   readonly clock: Clock;
-}): Carriage => {
+}): MessageRelay => {
   const { store, feed, line, behind, inFlight, deliveries, connections, alone, clock } = options;
   const known = openKnown(clock.now);
   const rows = store.collection('messages');
@@ -83,7 +83,7 @@ export const openCarriage = (options: {
   const write = async (sent: Sent): Promise<boolean> => {
     try {
       const row = { _id: sent.id, sent: JSON.stringify(sent), purgeAt: new Date(clock.now() + keptMs) };
-      await reached(clock, rows.insertOne(row));
+      await withDeadline(clock, rows.insertOne(row));
       return true;
     } catch (error) {
       if (isDuplicateKey(error)) return false;
@@ -91,7 +91,7 @@ export const openCarriage = (options: {
     }
   };
 
-  const handOver = async (flight: Flight, sent: Sent): Promise<boolean> => {
+  const handOver = async (flight: InFlightMessage, sent: Sent): Promise<boolean> => {
     try {
       const isFirst = await write(sent);
       if (!isFirst) flight.isNew = false;
@@ -104,7 +104,7 @@ export const openCarriage = (options: {
     }
   };
 
-  const deliver = async (flight: Flight, sent: Sent): Promise<void> => {
+  const deliver = async (flight: InFlightMessage, sent: Sent): Promise<void> => {
     const told: (readonly Connection[])[] = [];
     try {
       // Its own place is not known yet: whoever resumes from this one gets it once more, and knows it by its id.
@@ -122,7 +122,7 @@ export const openCarriage = (options: {
   };
 
   /** The feed has brought it: whoever was passed by gets it now. */
-  const land = async (flight: Flight, sent: Sent, extras: Extras): Promise<void> => {
+  const land = async (flight: InFlightMessage, sent: Sent, extras: EventMetadata): Promise<void> => {
     await flight.delivered;
     try {
       const { byFeed } = flight;
@@ -148,12 +148,12 @@ export const openCarriage = (options: {
   };
 
   return {
-    async send(sent, repeated) {
+    async publish(sent, repeated) {
       if (alone) {
         // The first sending of a repeat may have failed before it was kept.
         if (!known.add(sent.id)) return void (await keep(sent));
-        feed.place('messages', placedMessage(sent));
-        return all(line.settled(), keep(sent));
+        feed.publishEphemeral('messages', ephemeralMessage(sent));
+        return all(line.drained(), keep(sent));
       }
       if (repeated) return sendAgain(sent);
       if (known.has(sent.id) || inFlight.of(sent.id) !== undefined) return;
@@ -170,7 +170,7 @@ export const openCarriage = (options: {
       return () => keepers.delete(keeper);
     },
 
-    arrived(change) {
+    receive(change) {
       if (change.collection !== 'messages' || change.document === null) return undefined;
       const sent = sentOf(change.document);
       const extras = { id: sent.id, cursor: change.cursor };

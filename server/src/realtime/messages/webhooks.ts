@@ -4,15 +4,15 @@ import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import type { LookupFunction } from 'node:net';
 import type { Clock } from '../../common/clock.ts';
-import type { Hook } from '../../domain/webhook-rules.ts';
+import type { WebhookRule } from '../../domain/webhook-rules.ts';
 import { requestsLeftHeader } from '../../domain/requests-left.ts';
 import { checkHost, publicLookup, type Resolve } from './public-address.ts';
 
 /** One request to make for a device. */
-export interface Job {
+export interface WebhookJob {
   /** The device whose hook it is. */
   readonly uuid: string;
-  readonly hook: Hook;
+  readonly hook: WebhookRule;
   /** JSON text. */
   readonly body: string;
   readonly headers: Readonly<Record<string, string>>;
@@ -36,7 +36,7 @@ export interface HookFailure {
 /** Makes the requests of webhooks: a bounded queue, several at once, failed ones again later. */
 export interface Webhooks {
   /** Takes a job; one that finds the queue full is recorded as failed. */
-  add(job: Job): void;
+  add(job: WebhookJob): void;
   close(): Promise<void>;
 }
 
@@ -63,7 +63,7 @@ class CredentialsRefusedError extends Error {
 }
 
 const send = (
-  job: Job,
+  job: WebhookJob,
   headers: Readonly<Record<string, string>>,
   lookup: LookupFunction | undefined,
   signal: AbortSignal,
@@ -88,7 +88,7 @@ const send = (
   });
 
 /**
- * `date` and `x-meshblu-uuid`, signed with RSA-SHA256 under the key id that Meshblu's receivers know (reference, section 6.5), in the form of
+ * `date` and `x-meshblu-uuid`, signed with RSA-SHA256 under the key id that Meshblu's receivers know (MS-6.5), in the form of
  * draft-cavage-http-signatures-12, section 4.
  */
 const signature = (privateKey: string, date: string, uuid: string): string => {
@@ -102,14 +102,14 @@ export const openWebhooks = (options: {
   readonly allowPrivate: boolean;
   readonly privateKey: () => Promise<string>;
   /** A token of the device for one request of this hook, and what ends it; null if it may not carry one. */
-  readonly issue: (job: Job) => Promise<{ readonly token: string; revoke(): Promise<unknown> } | null>;
+  readonly issue: (job: WebhookJob) => Promise<{ readonly token: string; revoke(): Promise<unknown> } | null>;
   readonly record: (failure: HookFailure) => Promise<void>;
   readonly report: (error: unknown) => void;
   readonly resolve?: Resolve;
 }): Webhooks => {
   const { clock, issue, record, report } = options;
   const lookup = options.allowPrivate ? undefined : publicLookup(options.resolve);
-  const waiting: { readonly job: Job; readonly tries: number }[] = [];
+  const waiting: { readonly job: WebhookJob; readonly tries: number }[] = [];
   const ofDevice = new Map<string, number>();
   const cancels = new Set<() => void>();
   const stop = new AbortController();
@@ -124,7 +124,7 @@ export const openWebhooks = (options: {
     else ofDevice.delete(uuid);
   };
 
-  const failed = async (job: Job, reason: unknown, nextTryAt: Date | null): Promise<void> => {
+  const failed = async (job: WebhookJob, reason: unknown, nextTryAt: Date | null): Promise<void> => {
     const { origin, pathname } = new URL(job.hook.url);
     await record({
       uuid: job.uuid,
@@ -136,7 +136,7 @@ export const openWebhooks = (options: {
     }).catch(report);
   };
 
-  const carryOut = async (job: Job): Promise<void> => {
+  const carryOut = async (job: WebhookJob): Promise<void> => {
     const { uuid, hook, headers, body } = job;
     const date = new Date(clock.now()).toUTCString();
     const credentials = hook.withCredentials ? await issue(job) : undefined;
@@ -174,7 +174,7 @@ export const openWebhooks = (options: {
     if (running === 0) idle();
   };
 
-  const attempt = async ({ job, tries }: { readonly job: Job; readonly tries: number }): Promise<void> => {
+  const attempt = async ({ job, tries }: { readonly job: WebhookJob; readonly tries: number }): Promise<void> => {
     try {
       await carryOut(job);
       leave(job.uuid);

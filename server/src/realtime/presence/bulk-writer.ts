@@ -1,9 +1,9 @@
 import { RegistryError } from '@rollcall/client/contract';
 import type { Filter } from 'mongodb';
-import { delay, within, type Clock } from '../../common/clock.ts';
+import { delay, withTimeLimit, type Clock } from '../../common/clock.ts';
 import { isOutcomeUnknown } from '../../store/write-outcome.ts';
 import type { Store } from '../../data/store.ts';
-import type { Documents } from '../../data/repository/types.ts';
+import type { Repository } from '../../data/repository/types.ts';
 import type { DeviceDocument } from '../../domain/documents/device.ts';
 
 /** Makes documents what they should be, many in one write. */
@@ -24,14 +24,14 @@ const rounds = 30;
 /** Time limit of one write, in milliseconds. */
 const limitMs = 5_000;
 
-/** As the door writes: only if nobody has written in between (decisions, section 6). */
+/** As the door writes: only if nobody has written in between (ME-6). */
 const unmoved = ({ uuid, _rollcall: hidden }: DeviceDocument): Filter<DeviceDocument> =>
   (hidden ? { uuid, '_rollcall.rev': hidden.rev } : { uuid, _rollcall: { $exists: false } }) as Filter<DeviceDocument>;
 
 /** Opens it. `available` fails while this node may not write; `written` is told of what was written without a doubt. */
-export const openBulk = (options: {
+export const createBulk = (options: {
   readonly store: Pick<Store, 'collection'>;
-  readonly devices: Documents<DeviceDocument>;
+  readonly devices: Repository<DeviceDocument>;
   readonly clock: Clock;
   readonly available: () => void;
   readonly written: (documents: readonly DeviceDocument[]) => void;
@@ -40,7 +40,7 @@ export const openBulk = (options: {
   const collection = options.store.collection('devices');
 
   const find = async (uuids: readonly string[], fresh: boolean): Promise<DeviceDocument[]> => {
-    const found = await Promise.all(uuids.map((uuid) => (fresh ? devices.fresh(uuid) : devices.find(uuid))));
+    const found = await Promise.all(uuids.map((uuid) => (fresh ? devices.getFresh(uuid) : devices.get(uuid))));
     return found.filter((document) => document !== null);
   };
 
@@ -55,7 +55,7 @@ export const openBulk = (options: {
       available();
       const operations = pairs.map(({ before, after }) => ({ replaceOne: { filter: unmoved(before), replacement: after } }));
       try {
-        const { matchedCount } = await within(clock, limitMs, collection.bulkWrite(operations, { ordered: false }));
+        const { matchedCount } = await withTimeLimit(clock, limitMs, collection.bulkWrite(operations, { ordered: false }));
         if (matchedCount === pairs.length) return written(pairs.map(({ after }) => after));
       } catch (error) {
         if (!isOutcomeUnknown(error)) throw error;

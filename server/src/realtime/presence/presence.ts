@@ -1,26 +1,26 @@
 import { RegistryError } from '@rollcall/client/contract';
 import type { Clock } from '../../common/clock.ts';
 import type { Node } from '../../data/cluster/node.ts';
-import { openBulk } from './bulk-writer.ts';
-import { held, nodesOf } from '../../domain/presence.ts';
+import { createBulk } from './bulk-writer.ts';
+import { withNodes, nodesOf } from '../../domain/presence.ts';
 import { openReaper } from './reaper.ts';
 import type { Store } from '../../data/store.ts';
-import type { Documents } from '../../data/repository/types.ts';
+import type { Repository } from '../../data/repository/types.ts';
 import type { DeviceDocument } from '../../domain/documents/device.ts';
 
-/** Which devices have a socket on this node, and what of that is written down (decisions, section 8). */
+/** Which devices have a socket on this node, and what of that is written down (ME-8). */
 export interface Presence {
   /**
    * This socket shows its device as online until the function returned is called. `provenAt` tells when it last gave a sign of life, in
    * milliseconds since 1970.
    */
-  hold(uuid: string, provenAt: () => number): () => void;
+  track(uuid: string, provenAt: () => number): () => void;
   /** Takes note of a device's document as it came by the feed: makes it what this node knows, and tells who has come or gone. */
   check(document: DeviceDocument): void;
   /** Changes may have been missed, or this node was given up by the others for a while: looks at every device that it holds, or is said to hold. */
   recheck(): void;
   /** When the device of this document last gave a sign of life, in milliseconds since 1970, as far as this node can tell; undefined if it is off line. */
-  provenAt(document: DeviceDocument): number | undefined;
+  lastSeenAt(document: DeviceDocument): number | undefined;
   /** Takes nodes that are no more out of every document. */
   sweep(): Promise<void>;
   /** Writes what is left to write, as if every socket had gone. */
@@ -34,7 +34,7 @@ const againMs = 500;
 /** Keeps presence right by comparing what is wanted with what is stored, never by counting events. */
 export const openPresence = (options: {
   readonly store: Pick<Store, 'collection'>;
-  readonly devices: Documents<DeviceDocument>;
+  readonly devices: Repository<DeviceDocument>;
   readonly node: Pick<Node, 'id' | 'lives' | 'gone' | 'seenAt' | 'state' | 'check'>;
   readonly clock: Clock;
   readonly report: (error: unknown) => void;
@@ -53,7 +53,7 @@ export const openPresence = (options: {
     if (hidden?.node === node.id && hidden.presence?.at === hidden.rev) announce(uuid, online === true);
   };
 
-  const bulk = openBulk({
+  const bulk = createBulk({
     store,
     devices,
     clock,
@@ -69,7 +69,7 @@ export const openPresence = (options: {
     // A device that no socket shows as online is whatever was written last.
     if (!isHere && others.length === nodesOf(before).length) return null;
     const reason = isHere ? 'connected' : 'disconnected';
-    return held(before, isHere ? [...others, node.id] : others, { node: node.id, now: clock.now(), reason });
+    return withNodes(before, isHere ? [...others, node.id] : others, { node: node.id, now: clock.now(), reason });
   };
 
   const flush = (): Promise<void> => {
@@ -98,7 +98,7 @@ export const openPresence = (options: {
       : nodesOf(document).includes(node.id);
 
   return {
-    hold(uuid, provenAt) {
+    track(uuid, provenAt) {
       const proof = (): number => provenAt();
       const there = sockets.get(uuid);
       if (there === undefined) {
@@ -125,7 +125,7 @@ export const openPresence = (options: {
       reaper.recheck();
     },
 
-    provenAt(document) {
+    lastSeenAt(document) {
       const here = sockets.get(document.uuid);
       let newest = 0;
       for (const proof of here ?? []) newest = Math.max(newest, proof());

@@ -2,8 +2,8 @@ import { every, type Clock } from '../../common/clock.ts';
 import type { Node } from '../../data/cluster/node.ts';
 import type { Store } from '../../data/store.ts';
 import type { Bulk } from './bulk-writer.ts';
-import { held, nodesOf } from '../../domain/presence.ts';
-import { present } from '../../domain/tombstone.ts';
+import { withNodes, nodesOf } from '../../domain/presence.ts';
+import { notDeleted } from '../../domain/tombstone.ts';
 import type { DeviceDocument } from '../../domain/documents/device.ts';
 
 /** Takes nodes that are no more out of the documents, and this node where it holds no socket, so that nothing stays online by them. */
@@ -44,12 +44,12 @@ export const openReaper = (options: {
   const without = (isGone: IsGone) => (before: DeviceDocument) => {
     const left = nodesOf(before).filter((name) => !isGone(name, before.uuid));
     const reason = nodesOf(before).some((name) => name !== node.id && !left.includes(name)) ? 'node lost' : 'disconnected';
-    return left.length === nodesOf(before).length ? null : held(before, left, { node: node.id, now: clock.now(), reason });
+    return left.length === nodesOf(before).length ? null : withNodes(before, left, { node: node.id, now: clock.now(), reason });
   };
 
   /** Writes the documents that these nodes are named in, as they are found. */
   const take = async (named: unknown, isGone: IsGone): Promise<void> => {
-    const found = devices.find({ '_rollcall.presence.nodes': named, ...present } as object, {
+    const found = devices.find({ '_rollcall.presence.nodes': named, ...notDeleted } as object, {
       promoteLongs: false,
       readConcern: { level: 'majority' },
     });

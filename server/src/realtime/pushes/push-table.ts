@@ -2,7 +2,7 @@ import { clientRegistry, maintenance, meshblu, mqttClients, roles, users } from 
 import { tokenView } from '../../domain/mqtt-token.ts';
 import { awaitedName, requestView } from '../../domain/registration.ts';
 import { statusView } from '../../domain/backup-status.ts';
-import { push, type Push } from './pushes.ts';
+import { definePush, type Push } from './pushes.ts';
 import type { DeviceDocument } from '../../domain/documents/device.ts';
 import type { PrincipalDocument } from '../../domain/documents/principal.ts';
 
@@ -30,36 +30,36 @@ const ofClient =
     return { input: { id }, owner, body: { id, clientId, uuid } };
   };
 
-/** Every push, one row each (access control reference, section 7); `push` says how to add one. */
+/** Every push, one row each (AC-7); `push` says how to add one. */
 export const pushTable: readonly Push[] = [
-  push({
+  definePush({
     collection: 'principals',
     event: 'users:changed',
     reads: users.get,
     of: ({ _id: id, kind, state }, removed) =>
       kind === 'user' && (removed || state !== 'creating') ? { input: { id }, body: { id, removed } } : null,
   }),
-  push({
+  definePush({
     collection: 'roles',
     event: 'roles:changed',
     reads: roles.get,
     of: ({ _id: id }, removed) => ({ input: { id }, body: { id, removed } }),
   }),
-  push({
+  definePush({
     collection: 'registrations',
     event: 'clientRegistry:requested',
     reads: clientRegistry.list,
     of: (request, removed) =>
       removed || request.granted ? null : { input: {}, body: requestView(request), awaited: awaitedName(request) },
   }),
-  push({
+  definePush({
     collection: 'registrations',
     event: 'clientRegistry:granted',
     reads: clientRegistry.list,
     of: (request, removed) =>
       removed || !request.granted ? null : { input: {}, body: { username: request.username }, awaited: awaitedName(request) },
   }),
-  push({
+  definePush({
     collection: 'principals',
     event: 'mqttTokens:created',
     reads: meshblu.device,
@@ -69,7 +69,7 @@ export const pushTable: readonly Push[] = [
       return { input: { uuid: group }, body: { ...tokenView(principal), group } };
     },
   }),
-  push({
+  definePush({
     collection: 'principals',
     event: 'mqttTokens:revoked',
     reads: meshblu.device,
@@ -78,33 +78,33 @@ export const pushTable: readonly Push[] = [
         ? null
         : { input: { uuid: group }, body: { uuid, token: was?.topicToken ?? '', group } },
   }),
-  push({
+  definePush({
     collection: 'principals',
     event: 'mqttClients:created',
     reads: mqttClients.get,
     of: ofRecord((record, removed) => !removed && isNew(record)),
   }),
-  push({
+  definePush({
     collection: 'principals',
     event: 'mqttClients:updated',
     reads: mqttClients.get,
     of: ofRecord((record, removed) => !removed && !isNew(record)),
   }),
-  push({
+  definePush({
     collection: 'principals',
     event: 'mqttClients:deleted',
     reads: mqttClients.get,
     of: ofRecord((record, removed) => removed && !isOver(record)),
   }),
-  push({
+  definePush({
     collection: 'principals',
     event: 'mqttClients:expired',
     reads: mqttClients.get,
     of: ofRecord((record, removed) => removed && isOver(record)),
   }),
-  push({ collection: 'devices', event: 'mqttClients:connected', reads: mqttClients.get, of: ofClient(true) }),
-  push({ collection: 'devices', event: 'mqttClients:disconnected', reads: mqttClients.get, of: ofClient(false) }),
-  push({
+  definePush({ collection: 'devices', event: 'mqttClients:connected', reads: mqttClients.get, of: ofClient(true) }),
+  definePush({ collection: 'devices', event: 'mqttClients:disconnected', reads: mqttClients.get, of: ofClient(false) }),
+  definePush({
     collection: 'maintenance',
     event: 'maintenance:progress',
     reads: maintenance.status,

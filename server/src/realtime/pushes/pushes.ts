@@ -1,11 +1,11 @@
 import type { publications, Row } from '@rollcall/client/contract';
 import type { Static } from 'typebox';
-import type { Authorities } from '../../identity/effective-permissions.ts';
-import type { Connection, Connections, Extras } from '../connections.ts';
+import type { EffectivePermissions } from '../../identity/effective-permissions.ts';
+import type { Connection, Connections, EventMetadata } from '../connections.ts';
 import { decide, gateOf, named, type Gate } from '../../domain/access.ts';
-import type { Behind } from '../resume/lagging-connections.ts';
-import type { Waiting } from './pending-callers.ts';
-import type { Documents, GuardedName } from '../../data/repository/types.ts';
+import type { LaggingConnections } from '../resume/lagging-connections.ts';
+import type { PendingCallers } from './pending-callers.ts';
+import type { Repository, GuardedName } from '../../data/repository/types.ts';
 import type { Change } from '../../data/feed/change.ts';
 import type { Guarded } from '../../domain/documents/metadata.ts';
 import type { DeviceDocument } from '../../domain/documents/device.ts';
@@ -40,7 +40,7 @@ export interface Push {
  * if nothing but who he is decides about that (`self`), only the `owner`. `of` looks at the document after a change that clients may see (`shown` of the door's revision); null: nothing is told. `removed`: the
  * document is gone by this change. It is pure and reads no store.
  */
-export const push = <N extends GuardedName, E extends keyof Publications>(row: {
+export const definePush = <N extends GuardedName, E extends keyof Publications>(row: {
   readonly collection: N;
   readonly event: E;
   readonly reads: Row;
@@ -53,20 +53,20 @@ export const push = <N extends GuardedName, E extends keyof Publications>(row: {
 });
 
 /** A push that is due. */
-export interface Due {
+export interface MatchingPush {
   readonly push: Push;
   readonly pushed: Pushed;
-  readonly extras: Extras;
+  readonly extras: EventMetadata;
 }
 
-/** Tells connections of this node of changes that they may read (decisions, section 4). */
+/** Tells connections of this node of changes that they may read (ME-4). */
 export interface Pushes {
   /** What a change has to be told of. */
-  due(change: Change): readonly Due[];
+  matching(change: Change): readonly MatchingPush[];
   /** Hands it to whoever may have it now and is up to date. */
-  deliver(due: readonly Due[]): Promise<void>;
+  deliver(due: readonly MatchingPush[]): Promise<void>;
   /** Sends it to one that was not there, if it may have it now; answers how many events that were. */
-  replay(connection: Connection, due: readonly Due[]): Promise<number>;
+  replay(connection: Connection, due: readonly MatchingPush[]): Promise<number>;
 }
 
 /** The rows of a table by the collection that they look at. */
@@ -77,7 +77,7 @@ const byCollectionOf = (table: readonly Push[]): ReadonlyMap<string, readonly Pu
 };
 
 /** What a change has to be told of, by the rows of this table. */
-export const dueBy = (table: readonly Push[]): Pushes['due'] => {
+export const matchingPushes = (table: readonly Push[]): Pushes['matching'] => {
   const byCollection = byCollectionOf(table);
   return ({ collection, document, cursor }) => {
     const rows = document === null ? undefined : byCollection.get(collection);
@@ -93,37 +93,37 @@ export const dueBy = (table: readonly Push[]): Pushes['due'] => {
 };
 
 /** Where in the history whoever has roles finds the pushes that he missed. */
-export const pushLane = '\0pushes';
+export const pushTopic = '\0pushes';
 
 /** Where in the history a change is kept for those who come back: with the pushes, and with its owner's device. */
-export const lanesBy =
-  (due: Pushes['due']) =>
+export const topicsBy =
+  (due: Pushes['matching']) =>
   (change: Change): readonly string[] =>
     due(change).flatMap(({ push: { gate }, pushed: { owner } }) => [
-      ...('permission' in gate || 'target' in gate ? [pushLane] : []),
+      ...('permission' in gate || 'target' in gate ? [pushTopic] : []),
       ...(owner === undefined ? [] : [owner]),
     ]);
 
 /** Opens the pushes of a table. */
-export const openPushes = (options: {
+export const createPushes = (options: {
   /** See `dueBy`. */
-  readonly due: Pushes['due'];
+  readonly due: Pushes['matching'];
   readonly connections: Connections;
-  readonly devices: Pick<Documents<DeviceDocument>, 'find'>;
-  readonly authorities: Pick<Authorities, 'of'>;
-  readonly waiting: Waiting;
+  readonly devices: Pick<Repository<DeviceDocument>, 'get'>;
+  readonly authorities: Pick<EffectivePermissions, 'of'>;
+  readonly waiting: PendingCallers;
   /** Connections that new deliveries pass by. */
-  readonly behind: Pick<Behind, 'has'>;
+  readonly behind: Pick<LaggingConnections, 'has'>;
   /** Fails while this node may not deliver. */
   readonly available: () => void;
 }): Pushes => {
-  const { due, connections, devices, authorities, waiting, behind, available } = options;
+  const { due: matching, connections, devices, authorities, waiting, behind, available } = options;
 
-  const targetOf = ({ push: { gate }, pushed: { input } }: Due): Promise<DeviceDocument | null> =>
-    'target' in gate ? devices.find(String(input[gate.target])) : Promise.resolve(null);
+  const targetOf = ({ push: { gate }, pushed: { input } }: MatchingPush): Promise<DeviceDocument | null> =>
+    'target' in gate ? devices.get(String(input[gate.target])) : Promise.resolve(null);
 
   /** May this device have it? Roles are asked for whoever has some. */
-  const permits = async ({ actor }: Connection, { push: { gate }, pushed }: Due, target: DeviceDocument | null) => {
+  const permits = async ({ actor }: Connection, { push: { gate }, pushed }: MatchingPush, target: DeviceDocument | null) => {
     if (actor.uuid === pushed.owner) return true;
     if (!('permission' in gate) && !('target' in gate)) return false;
     const authority = actor.principal === true ? await authorities.of(actor.uuid) : undefined;
@@ -134,7 +134,7 @@ export const openPushes = (options: {
   };
 
   /** The connections that can come into question, each once. */
-  const candidates = function* ({ push: { gate }, pushed }: Due, target: DeviceDocument | null): Iterable<Connection> {
+  const candidates = function* ({ push: { gate }, pushed }: MatchingPush, target: DeviceDocument | null): Iterable<Connection> {
     if (pushed.owner !== undefined) yield* connections.of(pushed.owner);
     const whom = target !== null && 'target' in gate ? named(target, gate.whitelist) : new Set<string>();
     if (whom === null) yield* connections.all();
@@ -142,7 +142,7 @@ export const openPushes = (options: {
     yield* connections.withRoles();
   };
 
-  const audience = async (due: Due): Promise<readonly Connection[]> => {
+  const audience = async (due: MatchingPush): Promise<readonly Connection[]> => {
     const target = await targetOf(due);
     const decided = new Map<string, boolean>();
     const to: Connection[] = [];
@@ -157,14 +157,14 @@ export const openPushes = (options: {
   };
 
   return {
-    due,
+    matching,
     async deliver(all) {
       for (const one of all) {
         const { push: row, pushed, extras } = one;
         const to = await audience(one);
         available();
         connections.send(to, row.event, pushed.body, extras);
-        if (pushed.awaited !== undefined) waiting.tell(pushed.awaited, row.event, pushed.body, to);
+        if (pushed.awaited !== undefined) waiting.notify(pushed.awaited, row.event, pushed.body, to);
       }
     },
     async replay(connection, all) {

@@ -1,6 +1,6 @@
 import { roughBytes } from '../../common/object-size.ts';
 import { accessPart } from '../../domain/access.ts';
-import type { Feed } from '../../data/feed/change-feed.ts';
+import type { ChangeFeed } from '../../data/feed/change-feed.ts';
 import { sentOf } from '../messages/feed-message.ts';
 import type { Position } from '../../data/feed/position.ts';
 import type { Change } from '../../data/feed/change.ts';
@@ -93,7 +93,7 @@ const openNotes = () => {
  * `lanesOf`: under which names changes of other collections are kept, for whoever asks for these.
  */
 export const openHistory = (
-  feed: Pick<Feed, 'subscribe' | 'onResync' | 'start'>,
+  feed: Pick<ChangeFeed, 'subscribe' | 'onResync' | 'start'>,
   lanesOf: (change: Change) => readonly string[],
 ): History => {
   const lanes = new Map<string, Lane>();

@@ -1,10 +1,10 @@
-import type { Connection, Connections, Extras } from '../connections.ts';
+import type { Connection, Connections, EventMetadata } from '../connections.ts';
 import { outgoing } from '../../domain/device-view.ts';
 import type { History } from './history.ts';
-import type { Deliveries, View } from '../messages/message-delivery.ts';
+import type { MessageDelivery, DeliveryContext } from '../messages/message-delivery.ts';
 import type { Pushes } from '../pushes/pushes.ts';
 import { sentOf } from '../messages/feed-message.ts';
-import type { Documents } from '../../data/repository/types.ts';
+import type { Repository } from '../../data/repository/types.ts';
 import type { Change } from '../../data/feed/change.ts';
 import type { DeviceDocument } from '../../domain/documents/device.ts';
 
@@ -17,21 +17,21 @@ export type Replay = (connection: Connection, change: Change) => Promise<number>
 interface Event {
   readonly name: string;
   readonly body: unknown;
-  readonly extras: Extras;
+  readonly extras: EventMetadata;
 }
 
 /** A message that is the same but for the way on which it was handed on is the same event. */
 const nameOf = ({ name, body }: Event): string => (name === 'firehose' ? JSON.stringify(body) : name);
 
 /**
- * What is replayed has to be permitted by the documents of its own time and by the present ones (decisions, section 4): the delivery is
+ * What is replayed has to be permitted by the documents of its own time and by the present ones (ME-4): the delivery is
  * looked at through both, with the same rules as a new one.
  */
-export const openReplay = (options: {
-  readonly deliveries: Deliveries;
-  readonly pushes: Pick<Pushes, 'due' | 'replay'>;
+export const createReplay = (options: {
+  readonly deliveries: MessageDelivery;
+  readonly pushes: Pick<Pushes, 'matching' | 'replay'>;
   readonly history: History;
-  readonly devices: Documents<DeviceDocument>;
+  readonly devices: Repository<DeviceDocument>;
   readonly connections: Pick<Connections, 'send'>;
 }): Replay => {
   const { deliveries, pushes, history, devices, connections } = options;
@@ -39,8 +39,8 @@ export const openReplay = (options: {
   /** The events that a delivery would be for this connection alone. */
   const seen = async (
     connection: Connection,
-    find: View['find'],
-    deliver: (view: Partial<View>) => Promise<void>,
+    find: DeliveryContext['find'],
+    deliver: (view: Partial<DeliveryContext>) => Promise<void>,
   ): Promise<readonly Event[]> => {
     const events: Event[] = [];
     await deliver({
@@ -52,7 +52,7 @@ export const openReplay = (options: {
   };
 
   /** How a change is delivered through a view; null if it is not. */
-  const deliveryOf = (change: Change): ((view: Partial<View>, isPast: boolean) => Promise<void>) | null => {
+  const deliveryOf = (change: Change): ((view: Partial<DeliveryContext>, isPast: boolean) => Promise<void>) | null => {
     const { collection, type, document, cursor } = change;
     if (document === null) return null;
     if (collection === 'messages') {
@@ -66,27 +66,27 @@ export const openReplay = (options: {
     const body = outgoing(device);
     return async (view, isPast) => {
       if (hidden.gone !== undefined) return deliveries.changed(device, 'unregister', body, extras, false, view);
-      const decides = isPast ? device : await devices.find(uuid);
+      const decides = isPast ? device : await devices.get(uuid);
       if (decides !== null) await deliveries.changed(decides, 'configure', body, extras, false, view);
     };
   };
 
   return async (connection, change) => {
-    const due = pushes.due(change);
+    const due = pushes.matching(change);
     if (due.length > 0) return pushes.replay(connection, due);
     const deliver = deliveryOf(change);
     if (deliver === null) return 0;
     let unknown = false;
-    const findThen: View['find'] = async (uuid) => {
+    const findThen: DeliveryContext['find'] = async (uuid) => {
       const earlier = history.documentAt(uuid, change.position, change.collection === 'messages' ? String(change.id) : undefined);
       if (earlier === 'unknown') unknown = true;
-      return earlier === 'same' ? devices.find(uuid) : earlier === 'unknown' ? null : earlier;
+      return earlier === 'same' ? devices.get(uuid) : earlier === 'unknown' ? null : earlier;
     };
     const then = await seen(connection, findThen, (view) => deliver(view, true));
     if (then.length === 0 && !unknown) return 0;
     const now = await seen(
       connection,
-      (uuid) => devices.find(uuid),
+      (uuid) => devices.get(uuid),
       (view) => deliver(view, false),
     );
     const permitted = new Set(then.map(nameOf));

@@ -3,16 +3,16 @@ import { delay, type Clock } from '../../common/clock.ts';
 import type { Connection, Connections } from '../connections.ts';
 import { outgoing } from '../../domain/device-view.ts';
 import type { StoredSubscriptions } from '../stored-subscriptions.ts';
-import type { Behind } from './lagging-connections.ts';
-import type { Feed } from '../../data/feed/change-feed.ts';
+import type { LaggingConnections } from './lagging-connections.ts';
+import type { ChangeFeed } from '../../data/feed/change-feed.ts';
 import type { History } from './history.ts';
-import type { InFlight } from '../messages/in-flight.ts';
-import type { Line } from '../messages/delivery-queue.ts';
-import type { Listening } from '../subscriptions.ts';
+import type { InFlightMessages } from '../messages/in-flight.ts';
+import type { DeliveryQueue } from '../messages/delivery-queue.ts';
+import type { Subscriptions } from '../subscriptions.ts';
 import type { Position } from '../../data/feed/position.ts';
-import { pushLane } from '../pushes/pushes.ts';
+import { pushTopic } from '../pushes/pushes.ts';
 import { Undecided, type Replay } from './replay.ts';
-import type { Documents } from '../../data/repository/types.ts';
+import type { Repository } from '../../data/repository/types.ts';
 import type { DeviceDocument } from '../../domain/documents/device.ts';
 
 /** Why somebody cannot be brought up to date event by event. */
@@ -27,7 +27,7 @@ export interface Resumed {
   readonly resync?: ResyncReason;
 }
 
-/** Brings connections up to date after a drop (decisions, section 8). */
+/** Brings connections up to date after a drop (ME-8). */
 export interface Resume {
   /** This connection of ours has nothing to resume: it begins where the feed is now. To be called before it can get anything. */
   begins(connection: Connection): void;
@@ -51,7 +51,7 @@ const replayMs = 30_000;
 /** How long a client may take to ask for its replay, in milliseconds; then it is told `resync` unasked. */
 const askMs = 60_000;
 /** Sending pauses when more bytes than this are unread, until fewer than the second figure are. */
-const mostUnread = 256 * 1024;
+const maxUnread = 256 * 1024;
 const fewUnread = 64 * 1024;
 const lookMs = 20;
 /** Pause before something is tried again, in milliseconds. */
@@ -78,16 +78,16 @@ class Resync extends Error {
 }
 
 export const openResume = (options: {
-  readonly feed: Feed;
-  readonly line: Line;
+  readonly feed: ChangeFeed;
+  readonly line: DeliveryQueue;
   readonly history: History;
-  readonly behind: Behind;
-  readonly inFlight: Pick<InFlight, 'begins'>;
+  readonly behind: LaggingConnections;
+  readonly inFlight: Pick<InFlightMessages, 'begins'>;
   readonly replay: Replay;
   readonly connections: Connections;
-  readonly listening: Listening;
+  readonly listening: Subscriptions;
   readonly subscriptions: StoredSubscriptions;
-  readonly devices: Documents<DeviceDocument>;
+  readonly devices: Repository<DeviceDocument>;
   readonly clock: Clock;
   /** May this node deliver now? */
   readonly isServing: () => boolean;
@@ -136,7 +136,7 @@ export const openResume = (options: {
       const found = await Promise.all(fresh.map((uuid) => subscriptions.from(uuid)));
       fresh = [...new Set(found.flat().map(({ emitterUuid }) => emitterUuid))].filter((uuid) => !sources.has(uuid));
     }
-    if (connection.actor.principal === true) sources.add(pushLane);
+    if (connection.actor.principal === true) sources.add(pushTopic);
     return sources.add(connection.actor.uuid);
   };
 
@@ -158,7 +158,7 @@ export const openResume = (options: {
     here(connection);
     if (refusedFrom !== null) throw new RegistryError('unavailable');
     states.delete(connection);
-    behind.caughtUp(connection);
+    behind.catchUp(connection);
     return line.cursor;
   };
 
@@ -173,14 +173,14 @@ export const openResume = (options: {
         here(connection);
         replayed += await replay(connection, change);
         place = change.position;
-        if ((connection.pending?.() ?? 0) > mostUnread) await drained(connection, fewUnread);
+        if ((connection.pending?.() ?? 0) > maxUnread) await drained(connection, fewUnread);
         if (place < feed.start) throw new Resync('too-old');
         if (clock.monotonic() > deadline) throw new Resync('too-much');
       }
     };
     while (history.between(place, line.delivered, sources).length > lastFew) await send(line.delivered);
     await drained(connection, fewUnread);
-    return line.between(async () => {
+    return line.runExclusive(async () => {
       if (place < feed.start) throw new Resync('too-old');
       await send(line.delivered);
       return { cursor: letIn(connection), replayed };
@@ -189,7 +189,7 @@ export const openResume = (options: {
 
   /** Tells that events are missing, and the own document as it is now. */
   const tellResync = async (connection: Connection, reason: ResyncReason): Promise<Resumed> => {
-    const cursor = await line.between(() => {
+    const cursor = await line.runExclusive(() => {
       const at = letIn(connection);
       connections.send([connection], 'resync', { reason }, { cursor: at });
       return at;
@@ -203,7 +203,7 @@ export const openResume = (options: {
     connection.onLeave(() => (isHere = false));
     while (isHere) {
       try {
-        const own = await devices.fresh(connection.actor.uuid);
+        const own = await devices.getFresh(connection.actor.uuid);
         if (own !== null)
           connections.send([connection], 'config', outgoing(own), { id: `${own.uuid}:${own._rollcall?.rev ?? 0}` });
         return;
@@ -240,7 +240,7 @@ export const openResume = (options: {
     [...states].filter(([, state]) => is(state)).map(([connection]) => connection);
 
   /** Our clients that are up to date. */
-  const upToDate = (): Connection[] => [...connections.all()].filter((one) => one.extras && !behind.has(one));
+  const upToDate = (): Connection[] => [...connections.all()].filter((one) => one.takesMetadata && !behind.has(one));
 
   const serving = (): void => {
     const from = refusedFrom;
@@ -266,7 +266,7 @@ export const openResume = (options: {
       unasked(silent, (connection) => tellResync(connection, 'too-old'));
       looks += 1;
       if (looks % 6 === 0) {
-        void line.between(() => {
+        void line.runExclusive(() => {
           const { cursor } = line;
           if (refusedFrom === null) connections.send(upToDate(), 'feed:moved', { cursor }, { cursor });
         });

@@ -1,7 +1,7 @@
 import { BSON } from 'mongodb';
-import { encodeKey } from './evaluate.ts';
+import { encodeStoredKey } from './evaluate.ts';
 import type { Index } from './catalog.ts';
-import { inverted, type Direction } from './index-keys.ts';
+import { inverted, type KeyDirection } from './index-keys.ts';
 import { isNumber } from '../../mql/index.ts';
 import type { Demand, Predicates } from './predicates.ts';
 
@@ -24,9 +24,9 @@ export interface Bounds {
 }
 
 /** More ranges than this are not worth it. */
-const mostRanges = 2000;
+const maxRanges = 2000;
 /** The same where several values meet several others: most of the pairs are not there, and each is looked up. */
-const mostPairs = 16;
+const maxPairs = 16;
 
 /** The narrowest bounds that hold for an index, or undefined if the filter says nothing of its first part. */
 export function boundsOf(index: Index, { paths }: Predicates): Bounds | undefined {
@@ -40,7 +40,7 @@ export function boundsOf(index: Index, { paths }: Predicates): Bounds | undefine
     if (demand === undefined || (index.multikey && roots.has(root))) break;
     roots.add(root);
     const points = pointsFor(index, path, demand);
-    const most = prefixes.length > 1 && (points?.length ?? 0) > 1 ? mostPairs : mostRanges;
+    const most = prefixes.length > 1 && (points?.length ?? 0) > 1 ? maxPairs : maxRanges;
     if (points !== undefined && prefixes.length * points.length <= most) {
       const keys = points.map((point) => keyFor(point, direction));
       prefixes = prefixes.flatMap((prefix) => keys.map((key) => concat(prefix, key)));
@@ -69,14 +69,14 @@ function pointsFor(index: Index, path: string, { points }: Demand): unknown[] | 
   return first;
 }
 
-function rangeFor(index: Index, { lower, upper }: Demand, direction: Direction): Range | undefined {
+function rangeFor(index: Index, { lower, upper }: Demand, direction: KeyDirection): Range | undefined {
   const low = lower[0];
   // In a multikey index one element may satisfy the lower bound and another one the upper.
   const high = index.multikey && low !== undefined ? undefined : upper[0];
   const example = low ?? high;
   if (example === undefined || (high !== undefined && classOf(high) !== classOf(example))) return undefined;
-  const from = low === undefined ? classStart(example) : encodeKey(low);
-  const to = high === undefined ? classEnd(example) : successor(encodeKey(high));
+  const from = low === undefined ? classStart(example) : encodeStoredKey(low);
+  const to = high === undefined ? classEnd(example) : successor(encodeStoredKey(high));
   if (direction === 1) return { from, to };
   // Inverted, `to` (excluded) becomes the first key and `from` (included) the last.
   return { from: to === undefined ? new Uint8Array(0) : inverted(to), to: successor(inverted(from)) };
@@ -90,15 +90,15 @@ function classOf(value: unknown): string {
 
 /** The first byte of a key is its type's; numbers begin at minus infinity, so that NaN, which sorts below, stays out. */
 function classStart(value: unknown): Uint8Array {
-  return isNumber(value) ? encodeKey(-Infinity) : encodeKey(value).slice(0, 1);
+  return isNumber(value) ? encodeStoredKey(-Infinity) : encodeStoredKey(value).slice(0, 1);
 }
 
 function classEnd(value: unknown): Uint8Array | undefined {
-  return successor(encodeKey(isNumber(value) ? Infinity : value).slice(0, 1));
+  return successor(encodeStoredKey(isNumber(value) ? Infinity : value).slice(0, 1));
 }
 
-function keyFor(value: unknown, direction: Direction): Uint8Array {
-  const key = encodeKey(value);
+function keyFor(value: unknown, direction: KeyDirection): Uint8Array {
+  const key = encodeStoredKey(value);
   return direction === 1 ? key : inverted(key);
 }
 

@@ -1,17 +1,17 @@
 import { MongoInvalidArgumentError, MongoServerError, type Document } from 'mongodb';
-import { received } from './copy-arguments.ts';
+import { copyArgument } from './copy-arguments.ts';
 import { replacementChange, updateChange } from './changes.ts';
-import { incoming } from './incoming-documents.ts';
+import { incomingDocument } from './incoming-documents.ts';
 import type { Engine } from './engine.ts';
-import { bulkError, refused, type BulkFailure, type BulkOutcome } from './errors.ts';
+import { bulkError, refuseArgument, type BulkFailure, type BulkOutcome } from './errors.ts';
 import { checkOptions } from './options.ts';
 import { selectionOf } from './reader.ts';
 import { promotedId } from './single-writes.ts';
-import type { Work } from './group-commit.ts';
-import { change, each, insertOne, remove } from './writer.ts';
+import type { WriteSteps } from './group-commit.ts';
+import { changeOne, eachMatching, insertOne, remove } from './writer.ts';
 
 /** One operation of a bulk; what it answers adds its part to the outcome. */
-type Step = () => Work<(outcome: BulkOutcome, at: number) => void>;
+type Step = () => WriteSteps<(outcome: BulkOutcome, at: number) => void>;
 
 /** Inserts documents in order; stops at the first failure unless `ordered: false`. */
 export async function insertMany(engine: Engine, name: string, documents: readonly Document[], options: Document) {
@@ -47,7 +47,7 @@ async function run(engine: Engine, steps: Step[], options: Document): Promise<Bu
     upsertedIds: {},
   };
   const failures: BulkFailure[] = [];
-  const work = each(steps, options['ordered'] !== false, (result, index) => {
+  const work = eachMatching(steps, options['ordered'] !== false, (result, index) => {
     if (result instanceof MongoServerError) {
       failures.push({ index, code: Number(result.code), errmsg: result.message, err: result });
     } else {
@@ -66,12 +66,12 @@ function stepFor(engine: Engine, name: string, operation: Document): Step {
   if (kind === 'insertOne') return insertion(engine, name, body);
   if (kind === 'deleteOne' || kind === 'deleteMany') return removal(engine, name, body, kind);
   if (kind === 'updateOne' || kind === 'updateMany' || kind === 'replaceOne') return changing(engine, name, body, kind);
-  throw refused(`the bulk operation ${JSON.stringify(kind)}`);
+  throw refuseArgument(`the bulk operation ${JSON.stringify(kind)}`);
 }
 
 function insertion(engine: Engine, name: string, body: Document): Step {
   checkOptions('insertOne of a bulk', body, ['document']);
-  const next = incoming(body['document'] as Document);
+  const next = incomingDocument(body['document'] as Document);
   return function* () {
     yield* insertOne(engine, name, next);
     return (outcome, at) => {
@@ -83,7 +83,7 @@ function insertion(engine: Engine, name: string, body: Document): Step {
 
 function removal(engine: Engine, name: string, body: Document, kind: string): Step {
   checkOptions(`${kind} of a bulk`, body, ['filter']);
-  const filter = received(body['filter'] as Document);
+  const filter = copyArgument(body['filter'] as Document);
   return function* () {
     const { count } = yield* remove(engine, name, selectionOf(filter, [], 0, kind === 'deleteOne' ? 1 : Infinity));
     return (outcome) => {
@@ -99,13 +99,13 @@ function changing(engine: Engine, name: string, body: Document, kind: string): S
     body,
     replaces ? ['filter', 'replacement', 'upsert'] : ['filter', 'update', 'upsert', 'arrayFilters'],
   );
-  const filter = received(body['filter'] as Document);
+  const filter = copyArgument(body['filter'] as Document);
   const how = replaces
     ? replacementChange(body['replacement'] as Document)
     : updateChange(body['update'] as Document, body['arrayFilters'] as Document[] | undefined, engine.now);
   return function* () {
     const selection = selectionOf(filter, [], 0, kind === 'updateMany' ? Infinity : 1);
-    const { matched, modified, upserted, upsertedId } = yield* change(engine, name, selection, how(), body['upsert'] === true);
+    const { matched, modified, upserted, upsertedId } = yield* changeOne(engine, name, selection, how(), body['upsert'] === true);
     return (outcome, at) => {
       outcome.matchedCount += matched;
       outcome.modifiedCount += modified;

@@ -1,5 +1,5 @@
 import type { Document } from 'mongodb';
-import { compileFilter } from './evaluate.ts';
+import { compileStoredFilter } from './evaluate.ts';
 import { encode, promote } from './bson.ts';
 import type { KeyPart } from './index-keys.ts';
 import type { Sqlite, Statement } from './sqlite.ts';
@@ -157,7 +157,7 @@ function pathsIn(expression: Document): string[] {
 
 function covering(expression: Document | undefined): (document: Document) => boolean {
   if (expression === undefined) return () => true;
-  const match = compileFilter(expression);
+  const match = compileStoredFilter(expression);
   return (document) => Boolean(match(document));
 }
 

@@ -1,7 +1,7 @@
 import { MongoAPIError, Timestamp, type ChangeStreamDocument, type Document } from 'mongodb';
 import type { ChangeStream } from '../port.ts';
 import type { Engine } from './engine.ts';
-import { refused, serverError } from './errors.ts';
+import { refuseArgument, serverError } from './errors.ts';
 import { changeEvent } from './journal.ts';
 import { checkOptions, promotionOf } from './options.ts';
 
@@ -16,10 +16,10 @@ const batchSize = 500;
  * `next()` fails with code 286 if events were pruned before they were read, and for a position that this store never had.
  */
 export function watch(engine: Engine, pipeline: Document[], options: Document): ChangeStream {
-  if (pipeline.length > 0) throw refused(`the change stream stage ${Object.keys(pipeline[0] ?? {}).join()}`);
+  if (pipeline.length > 0) throw refuseArgument(`the change stream stage ${Object.keys(pipeline[0] ?? {}).join()}`);
   checkOptions('watch', options, known);
   if (options['fullDocument'] !== undefined && options['fullDocument'] !== 'default')
-    throw refused(`fullDocument: ${String(options['fullDocument'])}`);
+    throw refuseArgument(`fullDocument: ${String(options['fullDocument'])}`);
   return changeStream(engine, options);
 }
 

@@ -5,7 +5,7 @@ import { countDocuments, find, findOne } from './find.ts';
 import { findOneAnd } from './find-one-and.ts';
 import { createIndex } from './create-index.ts';
 import type { Engine } from './engine.ts';
-import { incoming } from './incoming-documents.ts';
+import { incomingDocument } from './incoming-documents.ts';
 import { checkOptions } from './options.ts';
 import { deleting, replacing, updating } from './single-writes.ts';
 import { insertOne } from './writer.ts';
@@ -19,7 +19,7 @@ export function collection<T extends Document>(engine: Engine, name: string): Co
     countDocuments: (filter = {}, options = {}) => countDocuments(engine, name, filter, options),
     async insertOne(document, options: Document = {}) {
       checkOptions('insertOne', options, []);
-      const next = incoming(document);
+      const next = incomingDocument(document);
       await write(insertOne(engine, name, next));
       return { acknowledged: true, insertedId: (document as Document)['_id'] as unknown };
     },

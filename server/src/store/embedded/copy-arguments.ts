@@ -6,7 +6,7 @@ import { decode, encode } from './bson.ts';
  *
  * Plain values are copied; whatever else BSON knows goes through its bytes, as it does on the way to a server.
  */
-export function received(document: Document): Document {
+export function copyArgument(document: Document): Document {
   const copy = copied(document);
   return copy === unknown ? decode(encode(document)) : (copy as Document);
 }

@@ -1,13 +1,13 @@
 import type { Document } from 'mongodb';
 import { decode, encode, equalBytes } from './bson.ts';
-import { received } from './copy-arguments.ts';
+import { copyArgument } from './copy-arguments.ts';
 import type { Index, IndexDefinition, Stored } from './catalog.ts';
 import type { Engine } from './engine.ts';
-import { refused, serverError } from './errors.ts';
+import { refuseArgument, serverError } from './errors.ts';
 import { checkOptions } from './options.ts';
 import { isPlain } from './predicates.ts';
 import { candidates } from './scan.ts';
-import type { Work } from './group-commit.ts';
+import type { WriteSteps } from './group-commit.ts';
 import { collectionFor } from './writer.ts';
 
 const known = ['name', 'unique', 'sparse', 'partialFilterExpression', 'expireAfterSeconds', 'background'];
@@ -20,7 +20,7 @@ export async function createIndex(engine: Engine, collection: string, keys: Docu
   return engine.turns.write(build(engine, collection, definition));
 }
 
-function* build(engine: Engine, collection: string, definition: IndexDefinition): Work<string> {
+function* build(engine: Engine, collection: string, definition: IndexDefinition): WriteSteps<string> {
   const stored = collectionFor(engine, collection);
   const existing = findSame(stored, definition);
   if (existing !== undefined) return existing.name;
@@ -86,7 +86,9 @@ function definitionOf(keys: Document, options: Document): IndexDefinition {
     key,
     ...(unique === true || (parts.length === 1 && parts[0]?.[0] === '_id') ? { unique: true } : {}),
     ...(sparse === true ? { sparse: true } : {}),
-    ...(partialFilterExpression === undefined ? {} : { partialFilterExpression: received(partialFilterExpression as Document) }),
+    ...(partialFilterExpression === undefined
+      ? {}
+      : { partialFilterExpression: copyArgument(partialFilterExpression as Document) }),
     ...(expireAfterSeconds === undefined ? {} : { expireAfterSeconds: expireAfterSeconds as number }),
   };
 }
@@ -95,14 +97,14 @@ function checkedPath(path: string): string {
   const steps = path.split('.');
   if (steps.some((step) => step === '' || step.startsWith('$')))
     throw serverError(67, `bad index key path ${JSON.stringify(path)}`);
-  if (steps.some((step) => /^\d+$/.test(step))) throw refused(`an index on an array position (${JSON.stringify(path)})`);
+  if (steps.some((step) => /^\d+$/.test(step))) throw refuseArgument(`an index on an array position (${JSON.stringify(path)})`);
   return path;
 }
 
 function checkedDirection(path: string, direction: unknown): 1 | -1 {
   if (direction === 1 || direction === -1) return direction;
   if (typeof direction === 'number') throw serverError(67, `the direction of ${JSON.stringify(path)} must be 1 or -1`);
-  throw refused(`an index of kind ${JSON.stringify(direction)}`);
+  throw refuseArgument(`an index of kind ${JSON.stringify(direction)}`);
 }
 
 function checkExpiry(parts: number, seconds: unknown): void {
@@ -116,7 +118,7 @@ function checkPartial(expression: unknown): void {
   if (!isPlain(expression)) throw serverError(67, 'partialFilterExpression must be a document');
   for (const [path, condition] of Object.entries(expression)) {
     if (path === '$and' && Array.isArray(condition)) condition.forEach(checkPartial);
-    else if (path.startsWith('$')) throw refused(`${path} in partialFilterExpression`);
+    else if (path.startsWith('$')) throw refuseArgument(`${path} in partialFilterExpression`);
     else if (isPlain(condition)) checkPartialCondition(condition);
   }
 }
@@ -124,7 +126,7 @@ function checkPartial(expression: unknown): void {
 function checkPartialCondition(condition: Document): void {
   for (const [operator, operand] of Object.entries(condition)) {
     if (!operator.startsWith('$')) return;
-    if (!partialOperators.has(operator)) throw refused(`${operator} in partialFilterExpression`);
+    if (!partialOperators.has(operator)) throw refuseArgument(`${operator} in partialFilterExpression`);
     if (operator === '$exists' && operand !== true && operand !== 1)
       throw serverError(67, '$exists: false is not supported in a partial index');
   }

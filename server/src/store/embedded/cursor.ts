@@ -1,9 +1,9 @@
 import type { Document } from 'mongodb';
-import { refused } from './errors.ts';
-import type { Pace } from './yield-to-event-loop.ts';
+import { refuseArgument } from './errors.ts';
+import type { YieldPoint } from './yield-to-event-loop.ts';
 
 /** What a cursor does when it is first read: its documents, with undefined where it may pause. */
-export type Open = (shape: CursorShape) => { documents: Generator<Document | undefined, void>; pace: Pace };
+export type Open = (shape: CursorShape) => { documents: Generator<Document | undefined, void>; pace: YieldPoint };
 
 export interface CursorShape {
   sort: Document | undefined;
@@ -23,13 +23,13 @@ export function cursor<T>(open: Open, settled: () => Promise<void> | undefined, 
   let begun = false;
 
   function begin() {
-    if (begun) throw refused('reading a cursor twice');
+    if (begun) throw refuseArgument('reading a cursor twice');
     begun = true;
     return open(shape);
   }
 
   function reshaped(change: Partial<CursorShape>): EmbeddedCursor<T> {
-    if (begun) throw refused('changing a cursor after it was read');
+    if (begun) throw refuseArgument('changing a cursor after it was read');
     Object.assign(shape, change);
     return self;
   }

@@ -26,8 +26,8 @@ export interface Disk {
 }
 
 /** A checkpoint is due after so many changed rows, each of which is about a page of the log, or so many bytes of its growth. */
-const mostChanges = 4000;
-const mostBytes = 4 * 1024 * 1024;
+const maxChanges = 4000;
+const maxBytes = 4 * 1024 * 1024;
 
 export function disk(sqlite: Sqlite, path: string): Disk {
   const mark = openMark(path);
@@ -67,7 +67,7 @@ export function disk(sqlite: Sqlite, path: string): Disk {
     },
     due() {
       const now = extent();
-      return now.changes - start.changes > mostChanges || now.bytes - start.bytes > mostBytes;
+      return now.changes - start.changes > maxChanges || now.bytes - start.bytes > maxBytes;
     },
     checkpoint() {
       isCheckpointed = false;

@@ -4,7 +4,7 @@ import type { Journal } from './journal.ts';
 import type { Reader } from './reader.ts';
 import type { Rows } from './rows.ts';
 import type { Statement } from './sqlite.ts';
-import type { Turns } from './group-commit.ts';
+import type { GroupCommit } from './group-commit.ts';
 
 /** The parts of an open store, as its collections and streams use them. */
 export interface Engine {
@@ -16,7 +16,7 @@ export interface Engine {
   readonly journal: Journal;
   readonly rows: Rows;
   readonly reader: Reader;
-  readonly turns: Turns;
+  readonly turns: GroupCommit;
   /** Calls back after each commit until the returned function is called. */
   onCommit(listener: () => void): () => void;
 }

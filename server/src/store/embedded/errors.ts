@@ -6,7 +6,7 @@ export function serverError(code: number, message: string, details: Document = {
 }
 
 /** What the engine does not cover is refused by its name, never ignored. */
-export function refused(what: string): MongoInvalidArgumentError {
+export function refuseArgument(what: string): MongoInvalidArgumentError {
   return new MongoInvalidArgumentError(`The embedded store does not support ${what}`);
 }
 

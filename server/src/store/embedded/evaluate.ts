@@ -15,12 +15,12 @@ function asServer<A extends unknown[], R>(evaluate: (...input: A) => R): (...inp
 }
 
 export type { Match } from '../../mql/index.ts';
-export const compileFilter = asServer(language.compileFilter);
-export const compileProjection = asServer(language.compileProjection);
-export const upsertSeed = asServer(language.upsertSeed);
-export const encodeKey = asServer(language.encodeKey);
+export const compileStoredFilter = asServer(language.compileFilter);
+export const compileStoredProjection = asServer(language.compileProjection);
+export const storedUpsertSeed = asServer(language.upsertSeed);
+export const encodeStoredKey = asServer(language.encodeKey);
 
 /** Compiles an update; what it refuses is thrown alike when it is compiled and when it is applied. */
-export function compileUpdate(update: Document, arrayFilters: readonly Document[] = []): language.Update {
+export function compileStoredUpdate(update: Document, arrayFilters: readonly Document[] = []): language.Update {
   return asServer(asServer(language.compileUpdate)(update, arrayFilters));
 }

@@ -1,5 +1,5 @@
 import type { Document } from 'mongodb';
-import { compileFilter } from './evaluate.ts';
+import { compileStoredFilter } from './evaluate.ts';
 import { isNumber } from '../../mql/index.ts';
 import { isPlain, type Predicates } from './predicates.ts';
 
@@ -33,5 +33,5 @@ function onlyExists(condition: unknown): boolean {
 function holds(path: string, condition: unknown, point: unknown): boolean {
   if (point === null) return false;
   const name = path.split('.').join('_');
-  return Boolean(compileFilter({ [name]: condition })({ [name]: point }));
+  return Boolean(compileStoredFilter({ [name]: condition })({ [name]: point }));
 }

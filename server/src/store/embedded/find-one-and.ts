@@ -1,14 +1,14 @@
 import type { Document, WithId } from 'mongodb';
-import { compileProjection } from './evaluate.ts';
+import { compileStoredProjection } from './evaluate.ts';
 import type { Collection } from '../port.ts';
 import { promote } from './bson.ts';
-import { received } from './copy-arguments.ts';
-import { replacementChange, updateChange, type Change } from './changes.ts';
+import { copyArgument } from './copy-arguments.ts';
+import { replacementChange, updateChange, type DocumentChange } from './changes.ts';
 import type { Engine } from './engine.ts';
 import { orderOf } from './find.ts';
 import { checkOptions, promotionOf } from './options.ts';
 import { selectionOf } from './reader.ts';
-import { change, remove } from './writer.ts';
+import { changeOne, remove } from './writer.ts';
 
 type FindOneAnd<T extends Document> = Pick<Collection<T>, 'findOneAndUpdate' | 'findOneAndReplace' | 'findOneAndDelete'>;
 
@@ -16,10 +16,10 @@ const changing = ['upsert', 'arrayFilters', 'returnDocument', 'projection', 'sor
 
 /** The three operations that change a document and answer with it, as it was before unless asked otherwise. */
 export function findOneAnd<T extends Document>(engine: Engine, name: string): FindOneAnd<T> {
-  async function changed(filter: Document, how: () => Change, options: Document): Promise<WithId<T> | null> {
-    const selection = selectionOf(received(filter), orderOf(options['sort'] as Document | undefined), 0, 1);
+  async function changed(filter: Document, how: () => DocumentChange, options: Document): Promise<WithId<T> | null> {
+    const selection = selectionOf(copyArgument(filter), orderOf(options['sort'] as Document | undefined), 0, 1);
     const answer = answering(options);
-    const { before, after } = await engine.turns.write(change(engine, name, selection, how(), options['upsert'] === true));
+    const { before, after } = await engine.turns.write(changeOne(engine, name, selection, how(), options['upsert'] === true));
     return answer(options['returnDocument'] === 'after' ? after : before);
   }
 
@@ -27,7 +27,7 @@ export function findOneAnd<T extends Document>(engine: Engine, name: string): Fi
   function answering(options: Document): (bytes: Uint8Array | undefined) => WithId<T> | null {
     const promotion = promotionOf(options, engine.promotion);
     const { projection } = options as { projection?: Document };
-    const project = projection === undefined ? undefined : compileProjection(received(projection));
+    const project = projection === undefined ? undefined : compileStoredProjection(copyArgument(projection));
     return (bytes) => {
       if (bytes === undefined) return null;
       const document = promote(bytes, promotion);
@@ -46,7 +46,7 @@ export function findOneAnd<T extends Document>(engine: Engine, name: string): Fi
     },
     async findOneAndDelete(filter: Document, options: Document = {}) {
       checkOptions('findOneAndDelete', options, ['projection', 'sort', 'maxTimeMS']);
-      const selection = selectionOf(received(filter), orderOf(options['sort'] as Document | undefined), 0, 1);
+      const selection = selectionOf(copyArgument(filter), orderOf(options['sort'] as Document | undefined), 0, 1);
       const answer = answering(options);
       const { before } = await engine.turns.write(remove(engine, name, selection));
       return answer(before);

@@ -1,14 +1,14 @@
 import type { Document } from 'mongodb';
-import { compileProjection } from './evaluate.ts';
+import { compileStoredProjection } from './evaluate.ts';
 import { promote } from './bson.ts';
-import { received } from './copy-arguments.ts';
+import { copyArgument } from './copy-arguments.ts';
 import { cursor, type CursorShape, type EmbeddedCursor } from './cursor.ts';
 import type { Engine } from './engine.ts';
-import { refused, serverError } from './errors.ts';
-import type { Direction } from './index-keys.ts';
+import { refuseArgument, serverError } from './errors.ts';
+import type { KeyDirection } from './index-keys.ts';
 import { checkOptions, promotionOf } from './options.ts';
-import { pace } from './yield-to-event-loop.ts';
-import type { Order } from './plan.ts';
+import { yieldToEventLoop } from './yield-to-event-loop.ts';
+import type { SortOrder } from './plan.ts';
 import { selectionOf } from './reader.ts';
 
 const findOptions = ['projection', 'sort', 'skip', 'limit', 'maxTimeMS', 'signal'];
@@ -21,8 +21,11 @@ export function find(engine: Engine, name: string, filter: Document, options: Do
     skip: count(options, 'skip'),
     limit: count(options, 'limit'),
   };
-  const demanded = received(filter);
-  const open = (final: CursorShape) => ({ documents: read(engine, name, demanded, options, final), pace: pace(options) });
+  const demanded = copyArgument(filter);
+  const open = (final: CursorShape) => ({
+    documents: read(engine, name, demanded, options, final),
+    pace: yieldToEventLoop(options),
+  });
   return cursor(open, engine.turns.settled, shape);
 }
 
@@ -30,8 +33,8 @@ export function find(engine: Engine, name: string, filter: Document, options: Do
 export async function findOne(engine: Engine, name: string, filter: Document, options: Document): Promise<Document | null> {
   checkOptions('findOne', options, findOptions);
   const shape = { sort: options['sort'] as Document | undefined, skip: count(options, 'skip'), limit: 1 };
-  const limits = pace(options);
-  for (const document of read(engine, name, received(filter), options, shape)) {
+  const limits = yieldToEventLoop(options);
+  for (const document of read(engine, name, copyArgument(filter), options, shape)) {
     if (document === undefined) {
       if (limits.due()) await limits.rest();
       continue;
@@ -51,7 +54,7 @@ function* read(
   shape: CursorShape,
 ): Generator<Document | undefined, void> {
   const { projection } = options as { projection?: Document };
-  const project = projection === undefined ? undefined : compileProjection(received(projection));
+  const project = projection === undefined ? undefined : compileStoredProjection(copyArgument(projection));
   // Zero means no limit; a negative one means the same number in a single batch.
   const limit = shape.limit === 0 ? Infinity : Math.abs(shape.limit);
   const selection = selectionOf(filter, orderOf(shape.sort), shape.skip, limit);
@@ -67,8 +70,8 @@ function* read(
 /** Counts what matches. */
 export async function countDocuments(engine: Engine, name: string, filter: Document, options: Document): Promise<number> {
   checkOptions('countDocuments', options, ['limit', 'skip', 'maxTimeMS', 'signal']);
-  const selection = selectionOf(received(filter), [], count(options, 'skip'), count(options, 'limit') || Infinity);
-  const limits = pace(options);
+  const selection = selectionOf(copyArgument(filter), [], count(options, 'skip'), count(options, 'limit') || Infinity);
+  const limits = yieldToEventLoop(options);
   const stored = engine.catalog.find(name);
   let matching = 0;
   if (stored === undefined) return 0;
@@ -81,12 +84,12 @@ export async function countDocuments(engine: Engine, name: string, filter: Docum
 }
 
 /** An order as pairs. The same path twice, or a direction other than 1 and -1, is an error. */
-export function orderOf(sort: Document | undefined): Order {
-  return Object.entries(sort ?? {}).map(([path, direction]): readonly [string, Direction] => {
+export function orderOf(sort: Document | undefined): SortOrder {
+  return Object.entries(sort ?? {}).map(([path, direction]): readonly [string, KeyDirection] => {
     if (direction !== 1 && direction !== -1)
       throw serverError(15975, '$sort key ordering must be 1 (for ascending) or -1 (for descending)');
     if (path.split('.').some((step) => /^\d+$/.test(step)))
-      throw refused(`a sort by an array position (${JSON.stringify(path)})`);
+      throw refuseArgument(`a sort by an array position (${JSON.stringify(path)})`);
     if (path === '' || path.startsWith('$')) throw serverError(16410, 'a sort path may not be empty or start with $');
     return [path, direction];
   });

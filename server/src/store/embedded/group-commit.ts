@@ -5,11 +5,11 @@ import { isSqliteError, type Sqlite } from './sqlite.ts';
  * A write in steps. It runs between BEGIN and COMMIT; where it yields, what it did so far may be committed and other
  * operations may run. It checks everything before it changes anything of a document, so that its failure leaves no half.
  */
-export type Work<T> = Generator<undefined, T>;
+export type WriteSteps<T> = Generator<undefined, T>;
 
-export interface Turns {
+export interface GroupCommit {
   /** Queues work for the end of this turn of the event loop. Resolves or rejects after the commit that holds its last step. */
-  write<T>(work: Work<T>): Promise<T>;
+  write<T>(work: WriteSteps<T>): Promise<T>;
   /**
    * Resolves when everything committed so far is on the disk; undefined if it is already. A reader waits for it before it
    * answers, so that nobody ever saw what a power cut then takes back.
@@ -26,7 +26,7 @@ interface Outcome {
 }
 
 interface Pending {
-  work: Work<unknown>;
+  work: WriteSteps<unknown>;
   resolve(value: unknown): void;
   reject(error: unknown): void;
 }
@@ -52,7 +52,7 @@ const budgetMs = 20;
  * before it began. For a checkpoint turns wait, while reads go on. Without `disk` a commit is all there is to wait for. If a
  * sync fails, nobody can tell what the disk has: everything is refused from then on.
  */
-export function turns(sqlite: Sqlite, hooks: Hooks, disk?: Disk): Turns {
+export function createGroupCommit(sqlite: Sqlite, hooks: Hooks, disk?: Disk): GroupCommit {
   const begin = sqlite.prepare('BEGIN IMMEDIATE');
   const commit = sqlite.prepare('COMMIT');
   let queue: Pending[] = [];
@@ -158,7 +158,7 @@ export function turns(sqlite: Sqlite, hooks: Hooks, disk?: Disk): Turns {
   }
 
   return {
-    write<T>(work: Work<T>): Promise<T> {
+    write<T>(work: WriteSteps<T>): Promise<T> {
       if (closed || broken !== undefined) return Promise.reject(broken ?? isClosed());
       return new Promise<T>((resolve, reject) => {
         queue.push({ work, resolve: resolve as (value: unknown) => void, reject });

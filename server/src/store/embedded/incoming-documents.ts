@@ -3,19 +3,19 @@ import { decode, encode, maxDocumentBytes } from './bson.ts';
 import { serverError } from './errors.ts';
 
 /** A document on its way into the store: its bytes, and the same as values. `_id` comes first, as the server stores it. */
-export interface Incoming {
+export interface IncomingDocument {
   bytes: Uint8Array;
   document: Document;
 }
 
 /** A document to insert. One without `_id` gets it, and the caller's object too, as the driver does. */
-export function incoming(document: Document): Incoming {
+export function incomingDocument(document: Document): IncomingDocument {
   if (document['_id'] === undefined || document['_id'] === null) document['_id'] = new ObjectId();
   return storable(decode(encode(document)));
 }
 
 /** Puts `_id` first and refuses what the server would not store. */
-export function storable(document: Document): Incoming {
+export function storable(document: Document): IncomingDocument {
   const [first] = Object.keys(document);
   const ordered = first === '_id' ? document : { _id: document['_id'] as unknown, ...document };
   checkId(ordered['_id']);

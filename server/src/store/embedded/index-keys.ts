@@ -1,9 +1,9 @@
 import type { Document } from 'mongodb';
-import { encodeKey } from './evaluate.ts';
+import { encodeStoredKey } from './evaluate.ts';
 import { serverError } from './errors.ts';
 
-export type Direction = 1 | -1;
-export type KeyPart = readonly [path: string, direction: Direction];
+export type KeyDirection = 1 | -1;
+export type KeyPart = readonly [path: string, direction: KeyDirection];
 
 /** One entry: the memcmp-ordered key, and the values it was made of, missing ones as null. */
 export interface Entry {
@@ -28,8 +28,8 @@ interface Walk {
 const undefinedKey = Uint8Array.of(4);
 
 /** Where an index component may begin for an empty array, which MongoDB keeps below null. */
-function component(value: unknown, direction: Direction): Uint8Array {
-  const key = value === emptyArray ? undefinedKey : encodeKey(value === undefined ? null : value);
+function component(value: unknown, direction: KeyDirection): Uint8Array {
+  const key = value === emptyArray ? undefinedKey : encodeStoredKey(value === undefined ? null : value);
   return direction === 1 ? key : inverted(key);
 }
 
@@ -115,10 +115,10 @@ function joined(components: Uint8Array[]): Uint8Array {
 }
 
 function distinct(entries: Entry[]): Entry[] {
-  return [...new Map(entries.map((entry) => [textOf(entry.key), entry])).values()];
+  return [...new Map(entries.map((entry) => [keyTextOf(entry.key), entry])).values()];
 }
 
 /** A key as text, for maps and sets. */
-export function textOf(key: Uint8Array): string {
+export function keyTextOf(key: Uint8Array): string {
   return Buffer.from(key.buffer, key.byteOffset, key.length).toString('latin1');
 }

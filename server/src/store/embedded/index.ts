@@ -11,7 +11,7 @@ import { reader } from './reader.ts';
 import { rows } from './rows.ts';
 import { statements } from './sqlite.ts';
 import { sweep } from './ttl.ts';
-import { turns } from './group-commit.ts';
+import { createGroupCommit } from './group-commit.ts';
 
 export interface EmbeddedOptions extends Promotion {
   /** Name of the database in events and errors. Default `rollcall`. */
@@ -72,7 +72,7 @@ export async function openEmbedded(path: string, options: EmbeddedOptions = {}):
     journal: log,
     rows: rows({ sql, catalog: entries, journal: log, database: name }),
     reader: reader(sql),
-    turns: turns(
+    turns: createGroupCommit(
       sqlite,
       {
         beforeCommit: () => log.prune(),

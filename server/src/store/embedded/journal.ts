@@ -4,8 +4,8 @@ import { encode, promote, type Promotion } from './bson.ts';
 import { serverError } from './errors.ts';
 import type { Sqlite, Statement } from './sqlite.ts';
 
-export const operations = ['insert', 'replace', 'update', 'delete'] as const;
-export type Operation = (typeof operations)[number];
+export const journalOperations = ['insert', 'replace', 'update', 'delete'] as const;
+export type JournalOperation = (typeof journalOperations)[number];
 
 /** How much of the past the journal keeps: whatever of the three is less. */
 export interface JournalLimits {
@@ -28,7 +28,7 @@ export interface JournalRow {
 
 /** The changes in commit order, in the same file and transactions as the documents. */
 export interface Journal {
-  append(collection: number, operation: Operation, key: Uint8Array, body: Uint8Array | null): void;
+  append(collection: number, operation: JournalOperation, key: Uint8Array, body: Uint8Array | null): void;
   /** Number of the newest committed event; 0 if there never was one. */
   last(): number;
   /** Events after `seq`, oldest first. Fails with 286 if some of them are gone. */
@@ -87,7 +87,7 @@ export function journal(sqlite: Sqlite, sql: (text: string) => Statement, now: (
   /** Number of the newest event that is older than a time; 0 if there is none among the oldest. */
   function newestBefore(time: number): number {
     const row = sql('SELECT max(seq) AS seq FROM (SELECT seq, at FROM journal ORDER BY seq LIMIT ?) WHERE at < ?').get(
-      mostAtOnce,
+      maxAtOnce,
       time,
     );
     return (row as { seq: number | null }).seq ?? 0;
@@ -108,7 +108,7 @@ export function journal(sqlite: Sqlite, sql: (text: string) => Statement, now: (
     append(collection, operation, key, body) {
       const at = Math.max(now(), state.at);
       const seq = state.last + 1;
-      insert.run(seq, at, collection, operations.indexOf(operation), key, body);
+      insert.run(seq, at, collection, journalOperations.indexOf(operation), key, body);
       state = { ...state, last: seq, at, size: state.size + key.length + (body?.length ?? 0) };
     },
     last: () => durable.last,
@@ -138,7 +138,7 @@ export function journal(sqlite: Sqlite, sql: (text: string) => Statement, now: (
       if (!tooMany && time < nextAgeCheck) return;
       if (time >= nextAgeCheck) nextAgeCheck = time + ageCheckMs;
       const upTo = Math.max(state.last - events, newestBefore(time - ageMs), state.size > bytes ? state.first + slack : 0);
-      remove(Math.min(upTo, state.last, state.first + mostAtOnce));
+      remove(Math.min(upTo, state.last, state.first + maxAtOnce));
     },
     mark: () => state,
     durable(mark) {
@@ -152,7 +152,7 @@ export function journal(sqlite: Sqlite, sql: (text: string) => Statement, now: (
 
 /** So many events over the limit are removed together. */
 const slack = 128;
-const mostAtOnce = 1000;
+const maxAtOnce = 1000;
 const ageCheckMs = 1000;
 
 /** A random name of this store, part of its tokens, so that another store's token is never taken for one of ours. */
@@ -171,7 +171,7 @@ export function changeEvent(
   collection: string,
   promotion: Promotion,
 ): Document {
-  const operationType = operations[row.operation] as Operation;
+  const operationType = journalOperations[row.operation] as JournalOperation;
   const whole = operationType === 'insert' || operationType === 'replace';
   const body = row.body === null ? undefined : promote(row.body, promotion);
   return {

@@ -1,6 +1,6 @@
 import type { Document } from 'mongodb';
 import type { Promotion } from './bson.ts';
-import { refused } from './errors.ts';
+import { refuseArgument } from './errors.ts';
 
 /** Options that change nothing here: one process, every write durable, every read of what is committed. */
 const harmless = new Set(['readConcern', 'readPreference', 'writeConcern', 'comment', 'retryWrites', 'noResponse', 'batchSize']);
@@ -11,7 +11,7 @@ export function checkOptions(operation: string, options: Document, known: readon
   for (const [name, value] of Object.entries(options)) {
     if (value === undefined || harmless.has(name) || promoting.has(name) || known.includes(name)) continue;
     if (value === false && (name === 'allowDiskUse' || name === 'tailable' || name === 'bypassDocumentValidation')) continue;
-    throw refused(`the option ${JSON.stringify(name)} of ${operation}`);
+    throw refuseArgument(`the option ${JSON.stringify(name)} of ${operation}`);
   }
 }
 

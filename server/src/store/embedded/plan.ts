@@ -2,20 +2,20 @@ import type { Document } from 'mongodb';
 import { boundsOf, type Bounds, type Range } from './bounds.ts';
 import type { Index, Stored } from './catalog.ts';
 import { implies } from './filter-implies.ts';
-import type { Direction } from './index-keys.ts';
+import type { KeyDirection } from './index-keys.ts';
 import { isPlain, predicatesOf, type Predicates } from './predicates.ts';
 
-export type Order = readonly (readonly [path: string, direction: Direction])[];
+export type SortOrder = readonly (readonly [path: string, direction: KeyDirection])[];
 
 /** Where to look for documents. Everything found is a candidate, each at least once if it matches. */
-export type Access =
+export type AccessPath =
   | { kind: 'scan' }
   /** `single`: each range is one key of a unique index, so it holds one row at most. */
   | { kind: 'index'; index: Index; ranges: Range[]; reverse: boolean; single: boolean }
-  | { kind: 'union'; branches: Access[] };
+  | { kind: 'union'; branches: AccessPath[] };
 
-export interface Plan {
-  access: Access;
+export interface QueryPlan {
+  access: AccessPath;
   /** The access gives the order that was asked for. */
   sorted: boolean;
   /** Every candidate matches the filter. */
@@ -26,7 +26,7 @@ export interface Plan {
 export type Estimate = (index: Index, ranges: Range[], most: number) => number;
 
 interface Candidate {
-  plan: Plan;
+  plan: QueryPlan;
   /** Rows to look at, counted up to `countMost`; 0 if counting was not needed. */
   rows: number;
 }
@@ -35,7 +35,7 @@ interface Candidate {
 const countMost = 2000;
 
 /** Chooses the access to a collection for a filter, an order and whether only the first documents are asked for. */
-export function planOf(stored: Stored, filter: Document, order: Order, limited: boolean, estimate: Estimate): Plan {
+export function planOf(stored: Stored, filter: Document, order: SortOrder, limited: boolean, estimate: Estimate): QueryPlan {
   const predicates = predicatesOf(filter);
   const single = order.length === 0 ? uniqueLookup(stored, predicates) : undefined;
   if (single !== undefined) return single;
@@ -45,9 +45,9 @@ export function planOf(stored: Stored, filter: Document, order: Order, limited: 
   return walkInOrder(stored, predicates, order) ?? chosen?.plan ?? scan;
 }
 
-const scan: Plan = { access: { kind: 'scan' }, sorted: false, exact: false };
+const scan: QueryPlan = { access: { kind: 'scan' }, sorted: false, exact: false };
 
-function uniqueLookup(stored: Stored, predicates: Predicates): Plan | undefined {
+function uniqueLookup(stored: Stored, predicates: Predicates): QueryPlan | undefined {
   for (const index of stored.indexes) {
     if (index.unique !== true) continue;
     const bounds = usable(index, predicates) ? boundsOf(index, predicates) : undefined;
@@ -57,8 +57,8 @@ function uniqueLookup(stored: Stored, predicates: Predicates): Plan | undefined 
 }
 
 /** The access that leaves the fewest candidates: one index, or one for each branch of an `$or`. */
-function narrowest(stored: Stored, predicates: Predicates, order: Order, estimate: Estimate): Candidate | undefined {
-  const candidates: Plan[] = [];
+function narrowest(stored: Stored, predicates: Predicates, order: SortOrder, estimate: Estimate): Candidate | undefined {
+  const candidates: QueryPlan[] = [];
   for (const index of stored.indexes) {
     const bounds = usable(index, predicates) ? boundsOf(index, predicates) : undefined;
     if (bounds !== undefined) candidates.push(planFor(bounds, predicates, order));
@@ -68,15 +68,15 @@ function narrowest(stored: Stored, predicates: Predicates, order: Order, estimat
     if (union !== undefined) candidates.push(union);
   }
   if (candidates.length === 0) return undefined;
-  if (candidates.length === 1 && order.length === 0) return { plan: candidates[0] as Plan, rows: 0 };
+  if (candidates.length === 1 && order.length === 0) return { plan: candidates[0] as QueryPlan, rows: 0 };
   const counted = candidates.map((plan) => ({ plan, rows: count(plan.access, estimate) }));
   const fewest = counted.reduce((least, { rows }) => Math.min(least, rows), Infinity);
   const best = counted.filter(({ rows }) => rows === fewest);
   return best.find(({ plan }) => plan.sorted) ?? best.find(({ plan }) => plan.exact) ?? best[0];
 }
 
-function unionOf(stored: Stored, branches: Document[], estimate: Estimate): Plan | undefined {
-  const accesses: Access[] = [];
+function unionOf(stored: Stored, branches: Document[], estimate: Estimate): QueryPlan | undefined {
+  const accesses: AccessPath[] = [];
   for (const branch of branches) {
     const found = isPlain(branch) ? narrowest(stored, predicatesOf(branch), [], estimate) : undefined;
     if (found === undefined) return undefined;
@@ -85,7 +85,7 @@ function unionOf(stored: Stored, branches: Document[], estimate: Estimate): Plan
   return { access: { kind: 'union', branches: accesses }, sorted: false, exact: false };
 }
 
-function count(access: Access, estimate: Estimate): number {
+function count(access: AccessPath, estimate: Estimate): number {
   if (access.kind === 'scan') return countMost;
   if (access.kind === 'index') return estimate(access.index, access.ranges, countMost);
   return Math.min(
@@ -98,7 +98,7 @@ function usable({ ready, partialFilterExpression }: Index, predicates: Predicate
   return ready && (partialFilterExpression === undefined || implies(predicates, partialFilterExpression));
 }
 
-function planFor(bounds: Bounds, predicates: Predicates, order: Order): Plan {
+function planFor(bounds: Bounds, predicates: Predicates, order: SortOrder): QueryPlan {
   const { index, ranges } = bounds;
   const direction = bounds.ranges.length === 1 ? directionFor(index, bounds.fixed, order) : undefined;
   const single = index.unique === true && bounds.exact && bounds.used === index.parts.length;
@@ -107,12 +107,12 @@ function planFor(bounds: Bounds, predicates: Predicates, order: Order): Plan {
 }
 
 /** Whether the entries after `fixed` parts come in the order asked for: forwards (1), backwards (-1), or not. */
-function directionFor({ parts, multikey }: Index, fixed: number, order: Order): Direction | undefined {
+function directionFor({ parts, multikey }: Index, fixed: number, order: SortOrder): KeyDirection | undefined {
   if (order.length === 0) return 1;
   if (multikey) return undefined;
   const constant = new Set(parts.slice(0, fixed).map(([path]) => path));
   const asked = order.filter(([path]) => !constant.has(path));
-  let direction: Direction = 1;
+  let direction: KeyDirection = 1;
   for (const [at, [path, wanted]] of asked.entries()) {
     const part = parts[fixed + at];
     if (part === undefined || part[0] !== path) return undefined;
@@ -124,7 +124,7 @@ function directionFor({ parts, multikey }: Index, fixed: number, order: Order): 
 }
 
 /** All of an index in its order, if it holds every document and its order is the one asked for. */
-function walkInOrder(stored: Stored, predicates: Predicates, order: Order): Plan | undefined {
+function walkInOrder(stored: Stored, predicates: Predicates, order: SortOrder): QueryPlan | undefined {
   for (const index of stored.indexes) {
     const direction = usable(index, predicates) && index.sparse !== true ? directionFor(index, 0, order) : undefined;
     if (direction === undefined) continue;

@@ -1,10 +1,10 @@
 import type { Document } from 'mongodb';
-import { compileFilter, type Match } from './evaluate.ts';
+import { compileStoredFilter, type Match } from './evaluate.ts';
 import { decode } from './bson.ts';
 import type { Range } from './bounds.ts';
 import type { Index, Stored } from './catalog.ts';
-import { planOf, type Order, type Plan } from './plan.ts';
-import type { Row } from './rows.ts';
+import { planOf, type SortOrder, type QueryPlan } from './plan.ts';
+import type { RowData } from './rows.ts';
 import { candidates } from './scan.ts';
 import { sorted } from './sort.ts';
 import type { Cell, Statement } from './sqlite.ts';
@@ -13,26 +13,26 @@ import type { Cell, Statement } from './sqlite.ts';
 export interface Selection {
   filter: Document;
   match: Match;
-  order: Order;
+  order: SortOrder;
   skip: number;
   /** Infinity for all. */
   limit: number;
 }
 
-export function selectionOf(filter: Document, order: Order = [], skip = 0, limit = Infinity): Selection {
-  return { filter, match: compileFilter(filter), order, skip, limit };
+export function selectionOf(filter: Document, order: SortOrder = [], skip = 0, limit = Infinity): Selection {
+  return { filter, match: compileStoredFilter(filter), order, skip, limit };
 }
 
 /** A row that matches, and its document if it had to be looked at. */
-export interface Found {
-  row: Row;
+export interface StoredRow {
+  row: RowData;
   document: Document | undefined;
 }
 
 export interface Reader {
   /** The rows of a selection. At undefined the caller may pause; nothing read before it is relied on after it. */
-  select(stored: Stored, selection: Selection): Generator<Found | undefined, void>;
-  plan(stored: Stored, selection: Selection): Plan;
+  select(stored: Stored, selection: Selection): Generator<StoredRow | undefined, void>;
+  plan(stored: Stored, selection: Selection): QueryPlan;
 }
 
 /** A filter that is nothing but an `_id`: there is at most one document, and MongoDB does not look at the order, not even to refuse it. */
@@ -58,11 +58,11 @@ export function reader(sql: (text: string) => Statement): Reader {
     return rows;
   }
 
-  function plan(stored: Stored, { filter, order, limit }: Selection): Plan {
+  function plan(stored: Stored, { filter, order, limit }: Selection): QueryPlan {
     return planOf(stored, filter, order, limit !== Infinity, estimate);
   }
 
-  function* matching(stored: Stored, { match }: Selection, { access, exact }: Plan): Generator<Found | undefined, void> {
+  function* matching(stored: Stored, { match }: Selection, { access, exact }: QueryPlan): Generator<StoredRow | undefined, void> {
     for (const row of candidates(sql, stored, access)) {
       if (row === undefined) {
         yield undefined;
@@ -73,7 +73,7 @@ export function reader(sql: (text: string) => Statement): Reader {
     }
   }
 
-  function* ordered(stored: Stored, selection: Selection, chosen: Plan): Generator<Found | undefined, void> {
+  function* ordered(stored: Stored, selection: Selection, chosen: QueryPlan): Generator<StoredRow | undefined, void> {
     const most = selection.skip + selection.limit;
     const rows = matching(stored, selection, chosen);
     for (const row of sorted(rows, selection.order, most)) yield row === undefined ? undefined : { row, document: undefined };

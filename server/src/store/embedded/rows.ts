@@ -3,13 +3,13 @@ import { encode, promote } from './bson.ts';
 import type { Catalog, Index, Stored } from './catalog.ts';
 import { describeUpdate } from './describe-update.ts';
 import { duplicateKey } from './errors.ts';
-import { entriesOf, type Entries, type Entry, textOf } from './index-keys.ts';
+import { entriesOf, type Entries, type Entry, keyTextOf } from './index-keys.ts';
 import { keyBytes, type Journal } from './journal.ts';
-import { same } from './stored-equal.ts';
+import { storedEqual } from './stored-equal.ts';
 import type { Statement } from './sqlite.ts';
 
 /** One stored document: its row number and its bytes. */
-export interface Row {
+export interface RowData {
   r: number;
   d: Uint8Array;
 }
@@ -18,9 +18,9 @@ export interface Row {
 export interface Rows {
   insert(stored: Stored, bytes: Uint8Array, document: Document): void;
   /** `change` is what the journal gets: the whole document for a replacement, a description for an update. */
-  replace(stored: Stored, row: Row, before: Document, bytes: Uint8Array, after: Document, change: 'replace' | 'update'): void;
-  remove(stored: Stored, row: Row, document: Document): void;
-  get(stored: Stored, r: number): Row | undefined;
+  replace(stored: Stored, row: RowData, before: Document, bytes: Uint8Array, after: Document, change: 'replace' | 'update'): void;
+  remove(stored: Stored, row: RowData, document: Document): void;
+  get(stored: Stored, r: number): RowData | undefined;
   /** Makes the entries of an older document in a new index. */
   index(stored: Stored, index: Index, r: number, document: Document): void;
 }
@@ -91,7 +91,7 @@ export function rows({ sql, catalog, journal, database }: RowParts): Rows {
       sql(`DELETE FROM c${stored.id} WHERE r = ?`).run(r);
       journal.append(stored.id, 'delete', keyBytes(document['_id']), null);
     },
-    get: (stored, r) => sql(`SELECT r, d FROM c${stored.id} WHERE r = ?`).get(r) as Row | undefined,
+    get: (stored, r) => sql(`SELECT r, d FROM c${stored.id} WHERE r = ?`).get(r) as RowData | undefined,
     index(stored, index, r, document) {
       add(index, checked(stored, index, r, document), r);
     },
@@ -100,13 +100,13 @@ export function rows({ sql, catalog, journal, database }: RowParts): Rows {
 
 /** None of the top-level fields that the index looks into has changed, so its entries have not. */
 function untouched({ roots }: Index, before: Document, after: Document): boolean {
-  return roots.every((root) => same(before[root], after[root]));
+  return roots.every((root) => storedEqual(before[root], after[root]));
 }
 
 const none: Entries = { list: [], multikey: false };
 
 /** Those entries of `list` whose key is not in `other`. Lists are short, or an array's length. */
 function without(list: Entry[], other: Entry[]): Entry[] {
-  const keys = new Set(other.map(({ key }) => textOf(key)));
-  return list.filter(({ key }) => !keys.has(textOf(key)));
+  const keys = new Set(other.map(({ key }) => keyTextOf(key)));
+  return list.filter(({ key }) => !keys.has(keyTextOf(key)));
 }

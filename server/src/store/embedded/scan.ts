@@ -1,16 +1,16 @@
 import type { Range } from './bounds.ts';
 import type { Index, Stored } from './catalog.ts';
-import type { Access } from './plan.ts';
-import type { Row } from './rows.ts';
+import type { AccessPath } from './plan.ts';
+import type { RowData } from './rows.ts';
 import type { Cell, Statement } from './sqlite.ts';
 
 /**
  * Rows one at a time. Where undefined comes in between, the reader may pause: rows that come after it are read after it.
  * Rows up to the next undefined are as they were when the pause ended.
  */
-export type RowStream = Generator<Row | undefined, void>;
+export type RowStream = Generator<RowData | undefined, void>;
 
-type IndexAccess = Extract<Access, { kind: 'index' }>;
+type IndexAccess = Extract<AccessPath, { kind: 'index' }>;
 
 /** Bytes and rows read from the file between two possible pauses. */
 const batchBytes = 256 * 1024;
@@ -22,7 +22,7 @@ interface Batch {
 }
 
 /** The candidates of an access, each once. */
-export function* candidates(sql: (text: string) => Statement, stored: Stored, access: Access): RowStream {
+export function* candidates(sql: (text: string) => Statement, stored: Stored, access: AccessPath): RowStream {
   if (access.kind === 'scan') {
     yield* table(sql, stored);
   } else if (access.kind === 'index' && access.ranges.length === 1 && !access.index.multikey) {
@@ -37,7 +37,7 @@ export function* candidates(sql: (text: string) => Statement, stored: Stored, ac
   }
 }
 
-function* repeated(sql: (text: string) => Statement, stored: Stored, access: Access): RowStream {
+function* repeated(sql: (text: string) => Statement, stored: Stored, access: AccessPath): RowStream {
   if (access.kind === 'scan') yield* table(sql, stored);
   else if (access.kind === 'index') for (const part of access.ranges) yield* rangeOf(sql, stored, access, part);
   else for (const branch of access.branches) yield* repeated(sql, stored, branch);
@@ -54,7 +54,7 @@ function rangeOf(
 
 function* key(sql: (text: string) => Statement, stored: Stored, index: Index, k: Uint8Array): RowStream {
   const join = `SELECT c.r AS r, c.d AS d FROM x${index.id} AS x CROSS JOIN c${stored.id} AS c ON c.r = x.r`;
-  const row = sql(`${join} WHERE x.k = ?`).get(k) as Row | undefined;
+  const row = sql(`${join} WHERE x.k = ?`).get(k) as RowData | undefined;
   if (row !== undefined) yield row;
 }
 
@@ -62,10 +62,10 @@ function* table(sql: (text: string) => Statement, stored: Stored): RowStream {
   const select = sql(`SELECT r, d FROM c${stored.id} WHERE r > ? ORDER BY r LIMIT ?`);
   const size = { rows: firstBatch };
   for (let last = 0; ;) {
-    const batch = select.all(last, size.rows) as Row[];
+    const batch = select.all(last, size.rows) as RowData[];
     yield* batch;
     if (batch.length < size.rows) return;
-    last = (batch[batch.length - 1] as Row).r;
+    last = (batch[batch.length - 1] as RowData).r;
     grow(size, batch);
     yield undefined;
   }
@@ -84,11 +84,11 @@ function* range(
   const size = { rows: firstBatch };
   const end: Cell[] = to === undefined ? [] : [to];
   const untilEnd = reverse && to !== undefined ? `${start} AND x.k < ?` : start;
-  let batch = sql(`${join} WHERE ${untilEnd} ${order}`).all(from, ...end, size.rows) as (Row & { k: Uint8Array })[];
+  let batch = sql(`${join} WHERE ${untilEnd} ${order}`).all(from, ...end, size.rows) as (RowData & { k: Uint8Array })[];
   for (;;) {
     yield* batch;
     if (batch.length < size.rows) return;
-    const last = batch[batch.length - 1] as Row & { k: Uint8Array };
+    const last = batch[batch.length - 1] as RowData & { k: Uint8Array };
     grow(size, batch);
     yield undefined;
     batch = (
@@ -97,12 +97,12 @@ function* range(
         : to === undefined
           ? sql(`${join} WHERE (x.k, x.r) > (?, ?) ${order}`).all(last.k, last.r, size.rows)
           : sql(`${join} WHERE (x.k, x.r) > (?, ?) AND x.k < ? ${order}`).all(last.k, last.r, to, size.rows)
-    ) as (Row & { k: Uint8Array })[];
+    ) as (RowData & { k: Uint8Array })[];
   }
 }
 
 /** Doubles a batch up to what may be read at once without a pause. */
-function grow(size: Batch, batch: Row[]): void {
+function grow(size: Batch, batch: RowData[]): void {
   const bytes = batch.reduce((sum, { d }) => sum + d.length, 0) / batch.length;
   size.rows = Math.max(1, Math.min(size.rows * 4, largestBatch, Math.floor(batchBytes / bytes)));
 }

@@ -1,12 +1,12 @@
 import type { Document } from 'mongodb';
 import type { UpdateResult } from '../port.ts';
 import { encode, promote } from './bson.ts';
-import { received } from './copy-arguments.ts';
+import { copyArgument } from './copy-arguments.ts';
 import { replacementChange, updateChange } from './changes.ts';
 import type { Engine } from './engine.ts';
 import { checkOptions } from './options.ts';
 import { selectionOf } from './reader.ts';
-import { change, remove, type Written } from './writer.ts';
+import { changeOne, remove, type Written } from './writer.ts';
 
 /** `updateOne` (limit 1) and `updateMany` (no limit). */
 export async function updating(
@@ -19,8 +19,8 @@ export async function updating(
 ): Promise<UpdateResult> {
   checkOptions(limit === 1 ? 'updateOne' : 'updateMany', options, ['upsert', 'arrayFilters']);
   const how = updateChange(update, options['arrayFilters'] as Document[] | undefined, engine.now);
-  const selection = selectionOf(received(filter), [], 0, limit);
-  return resultOf(engine, await engine.turns.write(change(engine, name, selection, how(), options['upsert'] === true)));
+  const selection = selectionOf(copyArgument(filter), [], 0, limit);
+  return resultOf(engine, await engine.turns.write(changeOne(engine, name, selection, how(), options['upsert'] === true)));
 }
 
 export async function replacing(
@@ -32,14 +32,14 @@ export async function replacing(
 ): Promise<UpdateResult> {
   checkOptions('replaceOne', options, ['upsert']);
   const how = replacementChange(next);
-  const selection = selectionOf(received(filter), [], 0, 1);
-  return resultOf(engine, await engine.turns.write(change(engine, name, selection, how(), options['upsert'] === true)));
+  const selection = selectionOf(copyArgument(filter), [], 0, 1);
+  return resultOf(engine, await engine.turns.write(changeOne(engine, name, selection, how(), options['upsert'] === true)));
 }
 
 /** `deleteOne` (limit 1) and `deleteMany` (no limit). */
 export async function deleting(engine: Engine, name: string, filter: Document, options: Document, limit: number) {
   checkOptions(limit === 1 ? 'deleteOne' : 'deleteMany', options, []);
-  const { count } = await engine.turns.write(remove(engine, name, selectionOf(received(filter), [], 0, limit)));
+  const { count } = await engine.turns.write(remove(engine, name, selectionOf(copyArgument(filter), [], 0, limit)));
   return { acknowledged: true, deletedCount: count };
 }
 

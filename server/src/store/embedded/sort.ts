@@ -1,13 +1,13 @@
 import type { Document } from 'mongodb';
 import { decode } from './bson.ts';
 import { entriesOf, type Entry } from './index-keys.ts';
-import type { Order } from './plan.ts';
-import type { Row } from './rows.ts';
+import type { SortOrder } from './plan.ts';
+import type { RowData } from './rows.ts';
 
 /** A matching row with the bytes that place it. */
 interface Placed {
   key: Uint8Array;
-  row: Row;
+  row: RowData;
 }
 
 /** Rows sorted in runs of this many without a pause. */
@@ -19,10 +19,10 @@ const runLength = 2048;
  * Arrays sort by their smallest element upwards and by their largest downwards; rows of equal place keep their order.
  */
 export function* sorted(
-  rows: Iterable<{ row: Row; document: Document | undefined } | undefined>,
-  order: Order,
+  rows: Iterable<{ row: RowData; document: Document | undefined } | undefined>,
+  order: SortOrder,
   most: number,
-): Generator<Row | undefined, void> {
+): Generator<RowData | undefined, void> {
   let runs: Placed[][] = [];
   let run: Placed[] = [];
   for (const found of rows) {
@@ -72,7 +72,7 @@ function byKey(a: Placed, b: Placed): number {
 }
 
 /** The document's smallest key, as an index on the order would have it. Two arrays on two paths are an error, as there. */
-function placeOf(document: Document, order: Order): Uint8Array {
+function placeOf(document: Document, order: SortOrder): Uint8Array {
   const { list } = entriesOf(document, order);
   let [{ key }] = list as [Entry];
   for (const other of list) if (Buffer.compare(other.key, key) < 0) key = other.key;

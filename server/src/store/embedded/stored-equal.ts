@@ -5,10 +5,10 @@ import { BSON } from 'mongodb';
  *
  * False may also mean "not worth finding out"; callers then do what they would do for different values.
  */
-export function same(a: unknown, b: unknown): boolean {
+export function storedEqual(a: unknown, b: unknown): boolean {
   if (a === b) return a !== 0 || Object.is(a, b);
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
-  if (Array.isArray(a)) return Array.isArray(b) && a.length === b.length && a.every((element, at) => same(element, b[at]));
+  if (Array.isArray(a)) return Array.isArray(b) && a.length === b.length && a.every((element, at) => storedEqual(element, b[at]));
   const prototype: unknown = Object.getPrototypeOf(a);
   if (prototype !== Object.getPrototypeOf(b)) return false;
   if (prototype === Object.prototype) return sameFields(a as Fields, b as Fields);
@@ -23,5 +23,5 @@ type Fields = Record<string, unknown>;
 function sameFields(a: Fields, b: Fields): boolean {
   const names = Object.keys(a);
   const others = Object.keys(b);
-  return names.length === others.length && names.every((name, at) => name === others[at] && same(a[name], b[name]));
+  return names.length === others.length && names.every((name, at) => name === others[at] && storedEqual(a[name], b[name]));
 }

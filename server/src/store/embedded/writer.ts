@@ -1,11 +1,11 @@
 import { MongoServerError, ObjectId } from 'mongodb';
 import { decode, equalBytes } from './bson.ts';
 import type { Stored } from './catalog.ts';
-import { storable, type Incoming } from './incoming-documents.ts';
+import { storable, type IncomingDocument } from './incoming-documents.ts';
 import type { Engine } from './engine.ts';
-import type { Change } from './changes.ts';
-import type { Found, Selection } from './reader.ts';
-import type { Work } from './group-commit.ts';
+import type { DocumentChange } from './changes.ts';
+import type { StoredRow, Selection } from './reader.ts';
+import type { WriteSteps } from './group-commit.ts';
 
 export interface Written {
   matched: number;
@@ -18,13 +18,19 @@ export interface Written {
 }
 
 /** Inserts one document. */
-export function* insertOne(engine: Engine, name: string, { bytes, document }: Incoming): Work<void> {
+export function* insertOne(engine: Engine, name: string, { bytes, document }: IncomingDocument): WriteSteps<void> {
   yield undefined;
   engine.rows.insert(collectionFor(engine, name), bytes, document);
 }
 
 /** Changes one or all matching documents, or inserts one if there is none and that was asked for. */
-export function* change(engine: Engine, name: string, selection: Selection, how: Change, upsert: boolean): Work<Written> {
+export function* changeOne(
+  engine: Engine,
+  name: string,
+  selection: Selection,
+  how: DocumentChange,
+  upsert: boolean,
+): WriteSteps<Written> {
   const written: Written = { matched: 0, modified: 0, upserted: false, upsertedId: null, before: undefined, after: undefined };
   const stored = engine.catalog.find(name);
   // A row that its own change moved forward in the index is met again.
@@ -35,7 +41,8 @@ export function* change(engine: Engine, name: string, selection: Selection, how:
       paused = true;
       yield undefined;
     } else if (stored !== undefined && !done.has(found.row.r)) {
-      if (paused && !stillMatches(engine, stored, found, selection)) return yield* change(engine, name, selection, how, upsert);
+      if (paused && !stillMatches(engine, stored, found, selection))
+        return yield* changeOne(engine, name, selection, how, upsert);
       done.add(found.row.r);
       changeRow(engine, stored, found, selection, how, written);
     }
@@ -45,7 +52,7 @@ export function* change(engine: Engine, name: string, selection: Selection, how:
 }
 
 /** Sorting collects rows over pauses; what it chose may have changed meanwhile. Without an order rows are always fresh. */
-function stillMatches(engine: Engine, stored: Stored, { row }: Found, { order, match }: Selection): boolean {
+function stillMatches(engine: Engine, stored: Stored, { row }: StoredRow, { order, match }: Selection): boolean {
   if (order.length === 0) return true;
   const fresh = engine.rows.get(stored, row.r);
   return fresh !== undefined && equalBytes(fresh.d, row.d) && Boolean(match(decode(fresh.d)));
@@ -54,9 +61,9 @@ function stillMatches(engine: Engine, stored: Stored, { row }: Found, { order, m
 function changeRow(
   engine: Engine,
   stored: Stored,
-  { row, document }: Found,
+  { row, document }: StoredRow,
   selection: Selection,
-  how: Change,
+  how: DocumentChange,
   written: Written,
 ): void {
   const before = document ?? decode(row.d);
@@ -71,7 +78,7 @@ function changeRow(
   written.modified += 1;
 }
 
-function upsertOne(engine: Engine, name: string, { filter }: Selection, how: Change, written: Written): void {
+function upsertOne(engine: Engine, name: string, { filter }: Selection, how: DocumentChange, written: Written): void {
   const seed = how.seed(filter);
   const id: unknown = seed['_id'] ?? new ObjectId();
   const next = storable({ _id: id, ...seed });
@@ -86,7 +93,7 @@ export function* remove(
   engine: Engine,
   name: string,
   selection: Selection,
-): Work<{ count: number; before: Uint8Array | undefined }> {
+): WriteSteps<{ count: number; before: Uint8Array | undefined }> {
   const stored = engine.catalog.find(name);
   let count = 0;
   let before: Uint8Array | undefined;
@@ -106,11 +113,11 @@ export function* remove(
 }
 
 /** Runs works one after the other. Tells each failure; stops at the first if `ordered`. */
-export function* each<T>(
-  works: Iterable<() => Work<T>>,
+export function* eachMatching<T>(
+  works: Iterable<() => WriteSteps<T>>,
   ordered: boolean,
   done: (result: T | MongoServerError, at: number) => void,
-): Work<void> {
+): WriteSteps<void> {
   let at = 0;
   for (const work of works) {
     let result: T | MongoServerError;

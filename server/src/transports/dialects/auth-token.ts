@@ -1,11 +1,11 @@
 import { RegistryError, type Row } from '@rollcall/client/contract';
 import { failuresOf, inBody } from '../../operations/describe/form.ts';
 import type { Json } from '../../operations/describe/schema.ts';
-import { isProperties } from '../../common/plain-object.ts';
-import { answerOf, retryAfterOf, successForms, type Answer, type Dialect, type Success } from './dialect.ts';
+import { isPlainObject } from '../../common/plain-object.ts';
+import { answerOf, retryAfterOf, successForms, type DialectAnswer, type Dialect, type Success } from './dialect.ts';
 import { always, picked, sequence, type Shape } from './shape.ts';
 
-/** How `/api/v2/auth/token` takes arguments and answers: always in its envelope (access token reference, sections 1 and 2). */
+/** How `/api/v2/auth/token` takes arguments and answers: always in its envelope (AT-1, AT-2). */
 
 const noStore = { 'cache-control': 'no-store' } as const;
 
@@ -15,7 +15,12 @@ const needed: Readonly<Record<string, readonly string[]>> = {
   'PUT /api/v2/auth/token': ['token', 'refreshToken'],
 };
 
-const failure = (status: number, errorCode: string, errorMessage: string, headers: Answer['headers'] = {}): Answer => ({
+const failure = (
+  status: number,
+  errorCode: string,
+  errorMessage: string,
+  headers: DialectAnswer['headers'] = {},
+): DialectAnswer => ({
   status,
   headers: { ...noStore, ...headers },
   body: { errorCode, errorMessage, content: '', pageable: '' },
@@ -62,7 +67,7 @@ const successOf = (route: string): Success => ({
 const malformed = (): RegistryError =>
   new RegistryError('invalid-input', undefined, { details: [{ path: '', rule: 'json', message: 'a JSON object' }] });
 
-const wrongInput = ({ details }: RegistryError): Answer => {
+const wrongInput = ({ details }: RegistryError): DialectAnswer => {
   const [first] = details ?? [];
   const name = first?.path.replace(/^\//, '') ?? '';
   if (first === undefined || name === '') return failure(400, 'GEN_1003', 'Malformed request');
@@ -84,7 +89,7 @@ export const authToken: Dialect = {
   inputOf(route, { body }) {
     const names = needed[route];
     if (names === undefined) return {};
-    if (!isProperties(body)) throw malformed();
+    if (!isPlainObject(body)) throw malformed();
     const missing = names.filter((name) => body[name] === undefined || body[name] === '');
     if (missing.length > 0) {
       throw new RegistryError('invalid-input', undefined, {

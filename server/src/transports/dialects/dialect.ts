@@ -1,15 +1,15 @@
 import { RegistryError, type Row } from '@rollcall/client/contract';
 import { exampleOf } from '../../operations/describe/example.ts';
 import type { AnswerForm, HttpForm } from '../../operations/describe/form.ts';
-import { fieldsOf, type Json } from '../../operations/describe/schema.ts';
-import { isProperties } from '../../common/plain-object.ts';
+import { schemaFieldsOf, type Json } from '../../operations/describe/schema.ts';
+import { isPlainObject } from '../../common/plain-object.ts';
 import { asItIs, type Shape } from './shape.ts';
 
 /** An object of which only the names are known. */
 export type Properties = Readonly<Record<string, unknown>>;
 
 /** A request as far as a dialect looks at it. */
-export interface Asked {
+export interface DialectRequest {
   readonly params: Properties;
   readonly query: Properties;
   readonly body: unknown;
@@ -19,7 +19,7 @@ export interface Asked {
 }
 
 /** An answer before it is written. */
-export interface Answer {
+export interface DialectAnswer {
   readonly status: number;
   readonly headers?: Readonly<Record<string, string>>;
   /** Written as JSON. */
@@ -40,14 +40,14 @@ export interface Dialect {
     read(text: string, contentType: string | undefined): unknown;
   };
   /** The input of a call by this route (`'GET /path/:name'`). May fail with `invalid-input`. */
-  inputOf(route: string, asked: Asked, row: Row): unknown;
+  inputOf(route: string, asked: DialectRequest, row: Row): unknown;
   /** Bodies of these types come to `inputOf` as text by this route; all others are read as JSON. */
   textTypes?(route: string): readonly string[];
-  succeed(route: string, output: unknown, asked: Asked): Answer;
+  succeed(route: string, output: unknown, asked: DialectRequest): DialectAnswer;
   /** `route` is empty where none was found; `url`: path and query of the request. */
-  fail(route: string, error: RegistryError, url?: string): Answer;
+  fail(route: string, error: RegistryError, url?: string): DialectAnswer;
   /** The answer to a method that the path does not take. */
-  notAllowed(methods: readonly string[]): Answer;
+  notAllowed(methods: readonly string[]): DialectAnswer;
   /** Names that a query may have though nothing is made of them. */
   readonly ignoredInQuery?: readonly string[];
   /** The same of a route in words of JSON Schema. */
@@ -79,17 +79,17 @@ export const accepted: Success = { status: 202 };
 export const empty: Success = { status: 204 };
 
 /** What was made last of an output that does not change, by the success that it was. */
-const made = new WeakMap<object, { readonly success: Success; readonly answer: Answer }>();
+const made = new WeakMap<object, { readonly success: Success; readonly answer: DialectAnswer }>();
 
 /** The answer to a success; of the same frozen output it is the very same. */
-export const answerOf = (given: Success | Successes, output: unknown): Answer => {
+export const answerOf = (given: Success | Successes, output: unknown): DialectAnswer => {
   const success = 'all' in given ? given.of(objectOf(output)) : given;
   const isConstant = typeof output === 'object' && output !== null && Object.isFrozen(output);
   const last = isConstant ? made.get(output) : undefined;
   if (last?.success === success) return last.answer;
   const { status, shape, headers, isText } = success;
   const value = shape?.value(output);
-  const answer: Answer = {
+  const answer: DialectAnswer = {
     status,
     ...(headers !== undefined && { headers }),
     ...(shape !== undefined && (isText === true ? { text: String(value) } : { body: value })),
@@ -112,10 +112,10 @@ export const successForms = (success: Success | Successes, row: Row): readonly A
   }));
 
 /** A body's properties; none if it is no object. */
-export const objectOf = (body: unknown): Properties => (isProperties(body) ? body : {});
+export const objectOf = (body: unknown): Properties => (isPlainObject(body) ? body : {});
 
 /** Query, body and path together; what the path says counts. */
-export const mergedInput = ({ params, query, body }: Asked): Properties => ({ ...query, ...objectOf(body), ...params });
+export const mergedInput = ({ params, query, body }: DialectRequest): Properties => ({ ...query, ...objectOf(body), ...params });
 
 /** Of a ban: for how many seconds. */
 export const retryAfterOf = ({ details }: RegistryError): string =>
@@ -141,7 +141,7 @@ const readAs = ({ type }: Json, given: unknown): unknown => {
 /** The fields of the row's input that the query has, each as its schema wants it: lists repeated or with commas. `also`: other names of fields. */
 export const queriedFields = (row: Row, query: Properties, also: Readonly<Record<string, string>> = {}): Properties => {
   if (Object.keys(query).length === 0) return {};
-  const { properties } = fieldsOf(row.input);
+  const { properties } = schemaFieldsOf(row.input);
   const names = [...Object.keys(properties).map((name) => [name, name] as const), ...Object.entries(also)];
   const fields = new Map<string, unknown>();
   for (const [name, field] of names) {

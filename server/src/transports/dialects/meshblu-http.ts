@@ -11,9 +11,9 @@ import {
   type HttpForm,
   type Parameter,
 } from '../../operations/describe/form.ts';
-import { fieldsOf, itemsOf, objectOf as schemaOf, type Json } from '../../operations/describe/schema.ts';
+import { schemaFieldsOf, itemsOf, objectSchemaOf as schemaOf, type Json } from '../../operations/describe/schema.ts';
 import { compileProjection } from '../../mql/index.ts';
-import { isProperties } from '../../common/plain-object.ts';
+import { isPlainObject } from '../../common/plain-object.ts';
 import { entityTagOf, namesRevision } from '../http/entity-tags.ts';
 import { readJson } from '../../common/json/read.ts';
 import {
@@ -24,19 +24,19 @@ import {
   mergedInput,
   objectOf as object,
   successForms,
-  type Answer,
-  type Asked,
+  type DialectAnswer,
+  type DialectRequest,
   type Success,
   type Successes,
 } from './dialect.ts';
 import { credentialsOf } from './meshblu-credentials.ts';
 import { always, only, picked, type Shape } from './shape.ts';
 
-/** How Meshblu's HTTP routes take arguments and answer (reference, section 2.21). */
+/** How Meshblu's HTTP routes take arguments and answer (MS-2.21). */
 
 /** One route of Meshblu: how its input is made of the request, and its answer of the output. */
 export interface MeshbluRoute {
-  input?(asked: Asked): unknown;
+  input?(asked: DialectRequest): unknown;
   /** The field that the body holds, without an object around it. */
   readonly bare?: string;
   readonly success?: Success | Successes;
@@ -47,20 +47,20 @@ export interface MeshbluRoute {
   readonly projected?: true;
 }
 
-type Failing = (error: RegistryError) => Answer | undefined;
+type Failing = (error: RegistryError) => DialectAnswer | undefined;
 
 const notFound: Failing = ({ code }) =>
   code === 'forbidden' ? { status: 404, body: { code: 404, message: 'Devices not found' } } : undefined;
 
-const changes = ({ params, body }: Asked): unknown => {
-  if (!isProperties(body)) throw new RegistryError('invalid-input', 'Invalid Request');
+const changes = ({ params, body }: DialectRequest): unknown => {
+  if (!isPlainObject(body)) throw new RegistryError('invalid-input', 'Invalid Request');
   const { uuid: _uuid, token: _token, ...rest } = body;
   return { ...rest, ...params };
 };
 
 const invalidBody: Failing = ({ message }) => (message === 'Invalid Request' ? { status: 422, body: { message } } : undefined);
 
-const operators = ({ params, body }: Asked): unknown => ({ uuid: params['uuid'], update: object(body) });
+const operators = ({ params, body }: DialectRequest): unknown => ({ uuid: params['uuid'], update: object(body) });
 
 /** A text of the query string that is a number or a boolean finds that value, too: the query string has texts alone. */
 const anyType = (text: unknown): unknown => {
@@ -71,13 +71,13 @@ const anyType = (text: unknown): unknown => {
 };
 
 /** The conditions of a search in the query string, beside what body and path say. */
-const conditions = ({ query, ...asked }: Asked): unknown => {
+const conditions = ({ query, ...asked }: DialectRequest): unknown => {
   const typed = Object.entries(query).map(([name, text]) => [name, name === 'online' || name === 'uuid' ? text : anyType(text)]);
-  return mergedInput({ ...asked, query: Object.fromEntries(typed) as Asked['query'] });
+  return mergedInput({ ...asked, query: Object.fromEntries(typed) as DialectRequest['query'] });
 };
 
 /** `?cascade=true` says that what hangs on a group goes with it. */
-const removed = (asked: Asked): unknown => {
+const removed = (asked: DialectRequest): unknown => {
   const { cascade, ...rest } = mergedInput(asked);
   return { ...rest, ...(cascade !== undefined && { cascade: cascade === 'true' || (cascade === 'false' ? false : cascade) }) };
 };
@@ -85,12 +85,12 @@ const removed = (asked: Asked): unknown => {
 type Projection = ReturnType<typeof compileProjection>;
 
 /** What `X-Meshblu-Projection` asks for; without the header undefined. Fails with `invalid-input`. */
-const projectionOf = ({ headers }: Asked): Projection | undefined => {
+const projectionOf = ({ headers }: DialectRequest): Projection | undefined => {
   const text = headers['x-meshblu-projection'];
   if (typeof text !== 'string') return undefined;
   try {
     const given = readJson(text);
-    if (!isProperties(given)) throw new TypeError('a projection is an object');
+    if (!isPlainObject(given)) throw new TypeError('a projection is an object');
     return compileProjection(given);
   } catch (error) {
     throw new RegistryError('invalid-input', 'X-Meshblu-Projection cannot be read', { cause: error });
@@ -118,11 +118,11 @@ const authenticated = (fitting: Success): Successes => ({
 });
 
 /** Does the request show credentials in its headers alone, as the published client does? */
-const isShown = ({ body, headers }: Asked): boolean =>
+const isShown = ({ body, headers }: DialectRequest): boolean =>
   Object.keys(object(body)).length === 0 && credentialsOf(headers as IncomingHttpHeaders) !== undefined;
 
 /** What `POST /authenticate` asks about: its body, or the credentials in the headers, which have been checked already. */
-const proof = (asked: Asked): unknown => {
+const proof = (asked: DialectRequest): unknown => {
   if (!isShown(asked)) return mergedInput(asked);
   if (asked.caller === undefined) throw new RegistryError('unauthenticated');
   return { uuid: asked.caller, token: 'shown' };
@@ -134,7 +134,7 @@ const listed: Shape = {
   schema: (output) => ({
     type: 'object',
     required: ['devices'],
-    properties: { devices: { type: 'array', items: fieldsOf(output).properties['device'] ?? {} } },
+    properties: { devices: { type: 'array', items: schemaFieldsOf(output).properties['device'] ?? {} } },
   }),
 };
 
@@ -185,7 +185,7 @@ export const routes: Readonly<Record<string, MeshbluRoute>> = {
 const successOf = (route: string): Success | Successes => routes[route]?.success ?? found();
 
 /** The input of a call by this route. Fails with `invalid-input`, also for a projection of the answer that cannot be read. */
-export const inputOf = (route: string, asked: Asked): unknown => {
+export const inputOf = (route: string, asked: DialectRequest): unknown => {
   const { projected: isProjected, input = mergedInput } = routes[route] ?? {};
   if (isProjected === true) projectionOf(asked);
   return input(asked);
@@ -207,7 +207,7 @@ const revisionIn = (output: unknown): number | undefined => {
 };
 
 /** The answer of a success. */
-export const succeed = (route: string, output: unknown, asked: Asked): Answer => {
+export const succeed = (route: string, output: unknown, asked: DialectRequest): DialectAnswer => {
   const isProved = route === 'POST /authenticate' && isShown(asked);
   const answer = answerOf(isProved ? empty : successOf(route), output);
   const projection = routes[route]?.projected === true ? projectionOf(asked) : undefined;
@@ -221,16 +221,17 @@ export const succeed = (route: string, output: unknown, asked: Asked): Answer =>
 };
 
 /** The answer of a failure: the status and its phrase; for 422 a header with the sentence. */
-export const fail = (route: string, error: RegistryError): Answer => coded(routes[route]?.failure?.(error) ?? failed(error));
+export const fail = (route: string, error: RegistryError): DialectAnswer =>
+  coded(routes[route]?.failure?.(error) ?? failed(error));
 
 /** The answer to a method that the path does not take. */
-export const notAllowed = (methods: readonly string[]): Answer => {
+export const notAllowed = (methods: readonly string[]): DialectAnswer => {
   const answer = failed(new RegistryError('method-not-allowed'));
   return coded({ ...answer, headers: { allow: methods.join(', ') } });
 };
 
 /** Meshblu's answers name their status once more in headers. */
-const coded = (answer: Answer): Answer => ({
+const coded = (answer: DialectAnswer): DialectAnswer => ({
   ...answer,
   headers: {
     ...answer.headers,
@@ -239,7 +240,7 @@ const coded = (answer: Answer): Answer => ({
   },
 });
 
-const failed = (error: RegistryError): Answer => {
+const failed = (error: RegistryError): DialectAnswer => {
   const phrase = errors[error.code].message;
   if (error.code === 'rate') return { status: 429, body: { message: phrase } };
   if (error.status !== 422) return { status: error.status, body: { error: phrase } };
@@ -256,7 +257,7 @@ const asciiJson = (value: unknown): string =>
 const loose = (schema: Json): Json =>
   schema['type'] === 'array'
     ? { ...schema, items: loose(itemsOf(schema)) }
-    : schemaOf({ ...fieldsOf(schema), required: [], open: true });
+    : schemaOf({ ...schemaFieldsOf(schema), required: [], open: true });
 
 const projection: Parameter = {
   name: 'X-Meshblu-Projection',
@@ -269,7 +270,7 @@ const bodyOf = (route: string, row: Row): Body | undefined => {
   const { bare } = routes[route] ?? {};
   if (route === 'POST /broadcasts') return { required: false, schema: { type: 'object' } };
   if (bare === undefined) return inBody(row, route);
-  const schema = fieldsOf(row.input).properties[bare] ?? {};
+  const schema = schemaFieldsOf(row.input).properties[bare] ?? {};
   return { required: false, schema, example: exampleOf(schema, bare) };
 };
 

@@ -1,7 +1,7 @@
 import { errors, RegistryError, type ErrorDetail } from '@rollcall/client/contract';
 import { failuresOf, inBody, inQuery } from '../../operations/describe/form.ts';
-import { objectOf as schemaOf, type Json } from '../../operations/describe/schema.ts';
-import { isProperties } from '../../common/plain-object.ts';
+import { objectSchemaOf as schemaOf, type Json } from '../../operations/describe/schema.ts';
+import { isPlainObject } from '../../common/plain-object.ts';
 import { readJson } from '../../common/json/read.ts';
 import { loginHtml } from '../http/login-page.ts';
 import {
@@ -11,18 +11,18 @@ import {
   queriedFields,
   retryAfterOf,
   successForms,
-  type Answer,
+  type DialectAnswer,
   type Dialect,
   type Properties,
   type Success,
 } from './dialect.ts';
-import { each, only, picked } from './shape.ts';
+import { eachOf, only, picked } from './shape.ts';
 
-/** How `/api/client` takes arguments and answers (MQTT client reference, sections 1 to 3). */
+/** How `/api/client` takes arguments and answers (MC-1, MC-2, MC-3). */
 
 const noStore = { 'cache-control': 'no-store' } as const;
 const record = picked('id', 'owner', 'name', 'description', 'clientId', 'key', 'createdAt', 'updatedAt', 'expiresAt');
-const successes: Readonly<Record<string, Success>> = { 'GET /api/client': found(only('clients', each(record))) };
+const successes: Readonly<Record<string, Success>> = { 'GET /api/client': found(only('clients', eachOf(record))) };
 const successOf = (route: string): Success => ({ ...(successes[route] ?? found(record)), headers: noStore });
 
 /** What a body may say; other names are ignored. */
@@ -67,8 +67,8 @@ const failure = (
   status: number,
   error: string,
   summary: string,
-  more: Partial<Answer> & { readonly rest?: Properties } = {},
-): Answer => ({
+  more: Partial<DialectAnswer> & { readonly rest?: Properties } = {},
+): DialectAnswer => ({
   status,
   headers: { ...noStore, ...more.headers },
   body: { status, error, summary, ...more.rest },
@@ -81,14 +81,14 @@ const failureSchema = schemaOf({
 });
 
 /** Where whoever is not logged in goes, and how he finds back. */
-const redirected = (url: string): Answer => ({
+const redirected = (url: string): DialectAnswer => ({
   status: 302,
   headers: { ...noStore, location: `/login?return=${encodeURIComponent(url.split('?', 1)[0] ?? '')}` },
   html: loginHtml,
 });
 
 /** The client record API's wire; `redirects`: whoever is not logged in is sent to the login page, else answered 401. */
-export const mqttClients = (redirects: boolean): Dialect => {
+export const mqttClientDialect = (redirects: boolean): Dialect => {
   const fail: Dialect['fail'] = (_route, error, url = '') => {
     const { code, status, message, details = [], id } = error;
     if (code === 'invalid-input') {
@@ -110,7 +110,7 @@ export const mqttClients = (redirects: boolean): Dialect => {
 
     inputOf(route, { params, query, body = {} }, row) {
       if (route.startsWith('GET ')) return { ...queriedFields(row, query), ...params };
-      if (!isProperties(body)) throw wrongBody('The body must be an object');
+      if (!isPlainObject(body)) throw wrongBody('The body must be an object');
       const given = objectOf(body);
       const fields = (written[route] ?? []).filter((name) => given[name] !== undefined);
       return { ...Object.fromEntries(fields.map((name) => [name, given[name]])), ...params };
@@ -130,7 +130,7 @@ export const mqttClients = (redirects: boolean): Dialect => {
         ...(body !== undefined && { body: { ...body, required: false, types: ['application/x-www-form-urlencoded'] } }),
         answers: [
           ...successForms(successOf(route), row),
-          ...failuresOf(row, (error) => mqttClients(false).fail(route, error), failureSchema),
+          ...failuresOf(row, (error) => mqttClientDialect(false).fail(route, error), failureSchema),
           {
             status: 302,
             description: '`unauthenticated`',

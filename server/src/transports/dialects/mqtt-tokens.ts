@@ -1,12 +1,20 @@
 import { errors, RegistryError, type Row } from '@rollcall/client/contract';
 import { failuresOf, inBody, inQuery } from '../../operations/describe/form.ts';
-import { objectOf as schemaOf, type Json } from '../../operations/describe/schema.ts';
-import { isProperties } from '../../common/plain-object.ts';
+import { objectSchemaOf as schemaOf, type Json } from '../../operations/describe/schema.ts';
+import { isPlainObject } from '../../common/plain-object.ts';
 import { readJson } from '../../common/json/read.ts';
-import { answerOf, retryAfterOf, successForms, type Answer, type Dialect, type Success, type Successes } from './dialect.ts';
-import { each, only, picked, type Shape } from './shape.ts';
+import {
+  answerOf,
+  retryAfterOf,
+  successForms,
+  type DialectAnswer,
+  type Dialect,
+  type Success,
+  type Successes,
+} from './dialect.ts';
+import { eachOf, only, picked, type Shape } from './shape.ts';
 
-/** How `/m2m/token` takes arguments and answers (MQTT token reference, section 1). */
+/** How `/m2m/token` takes arguments and answers (MT-1). */
 
 const done = { msg: 'Success', code: 1000 } as const;
 const noStore = { 'cache-control': 'no-store' } as const;
@@ -33,11 +41,11 @@ const revoked = accepted(plain);
 const nothing: Success = { status: 204, headers: noStore };
 const successes: Readonly<Record<string, Success | Successes>> = {
   'PUT /m2m/token/mqtt': accepted(enveloped('tokenResponse', picked('token', 'secret', 'username', 'description'))),
-  'GET /m2m/token': accepted(enveloped('tokenResponses', only('tokens', each(picked('token', 'username', 'description'))))),
+  'GET /m2m/token': accepted(enveloped('tokenResponses', only('tokens', eachOf(picked('token', 'username', 'description'))))),
   'DELETE /m2m/token': { all: [revoked, nothing], of: ({ revoked: number }) => (number === 0 ? nothing : revoked) },
 };
 
-const failure = (status: number, msg: string, headers: Answer['headers'] = {}): Answer => ({
+const failure = (status: number, msg: string, headers: DialectAnswer['headers'] = {}): DialectAnswer => ({
   status,
   headers: { ...noStore, ...headers },
   body: { msg, code: status * 10 },
@@ -47,7 +55,7 @@ const failureSchema = schemaOf({ properties: { msg: text, code: count }, require
 /** What may stand in the query: never a secret, which would be kept in the logs of others. */
 const queried = ['groupName', 'username', 'description', 'token'];
 
-const wrongInput = ({ message, details = [] }: RegistryError): Answer => {
+const wrongInput = ({ message, details = [] }: RegistryError): DialectAnswer => {
   const [first] = details;
   return failure(400, message === errors['invalid-input'].message ? (first?.message ?? 'Bad Request') : message);
 };
@@ -58,7 +66,7 @@ const wrongBody = (): RegistryError =>
   });
 
 /** The MQTT token API's wire. */
-export const mqttTokens: Dialect = {
+export const mqttTokenDialect: Dialect = {
   late: {
     admit(contentType, hasBody) {
       if (!hasBody || contentType === undefined || /^application\/json\b/i.test(contentType)) return;
@@ -68,7 +76,7 @@ export const mqttTokens: Dialect = {
   },
 
   inputOf(_route, { body, query }) {
-    if (body !== undefined && !isProperties(body)) throw wrongBody();
+    if (body !== undefined && !isPlainObject(body)) throw wrongBody();
     const fromQuery = queried.filter((name) => query[name] !== undefined).map((name) => [name, query[name]] as const);
     return { ...Object.fromEntries(fromQuery), ...body };
   },
@@ -95,7 +103,7 @@ export const mqttTokens: Dialect = {
       ...(body !== undefined && { body: { ...body, required: false } }),
       answers: [
         ...successForms(successes[route] ?? revoked, row),
-        ...failuresOf(row, (error) => mqttTokens.fail(route, error), failureSchema),
+        ...failuresOf(row, (error) => mqttTokenDialect.fail(route, error), failureSchema),
       ],
     };
   },

@@ -25,7 +25,7 @@ const failure: Json = {
 
 const isRead = (route: string): boolean => route.startsWith('GET ');
 
-/** Our own wire: the fields of the input from path, query and body, and the answers of decisions, section 3. */
+/** Our own wire: the fields of the input from path, query and body, and the answers of ME-3. */
 export const ours: Dialect = {
   inputOf: (_route, asked, row) => ({
     ...mergedInput({ ...asked, query: { ...asked.query, ...queriedFields(row, asked.query) } }),

@@ -1,5 +1,5 @@
-import { fieldsOf, itemsOf, objectOf, type Json } from '../../operations/describe/schema.ts';
-import { isProperties } from '../../common/plain-object.ts';
+import { schemaFieldsOf, itemsOf, objectSchemaOf, type Json } from '../../operations/describe/schema.ts';
+import { isPlainObject } from '../../common/plain-object.ts';
 
 /** How a value looks on another wire, and by which schema: whatever is sent is described from the same place. */
 export interface Shape {
@@ -18,12 +18,12 @@ export const sequence = (one: Shape, other: Shape): Shape => ({
 
 /** One field alone, in the place of the object that it stands in. */
 export const only = (field: string, shape: Shape = asItIs): Shape => ({
-  value: (given) => shape.value(isProperties(given) ? given[field] : undefined),
-  schema: (given) => shape.schema(fieldsOf(given).properties[field] ?? {}),
+  value: (given) => shape.value(isPlainObject(given) ? given[field] : undefined),
+  schema: (given) => shape.schema(schemaFieldsOf(given).properties[field] ?? {}),
 });
 
 /** Each of a list. */
-export const each = (shape: Shape): Shape => ({
+export const eachOf = (shape: Shape): Shape => ({
   value: (given) => (Array.isArray(given) ? (given as readonly unknown[]).map(shape.value) : []),
   schema: (given) => ({ ...given, type: 'array', items: shape.schema(itemsOf(given)) }),
 });
@@ -38,10 +38,10 @@ export const withFields = (shapes: Readonly<Record<string, Shape>>): Shape => {
       }),
     );
   return {
-    value: (given) => (isProperties(given) ? changed(given, (shape, one) => shape.value(one)) : given),
+    value: (given) => (isPlainObject(given) ? changed(given, (shape, one) => shape.value(one)) : given),
     schema: (given) => {
-      const fields = fieldsOf(given);
-      return objectOf({ ...fields, open: true, properties: changed(fields.properties, (shape, one) => shape.schema(one)) });
+      const fields = schemaFieldsOf(given);
+      return objectSchemaOf({ ...fields, open: true, properties: changed(fields.properties, (shape, one) => shape.schema(one)) });
     },
   };
 };
@@ -52,10 +52,10 @@ export const renamed = (names: Readonly<Record<string, string>>): Shape => {
   const moved = <T>(from: Readonly<Record<string, T>>): Record<string, T> =>
     Object.fromEntries(Object.entries(from).map(([name, one]) => [nameOf(name), one]));
   return {
-    value: (given) => (isProperties(given) ? moved(given) : given),
+    value: (given) => (isPlainObject(given) ? moved(given) : given),
     schema: (given) => {
-      const { properties, required } = fieldsOf(given);
-      return objectOf({ properties: moved(properties), required: required.map(nameOf), open: true });
+      const { properties, required } = schemaFieldsOf(given);
+      return objectSchemaOf({ properties: moved(properties), required: required.map(nameOf), open: true });
     },
   };
 };
@@ -63,11 +63,11 @@ export const renamed = (names: Readonly<Record<string, string>>): Shape => {
 /** These fields, and no others. */
 export const picked = (...names: readonly string[]): Shape => ({
   value: (given) =>
-    isProperties(given) ? Object.fromEntries(names.filter((name) => name in given).map((name) => [name, given[name]])) : given,
+    isPlainObject(given) ? Object.fromEntries(names.filter((name) => name in given).map((name) => [name, given[name]])) : given,
   schema: (given) => {
-    const { properties, required } = fieldsOf(given);
+    const { properties, required } = schemaFieldsOf(given);
     const kept = names.flatMap((name) => (properties[name] === undefined ? [] : [[name, properties[name]] as const]));
-    return objectOf({
+    return objectSchemaOf({
       properties: Object.fromEntries(kept),
       required: required.filter((name) => names.includes(name)),
       open: false,

@@ -2,14 +2,14 @@ import type { Readable } from 'node:stream';
 import multipart from '@fastify/multipart';
 import { RegistryError } from '@rollcall/client/contract';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { Jobs, Maintenance } from '../../backup/jobs.ts';
-import type { Answer } from '../dialects/dialect.ts';
+import type { BackupJobs, Maintenance } from '../../backup/jobs.ts';
+import type { DialectAnswer } from '../dialects/dialect.ts';
 import { unhurried } from '../listener.ts';
 
 /** Where archives come from and go to. */
 export interface Archives {
   readonly offer: Maintenance['offer'];
-  readonly newest: Jobs['newest'];
+  readonly newest: BackupJobs['newest'];
 }
 
 /** A route whose request or answer is an archive. */
@@ -18,8 +18,8 @@ export interface ArchiveRoute extends Archives {
   readonly url: string;
   readonly config: object;
   /** Makes the call, with this as what the body says. */
-  respond(request: FastifyRequest, body: unknown): Promise<Answer>;
-  write(reply: FastifyReply, answer: Answer): FastifyReply;
+  respond(request: FastifyRequest, body: unknown): Promise<DialectAnswer>;
+  write(reply: FastifyReply, answer: DialectAnswer): FastifyReply;
 }
 
 /** An upload of which nothing comes for so long is given up, in milliseconds. */

@@ -5,7 +5,7 @@ export interface BrokerClient {
 }
 
 /**
- * What brokers outside ask of the registry (domain model, section 7 B). The answers are those that the broker in the process would give; whatever
+ * What brokers outside ask of the registry (DM-7.2). The answers are those that the broker in the process would give; whatever
  * goes wrong is a refusal.
  */
 export interface ExternalBrokerChecks {

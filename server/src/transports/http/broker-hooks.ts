@@ -4,14 +4,14 @@ import { BlockList, isIP } from 'node:net';
 import { RegistryError } from '@rollcall/client/contract';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { PageForm } from '../../operations/describe/openapi.ts';
-import { isProperties } from '../../common/plain-object.ts';
+import { isPlainObject } from '../../common/plain-object.ts';
 import type { ExternalBrokerChecks } from './broker-checks.ts';
 import { credentialsOf } from '../dialects/meshblu-credentials.ts';
 import { readJson } from '../../common/json/read.ts';
 
 /**
  * What MQTT brokers outside ask over HTTP: VerneMQ's webhooks, EMQX's authenticator and authorizer, the HTTP back end of Mosquitto's go-auth plugin
- * (access control reference, section 5.9; domain model, section 7 B).
+ * (AC-5.9; DM-7.2).
  *
  * No answer may be cached, so none says so; nothing of a body is ever logged.
  */
@@ -52,7 +52,7 @@ interface Question {
 
 const thisMachine = ['127.0.0.0/8', '::1'];
 /** A message is part of VerneMQ's question whether it may be published. */
-const mostBytes = 1_048_576;
+const maxBytes = 1_048_576;
 
 const textOf = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
 
@@ -84,7 +84,7 @@ const verneMq: readonly Question[] = [
     summary: "VerneMQ's on_auth_m5: may a client come in by this token?",
     refusal: notAllowed,
     async answer({ body, address }, questions) {
-      const properties = isProperties(body['properties']) ? body['properties'] : {};
+      const properties = isPlainObject(body['properties']) ? body['properties'] : {};
       const shown = properties['p_authentication_method'] === 'TOKEN' ? token(properties['p_authentication_data']) : undefined;
       if (shown === undefined || shown === '') return notAllowed;
       return (await questions.connectByToken({ ...verneClient(body), token: shown, address })) ? ok : notAllowed;
@@ -120,7 +120,7 @@ const verneMq: readonly Question[] = [
       const client = verneClient(body);
       const topics: Body[] = [];
       for (const one of asked) {
-        const { topic, qos } = isProperties(one) ? one : {};
+        const { topic, qos } = isPlainObject(one) ? one : {};
         if (typeof topic !== 'string') return notAllowed;
         topics.push({ topic, qos: (await questions.subscribe(client, topic)) ? qos : refusedQos(hook) });
       }
@@ -253,7 +253,7 @@ const openGuard = ({ secret, addresses, clientAddress }: Pick<BrokerHooks, 'secr
 const read = (text: string, contentType = 'application/json'): Body => {
   if (/^application\/x-www-form-urlencoded\b/i.test(contentType)) return Object.fromEntries(new URLSearchParams(text));
   const body = readJson(text, contentType);
-  if (!isProperties(body)) throw new RegistryError('invalid-input');
+  if (!isPlainObject(body)) throw new RegistryError('invalid-input');
   return body;
 };
 
@@ -298,7 +298,7 @@ export const serveBrokerHooks = (app: FastifyInstance, hooks: BrokerHooks): void
     app.route({
       method: 'POST',
       url: question.path,
-      bodyLimit: mostBytes,
+      bodyLimit: maxBytes,
       config: { isText: true } as object,
       onRequest: admit,
       async handler(request, reply) {

@@ -7,16 +7,16 @@ import type { Authenticate } from '../../identity/authenticate.ts';
 import type { Connections } from '../../realtime/connections.ts';
 import type { ClientAddress } from '../../common/client-address.ts';
 import type { Actor } from '../../operations/handler.ts';
-import type { Handled } from '../../operations/handler.ts';
+import type { Result } from '../../operations/handler.ts';
 import type { Call } from '../../operations/pipeline.ts';
-import { byRoute, type Operation } from '../../operations/operation-table.ts';
+import { byRoute, type TableOperation } from '../../operations/operation-table.ts';
 import type { Json } from '../../operations/describe/schema.ts';
 import { maxFrameBytesOf, maxInputBytes, messageOperations } from '../../common/frame-limits.ts';
 import { serveArchives, type Archives } from './archives.ts';
 import { hookPaths, serveBrokerHooks, type BrokerHooks } from './broker-hooks.ts';
 import { credentialsOf } from '../dialects/meshblu-credentials.ts';
 import { accessControl } from '../dialects/access-control.ts';
-import type { Answer, Asked, Dialect } from '../dialects/dialect.ts';
+import type { DialectAnswer, DialectRequest, Dialect } from '../dialects/dialect.ts';
 import { dialectOf, queryCheckOf } from '../dialects/index.ts';
 import { ours } from '../dialects/ours.ts';
 import { serveDocs } from './docs-page.ts';
@@ -40,7 +40,7 @@ export interface UpgradeHandler {
 
 /** What the HTTP side needs of the registry. */
 export interface HttpKit {
-  readonly operations: ReadonlyMap<string, Operation>;
+  readonly operations: ReadonlyMap<string, TableOperation>;
   readonly engines: Engines;
   readonly clientAddress: ClientAddress;
   /** MQTT over websocket. */
@@ -52,8 +52,8 @@ export interface HttpKit {
   readonly redirectsClients: boolean;
   /** Largest message to devices, in bytes. */
   readonly messageBytes: number;
-  dispatch(operation: Operation, call: Call): Promise<Handled<unknown>>;
-  carryOutEndings(handled: Handled<unknown>): Promise<unknown>;
+  dispatch(operation: TableOperation, call: Call): Promise<Result<unknown>>;
+  applyRevocations(handled: Result<unknown>): Promise<unknown>;
   toRegistryError(error: unknown): RegistryError;
   readonly archives: Archives;
   readonly brokerHooks: BrokerHooks;
@@ -93,9 +93,9 @@ interface Spoken {
 }
 
 /** The texts of answers that do not change. */
-const texts = new WeakMap<Answer, string>();
+const texts = new WeakMap<DialectAnswer, string>();
 
-const jsonOf = (answer: Answer): string => {
+const jsonOf = (answer: DialectAnswer): string => {
   const known = texts.get(answer);
   if (known !== undefined) return known;
   const text = JSON.stringify(answer.body);
@@ -104,7 +104,7 @@ const jsonOf = (answer: Answer): string => {
 };
 
 /** One answer per call, in the dialect of its route. */
-const write = (reply: FastifyReply, answer: Answer): FastifyReply => {
+const write = (reply: FastifyReply, answer: DialectAnswer): FastifyReply => {
   const { status, headers, body, text, html } = answer;
   void reply.code(status);
   if (headers !== undefined) void reply.headers(headers);
@@ -117,7 +117,7 @@ const pathOf = ({ url }: FastifyRequest): string => url.split('?', 1)[0] ?? '';
 
 const isAccessControl = (request: FastifyRequest): boolean => /^\/+api\//.test(pathOf(request));
 
-/** Is there a level in the path that no path of the access control API has (access control reference, section 5.2)? */
+/** Is there a level in the path that no path of the access control API has (AC-5.2)? */
 const isOdd = (request: FastifyRequest): boolean => {
   const levels = decodeURIComponent(pathOf(request).replaceAll(/%2f/gi, '+')).replace(/\/$/, '').split('/').slice(1);
   return (
@@ -234,7 +234,7 @@ export const openHttp = async (kit: HttpKit): Promise<Http> => {
       const dialect = dialectOf(operation, route, kit.redirectsClients);
       take(method, url, dialect);
       const checkNames = queryCheckOf(operation, route);
-      const respond = async (request: FastifyRequest, body: unknown): Promise<Answer> => {
+      const respond = async (request: FastifyRequest, body: unknown): Promise<DialectAnswer> => {
         try {
           const { headers } = request;
           dialect.late?.admit?.(headers['content-type'], typeof body === 'string' && body !== '');
@@ -244,7 +244,7 @@ export const openHttp = async (kit: HttpKit): Promise<Http> => {
               ? null
               : await kit.authenticate({ ...shown, enrolling: true, address: kit.clientAddress(request.raw) });
           if (actor === null && !('public' in operation.access)) throw new RegistryError('unauthenticated');
-          const asked: Asked = {
+          const asked: DialectRequest = {
             params: request.params as Record<string, unknown>,
             query: request.query as Record<string, unknown>,
             body: readLate(body, request, dialect),
@@ -254,7 +254,7 @@ export const openHttp = async (kit: HttpKit): Promise<Http> => {
           checkNames(asked.query);
           const call = callOf(request, route, actor, dialect.inputOf(route, asked, operation.row));
           const handled = await kit.dispatch(operation, call);
-          if (handled.ends !== undefined) await kit.carryOutEndings(handled);
+          if (handled.revokes !== undefined) await kit.applyRevocations(handled);
           return dialect.succeed(route, handled.output, asked);
         } catch (error) {
           return dialect.fail(route, kit.toRegistryError(error), request.url);
@@ -272,7 +272,7 @@ export const openHttp = async (kit: HttpKit): Promise<Http> => {
         ...(messageOperations.has(operation.name) && { bodyLimit: maxFrameBytesOf(kit.messageBytes) }),
         handler(request, reply) {
           const fail = (error: unknown): void => void reply.send(error);
-          const send = (answer: Answer): void => {
+          const send = (answer: DialectAnswer): void => {
             try {
               write(reply, answer);
             } catch (error) {

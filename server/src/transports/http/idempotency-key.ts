@@ -1,5 +1,5 @@
 import { RegistryError } from '@rollcall/client/contract';
-import { digestOf, fingerprintOf } from '../../common/json/digest.ts';
+import { digestOf, requestFingerprint } from '../../common/json/digest.ts';
 import type { Call } from '../../operations/pipeline.ts';
 import { requestIdPattern } from '../socketio/call-options.ts';
 
@@ -19,7 +19,7 @@ export const requestOfKey = (key: string, asked: unknown): NonNullable<Call['req
   }
   const [, instance, counter] = requestIdPattern.exec(key) ?? [];
   // A repeat over HTTP does not say which one it is; a later one counts higher.
-  const common = { again: Date.now(), fingerprint: fingerprintOf(asked) };
+  const common = { again: Date.now(), fingerprint: requestFingerprint(asked) };
   if (instance !== undefined && counter !== undefined) return { instance, counter: Number(counter), ...common };
   // The blank keeps it apart from every client instance.
   return { instance: `key ${digestOf(key)}`, counter: 1, isKeyed: true, ...common };

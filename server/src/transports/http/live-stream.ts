@@ -4,22 +4,22 @@ import type { ServerResponse } from 'node:http';
 import { RegistryError } from '@rollcall/client/contract';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Authenticate } from '../../identity/authenticate.ts';
-import type { Connection, Connections, Outlet } from '../../realtime/connections.ts';
+import type { Connection, Connections, FanOut } from '../../realtime/connections.ts';
 import type { PageForm } from '../../operations/describe/openapi.ts';
 import type { Actor } from '../../operations/handler.ts';
-import type { Handled } from '../../operations/handler.ts';
+import type { Result } from '../../operations/handler.ts';
 import type { Call } from '../../operations/pipeline.ts';
-import type { Operation } from '../../operations/operation-table.ts';
+import type { TableOperation } from '../../operations/operation-table.ts';
 import { credentialsOf } from '../dialects/meshblu-credentials.ts';
 import { readJson } from '../../common/json/read.ts';
 
 /** What live queries over HTTP need of the registry. */
 export interface LiveHttpKit {
   readonly clientAddress: ClientAddress;
-  readonly operations: ReadonlyMap<string, Operation>;
+  readonly operations: ReadonlyMap<string, TableOperation>;
   readonly authenticate: Authenticate;
   readonly connections: Connections;
-  dispatch(operation: Operation, call: Call): Promise<Handled<unknown>>;
+  dispatch(operation: TableOperation, call: Call): Promise<Result<unknown>>;
   toRegistryError(error: unknown): RegistryError;
 }
 
@@ -43,9 +43,9 @@ export const liveForm: PageForm = {
 };
 
 /** Streams that one device may have open. */
-const mostOfDevice = 32;
+const maxOfDevice = 32;
 /** Bytes that a stream may leave unread before it is cut. */
-const mostUnread = 1_048_576;
+const maxUnread = 1_048_576;
 /** Between two signs of life; what was not read from one to the next is not read at all. */
 const beatMs = 10_000;
 
@@ -103,11 +103,11 @@ export const serveLive = (app: FastifyInstance, kit: LiveHttpKit): void => {
 
   const write = (stream: Stream, text: string): void => {
     if (stream.early !== null) return void stream.early.push(text);
-    if (stream.response.writableLength > mostUnread) stream.response.destroy();
+    if (stream.response.writableLength > maxUnread) stream.response.destroy();
     else stream.response.write(text);
   };
 
-  const outlet: Outlet = {
+  const fanOut: FanOut = {
     send(to, event, data) {
       if (!event.startsWith('live:')) return;
       const text = eventText(event, data);
@@ -122,12 +122,12 @@ export const serveLive = (app: FastifyInstance, kit: LiveHttpKit): void => {
   const identify = async (request: FastifyRequest): Promise<Actor> => {
     const shown = credentialsOf(request.headers);
     for (;;) {
-      const before = connections.endings;
+      const before = connections.revocations;
       const actor =
         shown === undefined
           ? null
           : await kit.authenticate({ ...shown, enrolling: true, address: kit.clientAddress(request.raw) });
-      if (connections.endings !== before) continue;
+      if (connections.revocations !== before) continue;
       if (actor === null) throw new RegistryError('unauthenticated');
       return actor;
     }
@@ -138,8 +138,8 @@ export const serveLive = (app: FastifyInstance, kit: LiveHttpKit): void => {
     const connection: Connection = {
       actor,
       id: randomUUID(),
-      extras: false,
-      outlet,
+      takesMetadata: false,
+      fanOut,
       end() {
         leave();
         if (response.headersSent) response.end(eventText('closed', new RegistryError('unauthenticated').toFailure()));
@@ -187,8 +187,8 @@ export const serveLive = (app: FastifyInstance, kit: LiveHttpKit): void => {
       if (open === undefined) throw new RegistryError('not-found');
       const input = inputOf(request);
       const actor = await identify(request);
-      const siblings = [...connections.of(actor.uuid)].filter((connection) => connection.outlet === outlet);
-      if (siblings.length >= mostOfDevice) throw new RegistryError('busy');
+      const siblings = [...connections.of(actor.uuid)].filter((connection) => connection.fanOut === fanOut);
+      if (siblings.length >= maxOfDevice) throw new RegistryError('busy');
       stream = openStream(actor, reply.raw);
       const { connection } = stream;
       const { output } = await kit.dispatch(open, { actor, from: actor.uuid, input, connection });

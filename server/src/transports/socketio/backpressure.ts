@@ -2,7 +2,7 @@ import type { Server as EngineServer, Socket as Connection } from 'engine.io';
 import { isClosed, releasePolling, terminate, webSocketOf } from './connection.ts';
 
 /** How much one connection may leave unread. */
-export interface BacklogLimits {
+export interface BackpressureLimits {
   /** Bytes of events that may wait: if a further one comes, the connection is ended with the reason `slow`. */
   readonly eventBytes: number;
   /** The same for acknowledgements, which are counted apart. */
@@ -13,8 +13,8 @@ export interface BacklogLimits {
   readonly drainMs: number;
 }
 
-/** Default limits (reliability reference, section 2; decisions, section 7). */
-export const backlogLimits: BacklogLimits = {
+/** Default limits (RL-2; ME-7). */
+export const backpressureLimits: BackpressureLimits = {
   eventBytes: 1_048_576,
   answerBytes: 8_388_608,
   volatileBytes: 262_144,
@@ -42,7 +42,7 @@ interface CreatedPacket {
 const acknowledgement = '3';
 
 /** The outbound side of an engine's connections. */
-export interface Backlog {
+export interface Backpressure {
   /** Bytes that wait to be read by the other end. */
   pending(connection: Connection): number;
   /** Connections ended for slowness so far. */
@@ -55,7 +55,7 @@ export interface Backlog {
  * Watches what the connections of an engine leave unread and ends those over a limit. Socket.IO has no backpressure: what a stalled reader
  * does not take is kept in memory without end.
  */
-export const guardBacklog = (engine: EngineServer, limits: BacklogLimits = backlogLimits): Backlog => {
+export const guardBackpressure = (engine: EngineServer, limits: BackpressureLimits = backpressureLimits): Backpressure => {
   const accounts = new Map<Connection, Account>();
   const waiting = new Set<Connection>();
   let look = 0;

@@ -1,5 +1,5 @@
 import { RegistryError } from '@rollcall/client/contract';
-import { isProperties } from '../../common/plain-object.ts';
+import { isPlainObject } from '../../common/plain-object.ts';
 import type { Call } from '../../operations/pipeline.ts';
 
 const refuse = (path: string, rule: string, message: string): never => {
@@ -19,9 +19,9 @@ const readRequestId = (text: unknown, path: string): { instance: string; counter
   return { instance, counter: Number(counter) };
 };
 
-/** Reads a call's options: `reqId`, `again`, `rev`, `as`; unknown ones are refused (decisions, section 3). */
+/** Reads a call's options: `reqId`, `again`, `rev`, `as`; unknown ones are refused (ME-3). */
 export const readOptions = (given: unknown): Pick<Call, 'request' | 'expectedRev' | 'as'> => {
-  if (!isProperties(given)) return refuse('', 'type', 'call options are an object');
+  if (!isPlainObject(given)) return refuse('', 'type', 'call options are an object');
   const { reqId, again, rev, as, ...unknown } = given;
   for (const key of Object.keys(unknown)) refuse(`/${key}`, 'additionalProperties', 'there is no such call option');
   if (again !== undefined && !isCount(again)) refuse('/again', 'type', 'a whole number');

@@ -3,17 +3,17 @@ import type { Duplex } from 'node:stream';
 import { Server as EngineServer } from 'engine.io';
 import { Server } from 'socket.io';
 import type { Socket } from 'socket.io';
-import { admissionLimits, openAdmission } from './handshake-limit.ts';
+import { handshakeLimits, openHandshakeLimit } from './handshake-limit.ts';
 import { createClientAddress, type ClientAddress } from '../../common/client-address.ts';
-import type { AdmissionLimits } from './handshake-limit.ts';
-import { backlogLimits, guardBacklog, lookMs } from './backpressure.ts';
-import type { Backlog, BacklogLimits } from './backpressure.ts';
+import type { HandshakeLimits } from './handshake-limit.ts';
+import { backpressureLimits, guardBackpressure, lookMs } from './backpressure.ts';
+import type { Backpressure, BackpressureLimits } from './backpressure.ts';
 import { terminate } from './connection.ts';
 import { openLegacyEngine, toAscii, type AdmitFirehose } from './legacy.ts';
 import { guardedParser } from './parser.ts';
 import type { SocketParser } from './parser.ts';
 import { maxFrameBytesOf } from '../../common/frame-limits.ts';
-import { openRouter } from './router.ts';
+import { createRouter } from './router.ts';
 
 export { handshakePath } from './legacy.ts';
 export type { HandshakePath } from './legacy.ts';
@@ -26,7 +26,7 @@ export interface Heartbeat {
 }
 
 /** How the two engines are opened. */
-export interface EngineOptions extends Partial<AdmissionLimits>, Partial<BacklogLimits> {
+export interface EngineOptions extends Partial<HandshakeLimits>, Partial<BackpressureLimits> {
   /** Exact browser origins allowed beside the same origin. A request without an Origin header is no browser's and allowed. */
   readonly origins: readonly string[];
   /** Serve Engine.IO 3 clients (socket.io-client 1.x and 2.x) as well. */
@@ -75,7 +75,7 @@ export interface Engines {
   close(): Promise<void>;
 }
 
-/** Notices a cut connection after 7.5 s at most, so that presence is right within 8 s (reliability reference, P7). */
+/** Notices a cut connection after 7.5 s at most, so that presence is right within 8 s (RL-1.7). */
 const mainHeartbeat: Heartbeat = { pingInterval: 4_000, pingTimeout: 3_500 };
 const legacyHeartbeat: Heartbeat = { pingInterval: 25_000, pingTimeout: 60_000 };
 
@@ -90,7 +90,7 @@ export const drop = (socket: Socket): void => {
 interface Guarded {
   readonly engine: EngineServer;
   readonly io: Server;
-  readonly backlog: Backlog;
+  readonly backlog: Backpressure;
 }
 
 /** Waits until all are closed, which the engines have asked for; after `lookMs` it is no longer asked. */
@@ -104,14 +104,14 @@ const closeAll = async (sockets: ReadonlySet<Duplex>): Promise<void> => {
 
 /** Opens the engines. They own no HTTP server and listen to nothing. */
 export const openEngines = (options: EngineOptions): Engines => {
-  const limits = { ...backlogLimits, ...admissionLimits, ...options };
+  const limits = { ...backpressureLimits, ...handshakeLimits, ...options };
   const counts = { rejectedPackets: 0, volatileDrops: 0 };
   const onRejected = (): void => {
     counts.rejectedPackets += 1;
   };
 
   const open = (engine: EngineServer, parser: SocketParser): Guarded => {
-    const backlog = guardBacklog(engine, limits);
+    const backlog = guardBackpressure(engine, limits);
     const io = new Server({ serveClient: false, connectTimeout: options.connectTimeoutMs ?? 10_000, parser });
     return { engine, backlog, io: io.bind(engine) };
   };
@@ -136,8 +136,8 @@ export const openEngines = (options: EngineOptions): Engines => {
   const both = legacy ? [main, legacy] : [main];
   const connections = (): number => both.reduce((sum, { engine }) => sum + engine.clientsCount, 0);
   const pending = ({ conn }: Socket): number => both.reduce((sum, { backlog }) => sum + backlog.pending(conn), 0);
-  const admission = openAdmission(limits, () => Math.max(connections(), router.sockets.size));
-  const router = openRouter({
+  const admission = openHandshakeLimit(limits, () => Math.max(connections(), router.sockets.size));
+  const router = createRouter({
     main: main.engine,
     legacy: legacy?.engine ?? null,
     origins: options.origins,

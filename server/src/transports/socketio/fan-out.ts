@@ -1,12 +1,12 @@
 import type { Server, Socket } from 'socket.io';
-import type { Connection, Outlet } from '../../realtime/connections.ts';
+import type { Connection, FanOut } from '../../realtime/connections.ts';
 
 /**
  * The outlets of these servers. Every socket is in the room of its own id, so one event to many is one broadcast: it is encoded
  * once. All events take this way, so they arrive in the order in which they were sent.
  */
-export const outletsOf = (servers: readonly Server[]): ((socket: Socket) => Outlet) => {
-  const outlets = servers.map((server): [Server, Outlet] => {
+export const createFanOuts = (servers: readonly Server[]): ((socket: Socket) => FanOut) => {
+  const outlets = servers.map((server): [Server, FanOut] => {
     const emit = (to: readonly Connection[], event: string, values: readonly unknown[]): void => {
       if (to.length > 0) server.to(to.map(({ id }) => id)).emit(event, ...values);
     };
@@ -16,12 +16,12 @@ export const outletsOf = (servers: readonly Server[]): ((socket: Socket) => Outl
         send(to, event, data, extras) {
           if (extras === undefined) return emit(to, event, [data]);
           emit(
-            to.filter((connection) => connection.extras),
+            to.filter((connection) => connection.takesMetadata),
             event,
             [data, extras],
           );
           emit(
-            to.filter((connection) => !connection.extras),
+            to.filter((connection) => !connection.takesMetadata),
             event,
             [data],
           );

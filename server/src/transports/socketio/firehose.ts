@@ -1,13 +1,13 @@
 import type { ClientAddress } from '../../common/client-address.ts';
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'socket.io';
-import type { Attempt, Authenticate } from '../../identity/authenticate.ts';
-import type { Connection, Connections, Outlet } from '../../realtime/connections.ts';
-import type { Listening } from '../../realtime/subscriptions.ts';
+import type { Credentials, Authenticate } from '../../identity/authenticate.ts';
+import type { Connection, Connections, FanOut } from '../../realtime/connections.ts';
+import type { Subscriptions } from '../../realtime/subscriptions.ts';
 import { lowerUuid } from '../../identity/canonical-uuid.ts';
 
-/** The credentials of a firehose's handshake: headers, else the query (Meshblu reference, section 1.11). */
-export const firehoseCredentials = ({ headers, url = '' }: IncomingMessage): Attempt => {
+/** The credentials of a firehose's handshake: headers, else the query (MS-1.11). */
+export const firehoseCredentials = ({ headers, url = '' }: IncomingMessage): Credentials => {
   const query = new URLSearchParams(url.split('?')[1]);
   return {
     uuid: headers['x-meshblu-uuid'] ?? query.get('uuid') ?? undefined,
@@ -20,7 +20,7 @@ export interface FirehoseKit {
   readonly clientAddress: ClientAddress;
   readonly authenticate: Authenticate;
   readonly connections: Connections;
-  readonly listening: Listening;
+  readonly subscriptions: Subscriptions;
   drop(socket: Socket): void;
 }
 
@@ -32,7 +32,7 @@ export interface FirehoseKit {
 export const serveFirehose = async (
   socket: Socket,
   named: string,
-  { authenticate, connections, listening, clientAddress, drop }: FirehoseKit,
+  { authenticate, connections, subscriptions, clientAddress, drop }: FirehoseKit,
 ): Promise<void> => {
   const actor = await authenticate({ ...firehoseCredentials(socket.request), address: clientAddress(socket.request) });
   if (actor === null || (actor.uuid !== named && actor.uuid !== lowerUuid(named))) {
@@ -41,21 +41,21 @@ export const serveFirehose = async (
   }
   const { uuid } = actor;
   const releases: (() => void)[] = [];
-  const outlet: Outlet = {
+  const fanOut: FanOut = {
     send: (_to, _event, data) => void socket.emit('message', data),
   };
   const connection: Connection = {
     actor,
     id: socket.id,
-    extras: false,
-    outlet,
+    takesMetadata: false,
+    fanOut,
     end() {
       drop(socket);
       return undefined;
     },
     onLeave: (release) => releases.push(release),
   };
-  listening.add(connection, uuid, ['firehose'], { uuid });
+  subscriptions.add(connection, uuid, ['firehose'], { uuid });
   connection.onLeave(connections.watch(actor, () => void connection.end()));
   socket.on('disconnect', () => {
     for (const release of releases.splice(0)) release();

@@ -1,5 +1,5 @@
 /** How fast and how many connections are let in. */
-export interface AdmissionLimits {
+export interface HandshakeLimits {
   /** Connections at one time, both engines and those waiting included. Keep it below the process's limit of open files. Default 50,000. */
   readonly maxConnections: number;
   /** Handshakes per second; more wait for their turn. Default 10,000. */
@@ -9,7 +9,7 @@ export interface AdmissionLimits {
 }
 
 /** Default limits of admission. */
-export const admissionLimits: AdmissionLimits = {
+export const handshakeLimits: HandshakeLimits = {
   maxConnections: 50_000,
   acceptPerSecond: 10_000,
   acceptPerAddressPerSecond: 10_000,
@@ -19,7 +19,7 @@ export const admissionLimits: AdmissionLimits = {
 const handful = 32;
 
 /** A client at the door. */
-export interface Candidate {
+export interface Handshake {
   readonly address: string;
   /** Has it gone away while it waited? */
   isGone(): boolean;
@@ -28,22 +28,22 @@ export interface Candidate {
 }
 
 /** The door of both engines. */
-export interface Admission {
+export interface HandshakeLimit {
   /** Accepts the candidate, now or when it is its turn, or refuses it at once. */
-  admit(candidate: Candidate): void;
+  admit(candidate: Handshake): void;
   /** Refuses those that wait, and everybody from now on. */
   close(): void;
 }
 
 /** Opens the door. `connections` counts those inside. */
-export const openAdmission = (
-  limits: AdmissionLimits,
+export const openHandshakeLimit = (
+  limits: HandshakeLimits,
   connections: () => number,
   now: () => number = () => performance.now(),
-): Admission => {
+): HandshakeLimit => {
   const perAddress = new Map<string, number>();
   let second = -1;
-  const queue: Candidate[] = [];
+  const queue: Handshake[] = [];
   let head = 0;
   let isScheduled = false;
   let isOpen = true;
@@ -57,7 +57,7 @@ export const openAdmission = (
     filledAt = time;
   };
 
-  const enter = (candidate: Candidate): void => {
+  const enter = (candidate: Handshake): void => {
     if (candidate.isGone()) return;
     left -= 1;
     tokens -= 1;
@@ -70,7 +70,7 @@ export const openAdmission = (
     isScheduled = false;
     left = handful;
     refill();
-    for (; left > 0 && tokens >= 1 && waiting() > 0; head += 1) enter(queue[head] as Candidate);
+    for (; left > 0 && tokens >= 1 && waiting() > 0; head += 1) enter(queue[head] as Handshake);
     if (waiting() === 0) queue.length = head = 0;
     if (waiting() > 0 || left < handful) schedule();
   };

@@ -68,7 +68,7 @@ const isEvent = (data: unknown): data is string => typeof data === 'string' && (
  *
  * The client is slowed down by that (TCP flow control, or an answer to its POST that is late) and loses nothing.
  */
-export const openIntake = (connection: Connection, { limits = intakeLimits, onOverflow, report }: IntakeOptions): Intake => {
+export const createIntake = (connection: Connection, { limits = intakeLimits, onOverflow, report }: IntakeOptions): Intake => {
   const queue: { readonly work: () => Promise<void>; readonly bytes: number }[] = [];
   /** Sizes of the events that Socket.IO has decoded and not handed over yet. */
   const received: number[] = [];

@@ -1,35 +1,35 @@
 import type { RegistryError } from '@rollcall/client/contract';
 import type { Socket } from 'socket.io';
 import type { Authenticate } from '../../identity/authenticate.ts';
-import type { Connection, Connections, Outlet } from '../../realtime/connections.ts';
-import type { Listening } from '../../realtime/subscriptions.ts';
-import type { Handled } from '../../operations/handler.ts';
+import type { Connection, Connections, FanOut } from '../../realtime/connections.ts';
+import type { Subscriptions } from '../../realtime/subscriptions.ts';
+import type { Result } from '../../operations/handler.ts';
 import type { Call } from '../../operations/pipeline.ts';
 import type { Presence } from '../../realtime/presence/presence.ts';
-import type { Operation } from '../../operations/operation-table.ts';
+import type { TableOperation } from '../../operations/operation-table.ts';
 import type { ClientAddress } from '../../common/client-address.ts';
 import type { Resume } from '../../realtime/resume/resume.ts';
-import type { Arrivals } from './login-queue.ts';
+import type { LoginQueue } from './login-queue.ts';
 
 /** What a session needs of the registry. */
 export interface SocketKit {
-  readonly operations: ReadonlyMap<string, Operation>;
+  readonly operations: ReadonlyMap<string, TableOperation>;
   readonly connections: Connections;
-  readonly listening: Listening;
+  readonly subscriptions: Subscriptions;
   readonly authenticate: Authenticate;
   readonly presence: Presence;
-  dispatch(operation: Operation, call: Call): Promise<Handled<unknown>>;
+  dispatch(operation: TableOperation, call: Call): Promise<Result<unknown>>;
   /** Whose turn it is to prove who he is. */
-  readonly arrivals: Arrivals;
+  readonly loginQueue: LoginQueue;
   /** The same for those that come back after a drop: they are never alone when it was the network, or this node. */
-  readonly returns: Arrivals;
+  readonly reconnectQueue: LoginQueue;
   readonly resume: Pick<Resume, 'begins' | 'expect'>;
   /** Where the feed is: everything up to there has been sent. */
   cursor(): string;
   /** Bytes that wait to be read by this socket's other end. */
   pending(socket: Socket): number;
   /** Carries out what a call has ended, everywhere; true if the asking connection is among it. */
-  carryOutEndings(handled: Handled<unknown>, asking: Connection | undefined): Promise<boolean>;
+  applyRevocations(handled: Result<unknown>, asking: Connection | undefined): Promise<boolean>;
   /** Makes a device for a socket that came without credentials; undefined if registration is closed. */
   autoRegister(
     shown: Readonly<Record<string, unknown>>,
@@ -44,7 +44,7 @@ export interface SocketKit {
   /** Counts a refusal of this kind. */
   refused(kind: string): void;
   /** The way out to the sockets of this socket's server. */
-  outlet(socket: Socket): Outlet;
+  fanOut(socket: Socket): FanOut;
   /** Closes a socket and its transport. */
   drop(socket: Socket): void;
   now(): number;

@@ -5,7 +5,7 @@ import type { Socket as Connection } from 'engine.io';
 import { terminate } from './connection.ts';
 import { isCrowded } from './payload.ts';
 
-/** What an Engine.IO 3 client came for: Meshblu, Meshblu's second protocol (reference, section 1.10), or the firehose of one device (1.11). */
+/** What an Engine.IO 3 client came for: Meshblu, Meshblu's second protocol (MS-1.10), or the firehose of one device (1.11). */
 export type HandshakePath = 'main' | 'v2' | { readonly firehose: string };
 
 const firehosePath = /^\/socket\.io\/v1\/([^/]+)\/?$/;
@@ -24,11 +24,11 @@ export const handshakePath = (socket: { readonly request: IncomingMessage }): Ha
 
 const escape = (character: string): string => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
 
-/** The same JSON in ASCII: socket.io-client 1.x breaks on anything else that comes over polling (reference, section 1.2 b). */
+/** The same JSON in ASCII: socket.io-client 1.x breaks on anything else that comes over polling (MS-1.2.2). */
 export const toAscii = (text: string): string => text.replace(/[\u0080-\uffff]/g, escape);
 
 /**
- * Text as the client meant it: socket.io-client 1.x sends UTF-8 packed into UTF-8 over polling (reference, section 1.2 c).
+ * Text as the client meant it: socket.io-client 1.x sends UTF-8 packed into UTF-8 over polling (MS-1.2.3).
  *
  * Text that cannot have come about like that stays as it is.
  */
@@ -60,10 +60,10 @@ function repairPolling(this: Connection, packet: { readonly type: string; data?:
   if (type === 'message' && typeof data === 'string' && this.transport.name === 'polling') packet.data = repairText(data);
 }
 
-/** Longest message to the legacy engine, in bytes: Meshblu's clients are used to large ones (reference, section 1.2 d). */
+/** Longest message to the legacy engine, in bytes: Meshblu's clients are used to large ones (MS-1.2.4). */
 const messageBytes = 10_485_760;
 
-/** May this handshake listen to the firehose of that device? Refused ones get HTTP 403 (Meshblu reference, section 1.11). */
+/** May this handshake listen to the firehose of that device? Refused ones get HTTP 403 (MS-1.11). */
 export type AdmitFirehose = (request: IncomingMessage, uuid: string) => Promise<boolean>;
 
 /** Opens an engine for Engine.IO 3, that is socket.io-client 1.x and 2.x: polling, websocket, and the change from the one to the other. */

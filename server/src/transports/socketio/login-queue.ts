@@ -1,7 +1,7 @@
 import { RegistryError } from '@rollcall/client/contract';
 
 /** Too many want in just now: the client is to come back then, in milliseconds from now. */
-export class ComeBackError extends RegistryError {
+export class RetryLaterError extends RegistryError {
   readonly retryAfterMs: number;
 
   constructor(retryAfterMs: number) {
@@ -11,9 +11,9 @@ export class ComeBackError extends RegistryError {
 }
 
 /** How fast those who connect may prove who they are. */
-export interface ArrivalLimits {
+export interface LoginQueueLimits {
   /** How many may wait for their turn; one more of our clients is told when to come back. */
-  readonly mostWaiting: number;
+  readonly maxWaiting: number;
   /** How many prove themselves at the same time: what they need of the store is read together. */
   readonly atOnce: number;
   /** With more than this many connections that have not proved who they are, groups are let in one after the other with pauses. */
@@ -23,10 +23,10 @@ export interface ArrivalLimits {
 }
 
 /** Default limits of arrivals. */
-export const arrivalLimits: ArrivalLimits = { mostWaiting: 2_000, atOnce: 256, crowd: 100, pauseMs: 150 };
+export const loginQueueLimits: LoginQueueLimits = { maxWaiting: 2_000, atOnce: 256, crowd: 100, pauseMs: 150 };
 
 /** Those who have connected and are about to prove who they are. */
-export interface Arrivals {
+export interface LoginQueue {
   /** Does the work when it is its turn. `mayComeBack`: rather fails with `ComeBackError` than to wait behind too many. */
   enter<T>(work: () => Promise<T>, mayComeBack: boolean): Promise<T>;
 }
@@ -35,7 +35,7 @@ export interface Arrivals {
 const longestMs = 250;
 /** The shortest and the longest time that somebody is sent away for, in milliseconds. */
 const leastAwayMs = 500;
-const mostAwayMs = 30_000;
+const maxAwayMs = 30_000;
 
 /** Waits for work, but no longer than this. */
 const atMost = (ms: number, work: Promise<unknown>): Promise<void> =>
@@ -55,12 +55,12 @@ const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(
  * Those who are sent away are given times one after the other, at the speed at which groups were let in lately, so that they do not come back
  * together.
  */
-export const openArrivals = (
+export const createLoginQueue = (
   /** Connections that have not proved who they are. */
   crowd: () => number,
-  limits: ArrivalLimits = arrivalLimits,
+  limits: LoginQueueLimits = loginQueueLimits,
   now: () => number = () => performance.now(),
-): Arrivals => {
+): LoginQueue => {
   const waiting: (() => Promise<unknown>)[] = [];
   let perSecond = 1_000;
   let isRunning = false;
@@ -83,12 +83,12 @@ export const openArrivals = (
   const awayMs = (): number => {
     const present = now();
     booked = Math.max(booked, present + (waiting.length * 1000) / perSecond) + 1000 / perSecond;
-    return Math.round(Math.min(mostAwayMs, Math.max(leastAwayMs, booked - present)));
+    return Math.round(Math.min(maxAwayMs, Math.max(leastAwayMs, booked - present)));
   };
 
   return {
     enter(work, mayComeBack) {
-      if (mayComeBack && waiting.length >= limits.mostWaiting) return Promise.reject(new ComeBackError(awayMs()));
+      if (mayComeBack && waiting.length >= limits.maxWaiting) return Promise.reject(new RetryLaterError(awayMs()));
       return new Promise((resolve, reject) => {
         waiting.push(() => work().then(resolve, reject));
         if (!isRunning) void run();

@@ -1,6 +1,6 @@
 import type { ErrorDetail } from '@rollcall/client/contract';
 import * as json from '../../common/json/text.ts';
-import { maxDepth, read } from '../../common/json/scan.ts';
+import { maxJsonDepth, readGuarded } from '../../common/json/scan.ts';
 import type { Finding } from '../../common/json/scan.ts';
 import { maxInputBytes, messageOperations } from '../../common/frame-limits.ts';
 
@@ -60,7 +60,7 @@ const parse = (text: string): unknown => {
 };
 
 const guarded = (text: string, depth: number): unknown => {
-  const given = read(text, depth, parse);
+  const given = readGuarded(text, depth, parse);
   return 'rule' in given ? refuse(given.rule) : given.value;
 };
 
@@ -83,7 +83,7 @@ const wrongName: ErrorDetail = { path: '', rule: 'event', message: 'An event beg
 const noBinary: ErrorDetail = { path: '', rule: 'binary', message: 'Binary arguments are not taken' };
 
 const event = (id: number | undefined, text: string): Packet => {
-  const given = read(text, maxDepth + 1, parse);
+  const given = readGuarded(text, maxJsonDepth + 1, parse);
   if ('rule' in given) return rejected(id, firstText(text) ?? refuse('not an event'), toDetail(given));
   const { value: data } = given;
   if (!Array.isArray(data) || data.length === 0) return refuse('not an event');
@@ -101,7 +101,7 @@ const binaryEvent = (text: string): Packet => {
 };
 
 const ack = (id: number | undefined, text: string): Packet => {
-  const data = guarded(text, maxDepth + 1);
+  const data = guarded(text, maxJsonDepth + 1);
   return id !== undefined && Array.isArray(data) && data.length <= maxArguments
     ? { type: packetTypes.ack, nsp: '/', id, data }
     : refuse('not an acknowledgement');
@@ -109,7 +109,7 @@ const ack = (id: number | undefined, text: string): Packet => {
 
 const connect = (text: string): Packet => {
   if (text === '') return { type: packetTypes.connect, nsp: '/' };
-  const data = guarded(text, maxDepth);
+  const data = guarded(text, maxJsonDepth);
   const isObject = typeof data === 'object' && data !== null && !Array.isArray(data);
   return isObject ? { type: packetTypes.connect, nsp: '/', data } : refuse('CONNECT without an object');
 };
@@ -134,7 +134,7 @@ const readLong = (data: string, bytes: number, maxFrameBytes: number): Packet =>
 };
 
 /**
- * Reads a packet, and refuses what the registry never wants to see before it is parsed (decisions, section 7).
+ * Reads a packet, and refuses what the registry never wants to see before it is parsed (ME-7).
  *
  * A refused event that waits for an acknowledgement comes back as `[event, Rejected]`, to be answered. Anything else refused throws:
  * broken rules in an event without acknowledgement, more arguments than `maxArguments`, namespaces other than `/`, what is no packet at all.

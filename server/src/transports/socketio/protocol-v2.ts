@@ -1,20 +1,20 @@
 import { RegistryError } from '@rollcall/client/contract';
 import type { Socket } from 'socket.io';
-import { isProperties } from '../../common/plain-object.ts';
+import { isPlainObject } from '../../common/plain-object.ts';
 import type { Actor } from '../../operations/handler.ts';
 import { guarded, splitArguments } from './events.ts';
-import { openIntake } from './intake.ts';
+import { createIntake } from './intake.ts';
 import { Rejected } from './packet.ts';
 import type { SocketKit } from './kit.ts';
 
 /** What is left of an update's query or parameters that is no object. */
-const properties = (value: unknown): Readonly<Record<string, unknown>> => (isProperties(value) ? value : {});
+const properties = (value: unknown): Readonly<Record<string, unknown>> => (isPlainObject(value) ? value : {});
 
 /**
  * Serves a socket of Meshblu's second protocol: `identity` and `update` only, acknowledgements are one list `[error, result]`
- * (Meshblu reference, section 1.10). No presence.
+ * (MS-1.10). No presence.
  */
-export const serveSecondProtocol = (socket: Socket, kit: SocketKit): void => {
+export const serveProtocolV2 = (socket: Socket, kit: SocketKit): void => {
   let actor: Actor | null = null;
   let stopWatching = (): void => undefined;
   socket.on('disconnect', (reason) => {
@@ -67,7 +67,7 @@ export const serveSecondProtocol = (socket: Socket, kit: SocketKit): void => {
     throw new RegistryError('unknown-event');
   };
 
-  const intake = openIntake(socket.conn, { onOverflow: () => refuse('intake-overflow'), report: kit.report });
+  const intake = createIntake(socket.conn, { onOverflow: () => refuse('intake-overflow'), report: kit.report });
   guarded(socket, kit, (event, values) => {
     const { args, acknowledge } = splitArguments(values);
     intake.enqueue(async () => {

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { Server as EngineServer } from 'engine.io';
 import type { ClientAddress } from '../../common/client-address.ts';
-import type { Admission } from './handshake-limit.ts';
+import type { HandshakeLimit } from './handshake-limit.ts';
 import { unhurried } from '../listener.ts';
 import { terminate } from './connection.ts';
 import { whenReadable } from './intake.ts';
@@ -16,7 +16,7 @@ export interface RouterOptions {
   readonly main: EngineServer;
   readonly legacy: EngineServer | null;
   readonly origins: readonly string[];
-  readonly admission: Admission;
+  readonly admission: HandshakeLimit;
   readonly clientAddress: ClientAddress;
   /** Time to read the answer to a poll, in milliseconds. */
   readonly drainMs: number;
@@ -36,7 +36,7 @@ const ignore = (): void => {};
  * Sends each request to the engine of its `EIO` parameter, or turns it away before any engine sees it: other versions, foreign origins, paths
  * that nobody has, JSONP.
  */
-export const openRouter = ({ main, legacy, origins, admission, clientAddress, drainMs }: RouterOptions): Router => {
+export const createRouter = ({ main, legacy, origins, admission, clientAddress, drainMs }: RouterOptions): Router => {
   const allowed = new Set(origins);
   const sockets = new Set<Duplex>();
 

@@ -1,18 +1,18 @@
 import { errors, RegistryError, type ErrorCode } from '@rollcall/client/contract';
 import type { Socket } from 'socket.io';
-import type { Connection, Told } from '../../realtime/connections.ts';
-import type { Caller } from '../../realtime/pushes/pending-callers.ts';
-import type { Handled } from '../../operations/handler.ts';
-import { isProperties } from '../../common/plain-object.ts';
+import type { Connection, ServerEvent } from '../../realtime/connections.ts';
+import type { Subscriber } from '../../realtime/pushes/pending-callers.ts';
+import type { Result } from '../../operations/handler.ts';
+import { isPlainObject } from '../../common/plain-object.ts';
 import type { Actor } from '../../operations/handler.ts';
 import type { Call } from '../../operations/pipeline.ts';
-import type { Operation } from '../../operations/operation-table.ts';
+import type { TableOperation } from '../../operations/operation-table.ts';
 import { acknowledged } from '../dialects/index.ts';
 import * as meshblu from '../dialects/meshblu-socket.ts';
-import { ComeBackError } from './login-queue.ts';
+import { RetryLaterError } from './login-queue.ts';
 import { readOptions } from './call-options.ts';
 import { guarded, splitArguments } from './events.ts';
-import { openIntake, type Intake } from './intake.ts';
+import { createIntake, type Intake } from './intake.ts';
 import { Rejected } from './packet.ts';
 import type { SocketKit } from './kit.ts';
 
@@ -29,7 +29,7 @@ const farewellMs = 500;
 /**
  * One connected socket: who it is, and its calls, which are carried out one after the other.
  *
- * A socket of our client identifies itself in the handshake; others by the event `identity` (Meshblu reference, section 1.3).
+ * A socket of our client identifies itself in the handshake; others by the event `identity` (MS-1.3).
  */
 export class Session {
   readonly socket: Socket;
@@ -43,7 +43,7 @@ export class Session {
   #releases: (() => void)[] = [];
   /** What is held elsewhere for the socket, whoever it is. */
   readonly #partings: (() => void)[] = [];
-  readonly #caller: Caller;
+  readonly #caller: Subscriber;
   #ended = false;
   /** The server has closed the socket: nothing is carried out for it any more. */
   #isCut = false;
@@ -66,9 +66,9 @@ export class Session {
       onLeave: (release) => (socket.connected ? void this.#partings.push(release) : release()),
     };
     const { auth } = socket.handshake;
-    this.#ours = isProperties(auth) && auth['sdk'] !== undefined;
+    this.#ours = isPlainObject(auth) && auth['sdk'] !== undefined;
     socket.handshake.auth = {};
-    this.#intake = openIntake(socket.conn, {
+    this.#intake = createIntake(socket.conn, {
       onOverflow: () => this.#refuse('intake-overflow', 'too-large'),
       report: kit.report,
     });
@@ -77,7 +77,7 @@ export class Session {
     provenAt.set(socket.conn, kit.now());
     socket.conn.on('packet', notePacket);
     // A token alone says whose it is; others are asked.
-    const shows = isProperties(auth) && typeof auth['token'] === 'string' && auth['uuid'] === undefined;
+    const shows = isPlainObject(auth) && typeof auth['token'] === 'string' && auth['uuid'] === undefined;
     if (this.#ours || shows) this.#intake.enqueueOwn(() => this.#identify(auth, () => undefined));
     else socket.emit('identify');
   }
@@ -116,7 +116,7 @@ export class Session {
       const { operation, call, answers } = this.#read(event, values);
       isRead = true;
       const handled = await this.#dispatched(operation, call);
-      const endsMe = handled.ends !== undefined && (await this.#kit.carryOutEndings(handled, connection));
+      const endsMe = handled.revokes !== undefined && (await this.#kit.applyRevocations(handled, connection));
       answer?.(...answers(handled.output));
       if (endsMe) void this.end();
     } catch (error) {
@@ -145,7 +145,7 @@ export class Session {
     else this.#intake.whenIdle(leave);
   }
 
-  async #dispatched(operation: Operation, call: Call): Promise<Handled<unknown>> {
+  async #dispatched(operation: TableOperation, call: Call): Promise<Result<unknown>> {
     const work = this.#kit.dispatch(operation, call);
     this.#work = work;
     try {
@@ -159,7 +159,7 @@ export class Session {
   #read(
     event: string,
     values: readonly unknown[],
-  ): { operation: Operation; call: Call; answers: (output: unknown) => readonly unknown[] } {
+  ): { operation: TableOperation; call: Call; answers: (output: unknown) => readonly unknown[] } {
     const [argument, given] = values;
     if (argument instanceof Rejected) throw rejectionOf(argument);
     if (values.length > 2) throw wrongArguments('maxItems', 'an event takes one argument, call options and an acknowledgement');
@@ -178,16 +178,16 @@ export class Session {
       ...(given !== undefined && readOptions(given)),
       ...('as' in translated && translated.as !== undefined && { as: translated.as }),
     };
-    return { operation, call, answers: (output) => (plain ? meshblu.succeed(event, argument, output) : [output]) };
+    return { operation, call, answers: (output) => (plain ? meshblu.succeedOnSocket(event, argument, output) : [output]) };
   }
 
   #failure(event: string, values: readonly unknown[], error: RegistryError): readonly unknown[] {
     if (values.length >= 2 || event.includes(':') || this.#ours) return [acknowledged(this.#kit.operations.get(event), error)];
-    return meshblu.fail(event, values[0], error, this.#actor?.uuid);
+    return meshblu.failOnSocket(event, values[0], error, this.#actor?.uuid);
   }
 
   async #identify(given: unknown, answer: (body: unknown) => void): Promise<void> {
-    const shown = isProperties(given) ? given : {};
+    const shown = isPlainObject(given) ? given : {};
     const { uuid, token } = shown;
     const echo = { ...(uuid !== undefined && { uuid }), ...(token !== undefined && { token }) };
     const notReady = (body: object): void => {
@@ -200,12 +200,12 @@ export class Session {
     }
     try {
       this.#kit.available();
-      const { arrivals, returns, autoRegister } = this.#kit;
+      const { loginQueue, reconnectQueue, autoRegister } = this.#kit;
       const isNew = uuid === undefined && token === undefined && this.socket.connected;
       const made = isNew ? await autoRegister(shown, this.socket.id) : undefined;
       const credentials = made ?? { uuid, token };
       const resumes = this.#ours && shown['resume'] === true && typeof shown['cursor'] === 'string';
-      const actor = await (resumes ? returns : arrivals).enter(() => this.#become(credentials, resumes), this.#ours);
+      const actor = await (resumes ? reconnectQueue : loginQueue).enter(() => this.#become(credentials, resumes), this.#ours);
       if (actor === null) {
         notReady({ api: 'connect', status: 401, ...echo });
         return;
@@ -217,7 +217,7 @@ export class Session {
       answer(ready);
       if (shown['auto_set_online'] !== false && this.socket.connected) {
         const { conn } = this.socket;
-        this.#offline = this.#kit.presence.hold(actor.uuid, () => provenAt.get(conn) ?? 0);
+        this.#offline = this.#kit.presence.track(actor.uuid, () => provenAt.get(conn) ?? 0);
       }
     } catch (error) {
       const { status, code, message } = this.#kit.toRegistryError(error);
@@ -226,7 +226,7 @@ export class Session {
         status: code === 'forbidden' ? 401 : status,
         ...echo,
         error: { message, code: status },
-        ...(error instanceof ComeBackError && { retryAfterMs: error.retryAfterMs }),
+        ...(error instanceof RetryLaterError && { retryAfterMs: error.retryAfterMs }),
       });
     }
   }
@@ -236,17 +236,17 @@ export class Session {
     const { connections, authenticate, clientAddress } = this.#kit;
     const address = clientAddress(this.socket.request);
     for (;;) {
-      const before = connections.endings;
+      const before = connections.revocations;
       const actor = await authenticate({ ...credentials, enrolling: true, address });
-      if (connections.endings !== before) continue;
+      if (connections.revocations !== before) continue;
       if (actor === null || this.#isCut) return null;
       this.#forget();
       this.#actor = actor;
       this.#connection = {
         actor,
         id: this.socket.id,
-        extras: this.#ours,
-        outlet: this.#kit.outlet(this.socket),
+        takesMetadata: this.#ours,
+        fanOut: this.#kit.fanOut(this.socket),
         end: (told) => this.end(told),
         pending: () => this.#kit.pending(this.socket),
         onLeave: (release) => this.#releases.push(release),
@@ -275,7 +275,7 @@ export class Session {
    *
    * Resolves when nothing that the socket asked for can be written any more.
    */
-  end(told?: Told): Promise<unknown> | undefined {
+  end(told?: ServerEvent): Promise<unknown> | undefined {
     const actor = this.#actor;
     if (actor === null || this.#ended) return this.#work?.catch(() => undefined);
     this.#ended = true;

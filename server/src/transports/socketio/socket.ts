@@ -1,11 +1,11 @@
 import type { Server, Socket } from 'socket.io';
 import { serveFirehose } from './firehose.ts';
 import { handshakePath } from './legacy.ts';
-import { serveSecondProtocol } from './protocol-v2.ts';
+import { serveProtocolV2 } from './protocol-v2.ts';
 import { Session } from './session.ts';
 import type { SocketKit } from './kit.ts';
 
-/** A socket that stays without identity and makes no call is closed after this long (decisions, section 4). */
+/** A socket that stays without identity and makes no call is closed after this long (ME-4). */
 const unidentifiedMs = 60_000;
 const sweepMs = 5_000;
 
@@ -15,7 +15,7 @@ export const serveSockets = (servers: readonly Server[], kit: SocketKit): (() =>
 
   const open = (socket: Socket): void => {
     const path = handshakePath(socket);
-    if (path === 'v2') return serveSecondProtocol(socket, kit);
+    if (path === 'v2') return serveProtocolV2(socket, kit);
     if (path !== 'main') return void serveFirehose(socket, path.firehose, kit).catch(kit.report);
     const session = new Session(socket, kit);
     unidentified.add(session);
