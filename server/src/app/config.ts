@@ -2,13 +2,13 @@ import { isIP } from 'node:net';
 import type { PasswordPolicy } from '@rollcall/client/contract';
 import { defaultPasswordPolicy, passwordProblems, readPasswordPolicy } from '../domain/password-policy.ts';
 
-/** One setting: where it comes from, what it means, and how its text is read. */
+/** One setting: its environment variable, its default, its description and its parser. */
 interface Setting<T> {
   readonly variable: string;
-  /** Used where the variable is not set; `undefined` means that there is none. */
+  /** Default where the variable is not set; `undefined` means no default. */
   readonly fallback: T;
   readonly meaning: string;
-  /** Reads the text, or throws an Error that says what it should be. */
+  /** Parses the text. Throws an Error whose message says what is expected. */
   readonly read: (text: string) => T;
 }
 
@@ -83,14 +83,14 @@ const logLevel = (value: string): LogLevel =>
   logLevels.find((level) => level === value) ?? wrong(`one of ${logLevels.join(', ')}`);
 
 const unauthorizedForms = ['redirect', 'status'] as const;
-/** How `/api/client` tells that somebody is not logged in (MC-1.2). */
+/** How `/api/client` answers a request without a login (MC-1.2). */
 export type Unauthorized = (typeof unauthorizedForms)[number];
 
 const port = whole(0, 65_535);
 const none: string | undefined = undefined;
 const noPort: number | undefined = undefined;
 
-/** Every setting of the registry. `.env.example` and the README's table are written from this. */
+/** Every setting of the registry. `.env.example` and the README's table are generated from this. */
 export const settings = {
   host: setting('ROLLCALL_HOST', '127.0.0.1', 'Address to listen on for HTTP and Socket.IO.', text),
   port: setting('ROLLCALL_PORT', 3000, 'Port for HTTP and Socket.IO. 0 picks a free one.', port),
@@ -110,48 +110,53 @@ export const settings = {
   pepper: setting(
     'ROLLCALL_PEPPER',
     none,
-    'Hashing of tokens and passwords, nothing else. Made on first start in the data folder; an existing Meshblu database needs its own one.',
+    'Key for hashing tokens and passwords, used for nothing else. Generated on first start in the data folder. For an existing Meshblu database, set the pepper of that installation.',
     text,
   ),
   secret: setting(
     'ROLLCALL_SECRET',
     none,
-    "Seals the registry's other keys. Made on first start in the data folder; the same on every node.",
+    "Key that encrypts the registry's other keys. Generated on first start in the data folder. Every node needs the same value.",
     text,
   ),
   adminPassword: setting(
     'ROLLCALL_ADMIN_PASSWORD',
     none,
-    'Password of the user admin. Made on first start, printed once, kept in a 0600 file until changed.',
+    'Password of the user admin. If not set, it is generated on first start, printed once and kept in a file of mode 0600 until it is changed.',
     text,
   ),
   passwordPolicy: setting(
     'ROLLCALL_PASSWORD_POLICY',
     defaultPasswordPolicy,
-    'What new passwords must have at least: characters, lower-case and upper-case letters, digits, symbols. A missing member is no rule.',
+    'Minimum numbers of characters, lower-case letters, upper-case letters, digits and symbols in a new password. A missing member sets no minimum.',
     passwordPolicy,
   ),
   mfa: setting(
     'ROLLCALL_MFA',
     true,
-    'May users enrol in multi-factor authentication, and be held to it? Whoever has enrolled keeps his second factor.',
+    'Whether users may enrol in multi-factor authentication and may be required to. Users who have enrolled keep their second factor either way.',
     truth,
   ),
-  mfaIssuer: setting('ROLLCALL_MFA_ISSUER', 'Rollcall', 'What authenticator applications call this registry.', issuer),
+  mfaIssuer: setting('ROLLCALL_MFA_ISSUER', 'Rollcall', 'Name of this registry in authenticator applications.', issuer),
   mfaMaxWrongCodes: setting(
     'ROLLCALL_MFA_MAX_WRONG_CODES',
     5,
-    'Wrong codes of one user after which no code of his is looked at for a while.',
+    'Number of wrong multi-factor codes after which a user is locked out of entering codes for `ROLLCALL_MFA_BAN_MS`.',
     whole(1, 1000),
   ),
-  mfaBanMs: setting('ROLLCALL_MFA_BAN_MS', 900_000, 'How long that is, in milliseconds.', whole(1_000, 86_400_000)),
+  mfaBanMs: setting(
+    'ROLLCALL_MFA_BAN_MS',
+    900_000,
+    'How long a user is locked out after too many wrong multi-factor codes, in milliseconds.',
+    whole(1_000, 86_400_000),
+  ),
   refreshGraceMs: setting(
     'ROLLCALL_REFRESH_GRACE_MS',
     10_000,
-    'How long a repeat of a refresh gets the same new tokens, in milliseconds. A later use of the old refresh token ends the login.',
+    'How long a repeated refresh gets the new tokens again, in milliseconds. Using the old refresh token later than that ends the login.',
     whole(0, 600_000),
   ),
-  openRegistration: setting('ROLLCALL_OPEN_REGISTRATION', true, 'May devices register without credentials?', truth),
+  openRegistration: setting('ROLLCALL_OPEN_REGISTRATION', true, 'Whether devices may register without credentials.', truth),
   legacy: setting(
     'ROLLCALL_LEGACY',
     false,
@@ -167,149 +172,149 @@ export const settings = {
   pingTimeoutMs: setting(
     'ROLLCALL_PING_TIMEOUT_MS',
     3_500,
-    'How long the answer to such a ping may take, in milliseconds. Then the connection is closed, and the device goes offline.',
+    'How long a Socket.IO client of the main engine may take to answer a ping, in milliseconds. After that the connection is closed and the device goes offline.',
     whole(500, 600_000),
   ),
   legacyPingIntervalMs: setting(
     'ROLLCALL_LEGACY_PING_INTERVAL_MS',
     25_000,
-    'How often an Engine.IO 3 client is asked to ping, in milliseconds. Throttled browser tabs need a minute in all.',
+    'Interval at which an Engine.IO 3 client is asked to ping, in milliseconds. With the ping timeout it should exceed one minute, because browsers throttle background tabs.',
     whole(500, 600_000),
   ),
   legacyPingTimeoutMs: setting(
     'ROLLCALL_LEGACY_PING_TIMEOUT_MS',
     60_000,
-    'How much later than that the ping may come, in milliseconds.',
+    'How long after its interval the ping of an Engine.IO 3 client may arrive, in milliseconds. After that the connection is closed.',
     whole(500, 600_000),
   ),
   keepAliveMs: setting(
     'ROLLCALL_KEEP_ALIVE_MS',
     65_000,
-    'How long an idle HTTP connection stays open, in milliseconds. Longer than the same time of a proxy, which answers 502 otherwise.',
+    'How long an idle HTTP connection stays open, in milliseconds. Must be longer than the idle timeout of a proxy in front, which otherwise answers 502.',
     whole(1_000, 3_600_000),
   ),
-  mqttPort: setting('ROLLCALL_MQTT_PORT', noPort, 'Port for MQTT over TCP. Not set: none.', port),
-  mqttsPort: setting('ROLLCALL_MQTTS_PORT', noPort, 'Port for MQTT over TLS. Not set: none.', port),
+  mqttPort: setting('ROLLCALL_MQTT_PORT', noPort, 'Port for MQTT over TCP. If not set, there is no such listener.', port),
+  mqttsPort: setting('ROLLCALL_MQTTS_PORT', noPort, 'Port for MQTT over TLS. If not set, there is no such listener.', port),
   mqttsCertFile: setting(
     'ROLLCALL_MQTTS_CERT_FILE',
     none,
-    "PEM file with the certificate of the MQTT listener, and its chain. Not set: one of the registry's own authority.",
+    "PEM file with the certificate of the MQTT over TLS listener and its chain. If not set, the registry's own certificate authority issues one.",
     text,
   ),
-  mqttsKeyFile: setting('ROLLCALL_MQTTS_KEY_FILE', none, 'PEM file with the private key of that certificate.', text),
+  mqttsKeyFile: setting(
+    'ROLLCALL_MQTTS_KEY_FILE',
+    none,
+    'PEM file with the private key of the certificate in `ROLLCALL_MQTTS_CERT_FILE`.',
+    text,
+  ),
   mqttDeniedPublish: setting(
     'ROLLCALL_MQTT_DENIED_PUBLISH',
     'ignore',
-    'What happens when an MQTT client publishes where it may not: `ignore` acknowledges and drops the message, `close` closes the connection.',
+    'What happens when an MQTT client publishes to a topic it is not allowed to: `ignore` acknowledges and drops the message, `close` closes the connection.',
     (value: string): 'ignore' | 'close' => (value === 'ignore' || value === 'close' ? value : wrong('ignore or close')),
   ),
   mqttFilterLevels: setting(
     'ROLLCALL_MQTT_FILTER_LEVELS',
     2_000_000,
-    'How many levels the filters of connected MQTT clients may have in all, and those of kept sessions again as many. About 250 bytes of memory each.',
+    'Maximum number of topic filter levels of all connected MQTT clients together. Kept sessions have a second allowance of this size. A level takes about 250 bytes of memory.',
     whole(0, 100_000_000),
   ),
   mqttFilterLevelsPerOwner: setting(
     'ROLLCALL_MQTT_FILTER_LEVELS_PER_OWNER',
     200_000,
-    'The same for the clients and sessions of one owner.',
+    'Maximum number of topic filter levels of the connected MQTT clients of one owner. The kept sessions of the owner have a second allowance of this size.',
     whole(0, 100_000_000),
   ),
-  mqttRetained: setting(
-    'ROLLCALL_MQTT_RETAINED',
-    100_000,
-    'How many MQTT messages may be retained in all.',
-    whole(0, 10_000_000),
-  ),
+  mqttRetained: setting('ROLLCALL_MQTT_RETAINED', 100_000, 'Maximum number of retained MQTT messages.', whole(0, 10_000_000)),
   mqttRetainedBytes: setting(
     'ROLLCALL_MQTT_RETAINED_BYTES',
     134_217_728,
-    'The same in bytes of their topics and payloads.',
+    'Maximum size of all retained MQTT messages, in bytes of their topics and payloads.',
     whole(0, 68_719_476_736),
   ),
   mqttRetainedPerOwner: setting(
     'ROLLCALL_MQTT_RETAINED_PER_OWNER',
     10_000,
-    'How many of them may be of one user with his client records, or of the tokens of one group.',
+    'Maximum number of retained MQTT messages of one owner: a user with their client records, or the tokens of one group.',
     whole(0, 10_000_000),
   ),
   mqttRetainedBytesPerOwner: setting(
     'ROLLCALL_MQTT_RETAINED_BYTES_PER_OWNER',
     16_777_216,
-    'The same in bytes of their topics and payloads.',
+    'Maximum size of the retained MQTT messages of one owner (a user with their client records, or the tokens of one group), in bytes of their topics and payloads.',
     whole(0, 68_719_476_736),
   ),
   origins: setting(
     'ROLLCALL_ORIGINS',
     [] as readonly string[],
-    'Exact browser origins allowed beside the same one, comma separated.',
+    'Exact browser origins that are allowed in addition to the origin of the registry, comma separated.',
     origins,
   ),
   trustedProxies: setting(
     'ROLLCALL_TRUSTED_PROXIES',
     [] as readonly string[],
-    "Addresses and networks of proxies, comma separated. Only from these the client's address is taken from X-Forwarded-For or Forwarded.",
+    "Addresses and networks of trusted proxies, comma separated. The client's address is read from X-Forwarded-For or Forwarded only if the request comes from one of them.",
     networks,
   ),
   logLevel: setting('ROLLCALL_LOG_LEVEL', 'info' as LogLevel, `How much is logged: ${logLevels.join(', ')}.`, logLevel),
   privateWebhooks: setting(
     'ROLLCALL_PRIVATE_WEBHOOKS',
     false,
-    'May webhooks reach addresses that are not public (this machine, networks of your own)?',
+    'Whether webhooks may reach addresses that are not public (this machine, private networks).',
     truth,
   ),
   resumeWindowMs: setting(
     'ROLLCALL_RESUME_WINDOW_MS',
     600_000,
-    'How far clients may be behind and still be sent what they missed, in milliseconds.',
+    'Maximum age of the changes in the change buffer, in milliseconds. A client that reconnects within this time is sent the changes it missed.',
     whole(1_000, 86_400_000),
   ),
   resumeWindowChanges: setting(
     'ROLLCALL_RESUME_WINDOW_CHANGES',
     100_000,
-    'The same as a number of changes; whichever bound is met first counts.',
+    'Maximum number of changes in the change buffer. The first bound that is reached applies.',
     whole(1, 10_000_000),
   ),
   resumeWindowBytes: setting(
     'ROLLCALL_RESUME_WINDOW_BYTES',
     268_435_456,
-    'The same in bytes of memory, roughly counted.',
+    'Maximum size of the change buffer, in bytes of memory (an estimate).',
     whole(1_048_576, 68_719_476_736),
   ),
   temporaryClientMs: setting(
     'ROLLCALL_TEMPORARY_CLIENT_MS',
     86_400_000,
-    'How long an MQTT client record lives that was made without name, client id or key, in milliseconds.',
+    'Lifetime of a temporary MQTT client record, one created without name, client id or key, in milliseconds.',
     whole(1, 31_536_000_000),
   ),
   mqttClientsUnauthorized: setting(
     'ROLLCALL_MQTT_CLIENTS_UNAUTHORIZED',
     'redirect' as Unauthorized,
-    `What /api/client answers to whoever is not logged in: ${unauthorizedForms.join(' (302 to /login) or ')} (401).`,
+    `How /api/client answers a request without a login: ${unauthorizedForms.join(' (302 to /login) or ')} (401).`,
     (value) => unauthorizedForms.find((form) => form === value) ?? wrong(`one of ${unauthorizedForms.join(', ')}`),
   ),
   archiveBytes: setting(
     'ROLLCALL_ARCHIVE_BYTES',
     4_294_967_296,
-    'Largest archive that is taken to be restored, in bytes.',
+    'Largest archive that a restore accepts, in bytes.',
     whole(1_048_576, 1_099_511_627_776),
   ),
   brokerHookSecret: setting(
     'ROLLCALL_BROKER_HOOK_SECRET',
     none,
-    'What an MQTT broker outside has to show to ask /api/broker who may do what: in X-Rollcall-Hook-Secret, as bearer, or as the password of Basic.',
+    'Shared secret of an external MQTT broker that sends authorization requests to /api/broker. It is sent in X-Rollcall-Hook-Secret, as a bearer token, or as the password of Basic authentication.',
     secretText,
   ),
   brokerHookAddresses: setting(
     'ROLLCALL_BROKER_HOOK_ADDRESSES',
     undefined as readonly string[] | undefined,
-    'Addresses and networks from which such a broker may ask, comma separated. Default: this machine; with a secret, any.',
+    'Addresses and networks from which an external MQTT broker may send requests to /api/broker, comma separated. By default only this machine, or any address if `ROLLCALL_BROKER_HOOK_SECRET` is set.',
     networks,
   ),
   brokerHooksPerMinute: setting(
     'ROLLCALL_BROKER_HOOKS_PER_MINUTE',
     60_000,
-    'Questions that one broker may ask in a clock minute. 0: no limit.',
+    'Requests to /api/broker that one external MQTT broker may make in a clock minute. 0 means no limit.',
     whole(0, 100_000_000),
   ),
   messageBytes: setting(
@@ -321,26 +326,26 @@ export const settings = {
   messageDeliveries: setting(
     'ROLLCALL_MESSAGE_DELIVERIES',
     10_000,
-    'Deliveries that one message or change may make in all: to addressees, along stored subscriptions, by forwarding and by webhooks. The others are left out, counted and logged.',
+    'Maximum number of deliveries of one message or change: to addressees, along stored subscriptions, by forwarding and by webhooks. Further deliveries are dropped, counted and logged.',
     whole(1, 1_000_000),
   ),
   callsPerMinute: setting(
     'ROLLCALL_CALLS_PER_MINUTE',
     1200,
-    'Calls that one device may make in a clock minute. 0: no limit.',
+    'Calls that one device may make in a clock minute. 0 means no limit.',
     whole(0, 100_000_000),
   ),
 } as const;
 
-/** The settings of one registry. */
+/** The values of all settings of one registry. */
 export type Config = { readonly [K in keyof typeof settings]: (typeof settings)[K] extends Setting<infer T> ? T : never };
 
-/** Thrown with every bad setting at once, one line each. */
+/** Error that lists every invalid setting, one line each. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
 }
 
-/** What is wrong between settings, whatever they were read from. */
+/** Problems that only show when several settings are checked together. */
 const contradictions = ({ passwordPolicy: given, adminPassword }: Config): readonly string[] => {
   const policy = readPasswordPolicy(given);
   if (policy === undefined) return [`ROLLCALL_PASSWORD_POLICY: must be ${policyForm}`];
@@ -348,7 +353,7 @@ const contradictions = ({ passwordPolicy: given, adminPassword }: Config): reado
   return passwordProblems(policy, adminPassword, '').map(({ message }) => `ROLLCALL_ADMIN_PASSWORD: must have ${message}`);
 };
 
-/** The settings of a program that gives some of them itself; what is missing has its default. Fails with a `ConfigError`. */
+/** Completes a partial configuration with the defaults. Throws a `ConfigError`. */
 export const completeConfig = (options: Partial<Config>): Config => {
   const config: Config = { ...loadConfig({}), ...options };
   const problems = contradictions(config);
@@ -357,8 +362,9 @@ export const completeConfig = (options: Partial<Config>): Config => {
 };
 
 /**
- * Reads the settings from environment variables. Empty ones count as not set; an unknown `ROLLCALL_…` name is refused, as it is
- * most likely a misspelt one.
+ * Reads the settings from environment variables. Throws a `ConfigError`.
+ * An empty variable counts as not set.
+ * An unknown `ROLLCALL_…` variable is refused, because it is most likely misspelt.
  */
 export const loadConfig = (environment: Readonly<Record<string, string | undefined>>): Config => {
   const problems: string[] = [];
@@ -383,5 +389,5 @@ export const loadConfig = (environment: Readonly<Record<string, string | undefin
   return config;
 };
 
-/** Read by the command line tool, not by the registry. */
+/** Variables that the command line tool reads, not the registry. */
 const clientVariables = new Set(['ROLLCALL_URL', 'ROLLCALL_UUID', 'ROLLCALL_TOKEN']);

@@ -67,7 +67,11 @@ export const openSweeper = (options: {
     }
   };
 
-  /** Deletes token rows that are long gone. Each is shown gone once more, so that nobody takes its deletion for a foreign one. */
+  /**
+   * Deletes token rows whose tombstone has expired.
+   * Each row is replaced once before, so that the change feed does not report a deletion by another
+   * program.
+   */
   const dropGoneTokens = async (): Promise<void> => {
     const rows = store.collection('tokens');
     const before = clock.now() - goneMs;
@@ -77,7 +81,7 @@ export const openSweeper = (options: {
     }
   };
 
-  /** Deletes what else is long gone, in the same way. */
+  /** Deletes expired tombstones of the other collections in the same way as token rows. */
   const dropGone = async (): Promise<void> => {
     const filter = { '_rollcall.gone.at': { $lt: clock.now() - goneMs }, unfinished: { $exists: false } };
     for (const name of ['credentials', 'roles', 'principals', 'certificates', 'registrations'] as const) {

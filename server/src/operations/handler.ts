@@ -79,15 +79,21 @@ export interface Result<T> {
 
 /** What every handler gets beside its input. */
 interface AnyCall extends Services {
-  /** The number of the call, for what it creates; null if the caller gave none. */
+  /**
+   * Request id of the call, from which the ids of what it creates follow; null if the caller gave
+   * none.
+   */
   readonly request: RequestId | null;
-  /** The same for callers without identity: a credential in the input makes it a request of somebody. */
+  /**
+   * Request id without the actor, also for callers without identity.
+   * A credential in the input makes it the request of that actor.
+   */
   readonly numbered: Omit<RequestId, 'actor'> | null;
   /** The network address of the caller. */
   readonly address: string;
   /** Where the caller can be sent events; null over HTTP. */
   readonly connection: Connection | null;
-  /** The same for callers without identity too, to be told of what they wait for; null over HTTP. */
+  /** Connection of the caller, identified or not, for news of what it waits for; null over HTTP. */
   readonly caller: Subscriber | null;
 }
 

@@ -87,13 +87,16 @@ export const createPipeline = ({ services, authenticate, limits, auditing, send,
   const { devices, effectivePermissions, principals, mfa, sessions } = services;
   const granting = { effectivePermissions, principals, mfa, sessions };
 
-  /** What the actor's roles allow. Fails with `unauthenticated` if he may not be here any more. */
+  /**
+   * What the actor's roles allow. Fails with `unauthenticated` if the actor may not log in any
+   * more.
+   */
   const ownPart = async ({ uuid, principal, scope }: Actor, fresh: boolean): Promise<Subject> => {
     if (principal !== true) return { uuid };
     const known = fresh ? null : (services.effectivePermissions.peek(uuid) ?? (await services.effectivePermissions.of(uuid)));
     const authority = known ?? (await services.effectivePermissions.getFresh(uuid));
     if (authority === null) throw new RegistryError('unauthenticated');
-    // His roles are none until he has enrolled.
+    // A user who has still to enrol has no roles.
     if (scope !== undefined) return { uuid };
     return { uuid, tenant: authority.principal.tenant, permissions: authority.permissions };
   };
@@ -168,7 +171,8 @@ export const createPipeline = ({ services, authenticate, limits, auditing, send,
     };
 
   /**
-   * Whoever has still to enrol a second factor makes only calls that say so in their row, and what anybody may, as nobody (AC-3.3).
+   * Restricts an actor who has still to enrol a second factor (AC-3.3).
+   * Such an actor may make calls whose row says `enrolling`, and public calls without identity.
    */
   const held = async (actor: Actor, { enrolling = false, access, credential }: TableOperation['row']): Promise<Actor | null> => {
     if (!(await services.sessions.mustEnroll(actor))) {

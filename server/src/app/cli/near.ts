@@ -16,7 +16,7 @@ const distance = (one: string, other: string): number => {
   return row[other.length] ?? 0;
 };
 
-/** The names that somebody may have meant by a word, at most five, the nearest first. */
+/** Up to five names that are close to a word, the nearest first. */
 export const nearest = (word: string, names: readonly string[]): readonly string[] => {
   const wanted = word.toLowerCase();
   return names

@@ -125,7 +125,10 @@ export const openAudit = (options: {
     return entry;
   };
 
-  /** Those of these entries that are not there yet. One that is there and is another one belongs to somebody else: nothing can follow it. */
+  /**
+   * The entries of this list that are not stored yet.
+   * Throws if an id is taken by a different entry, because the chain cannot continue after it.
+   */
   const missing = async (entries: readonly AuditDocument[]): Promise<AuditDocument[]> => {
     const found = await rows.find({ _id: { $in: entries.map(({ _id }) => _id) } }).toArray();
     const hashes = new Map(found.map(({ _id, hash }) => [_id, hash] as const));
@@ -148,7 +151,7 @@ export const openAudit = (options: {
     }
   };
 
-  /** Keeps how far the chain has come: after its entries, and nobody waits for it. */
+  /** Stores the head of the chain after its entries. No call waits for it. */
   const keepHead = async (): Promise<void> => {
     while (kept !== written && written !== undefined) {
       const end = written;

@@ -105,7 +105,7 @@ export const createAuditing = (options: {
       actor: await whoIs(actor),
       targets: [...namedIn(call), ...(named === null ? [] : [named._id])].map((id) => id.slice(0, longestTarget)),
       address,
-      // What somebody types in the place of a name may be his password: only names that exist are written.
+      // A name that does not exist is not written, because users mistype passwords into that field.
       details: {
         ...detailsOf(isNamed && named === null ? rest : input),
         ...(as !== undefined && { as: as.slice(0, longestTarget) }),
@@ -175,17 +175,24 @@ const isPassword = ({ uuid, token, basic = false }: Credentials): boolean =>
 const rememberedMs = 60_000;
 const maxRemembered = 5_000;
 
-/** How somebody logs in without a call: the action of the audit's entry. */
+/** Kinds of login without a call, used as the action of the audit entry. */
 export type LoginAction = 'login:password' | 'login:secret' | 'login:certificate';
 
-/** Writes into the audit that somebody has tried to log in; null: it proved nothing. `target`: whom the attempt names, if there is such a one. */
+/**
+ * Writes a login attempt into the audit.
+ * `actor` is null if the attempt failed. `target` is the account that the attempt names, if it
+ * exists.
+ */
 export type NoteLogin = (
   action: LoginAction,
   actor: Actor | null,
   attempt: { readonly target?: string | undefined; readonly address: string },
 ) => Promise<void>;
 
-/** Opens it. An attempt that failed is written each time, one that did not once a minute for each credential and address. */
+/**
+ * Creates the writer of login attempts.
+ * Each failed attempt is written, a successful one once a minute per credential and address.
+ */
 export const createLoginNotes = (auditing: Pick<Auditing, 'note'>): NoteLogin => {
   const noted = new LRUCache<string, true>({ max: maxRemembered, ttl: rememberedMs });
   return async (action, actor, { target, address }) => {
@@ -197,7 +204,10 @@ export const createLoginNotes = (auditing: Pick<Auditing, 'note'>): NoteLogin =>
   };
 };
 
-/** The same, with the logins that are no call: whoever shows a name and a password with his requests or connections. */
+/**
+ * Authenticates and audits logins without a call: a name and a password sent with a request or a
+ * connection.
+ */
 export const auditedLogins = (
   authenticate: Authenticate,
   note: NoteLogin,

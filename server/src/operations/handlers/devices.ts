@@ -29,16 +29,19 @@ type Rows = Pick<
   | 'unregister'
 >;
 
-/** The most devices that one search gives (MS-2.8). */
+/** Maximum number of devices that one search returns (MS-2.8). */
 const maxFound = 1000;
 const searchMs = 2000;
 
-/** Is it found by its name? */
+/** Whether the device is a named group. */
 const isNamedGroup = ({ _rollcall: hidden }: DeviceDocument): boolean => hidden?.group !== undefined;
 
 type Asking = Services & { readonly actor: Actor; readonly subject: string };
 
-/** What the caller's roles add to what lists let him see; nothing when he acts for another device. */
+/**
+ * What the caller's roles make visible in lists, beyond access lists.
+ * Nothing if the caller acts for another device.
+ */
 const byRoles = async ({ actor, subject, effectivePermissions }: Asking) => {
   const authority = actor.principal === true && actor.uuid === subject ? await effectivePermissions.of(subject) : null;
   const named = authority === null ? [] : readableDevices(permissionsOf(authority.roles));
@@ -51,13 +54,16 @@ const byRoles = async ({ actor, subject, effectivePermissions }: Asking) => {
   };
 };
 
-/** The caller, or the device that he acts for, as lists may name it. */
+/** The caller, or the device the caller acts for, in the form that access lists name. */
 const whoAsks = async ({ actor, subject, devices }: Asking): Promise<Who> => {
   const acting = actor.uuid === subject ? null : await devices.get(subject);
   return acting === null ? { uuid: subject, tenant: actor.uuid === subject ? actor.tenant : undefined } : whoIs(acting);
 };
 
-/** Devices that match, of those that the subject may see: newest first, then by uuid. What the store found is asked again. */
+/**
+ * Matching devices that the subject may see, newest first, then by uuid.
+ * Every device the store returns is checked against the access policy again.
+ */
 const search = async (call: Asking, query: Readonly<Record<string, unknown>>): Promise<DeviceView[]> => {
   const { store } = call;
   const roles = await byRoles(call);
@@ -80,7 +86,10 @@ const search = async (call: Asking, query: Readonly<Record<string, unknown>>): P
   return found;
 };
 
-/** A document as clients see it, with its device's last sign of life beside since when and why it is on line. */
+/**
+ * A device document as clients see it, with its last sign of life, its online state and the time
+ * and reason of the last change of that state.
+ */
 const proven = (document: DeviceDocument, at: number | undefined): DeviceView => {
   const seen = outgoing(document);
   const { online, ...meshblu } = (seen['meshblu'] ?? {}) as Readonly<Record<string, object>>;
@@ -104,7 +113,7 @@ export const devices: Rows = {
       const stored = await devices.insert(document, request ?? undefined);
       return { output: { ...outgoing(stored), token } };
     } catch (error) {
-      // The name of a group is taken: the token opens nothing.
+      // The name of a group is taken, so the token is of no use.
       if (error instanceof RegistryError && error.code === 'conflict') await tokens.removeAll(uuid);
       throw error;
     }

@@ -5,7 +5,7 @@ import { compilePermissions, resourceOf } from '../../domain/permissions.ts';
 import { isLive, permissionsOf } from '../../domain/user.ts';
 import type { Implementation, Services } from '../handler.ts';
 
-/** What is asked for, as the policy would be asked. */
+/** A question in the form in which the access policy takes it. */
 interface Asked {
   readonly gate: Gate;
   readonly input: Readonly<Record<string, unknown>>;
@@ -36,7 +36,7 @@ const asksRoute = (action: string, actor: string, target: string | undefined, { 
   return { gate, input: { ...params, [gate.target]: device }, device };
 };
 
-/** The uuid of whoever is meant. Fails with `not-found`. */
+/** The uuid of an actor given by uuid or login name. Fails with `not-found`. */
 const uuidOf = async (actor: string, { devices, users }: Services): Promise<string> => {
   if ((await devices.getFresh(actor)) !== null) return actor;
   const named = await users.byLoginName(actor);
@@ -44,7 +44,9 @@ const uuidOf = async (actor: string, { devices, users }: Services): Promise<stri
   return named._id;
 };
 
-/** May somebody do something, by what, and what would turn the answer? */
+/**
+ * Says whether an actor may do something, what allows it, and which change would alter the answer.
+ */
 export const explainHandlers: Implementation['permissions']['explain'] = async ({ actor, action, target }, call) => {
   const uuid = await uuidOf(actor, call);
   const { gate, input, device } = isWhitelist(action) ? asksList(action, target) : asksRoute(action, uuid, target, call);
@@ -56,9 +58,9 @@ export const explainHandlers: Implementation['permissions']['explain'] = async (
   };
   const document = device === undefined ? null : await call.devices.getFresh(device);
   const answer = explained({ subject, roles, isPrincipal: principal !== null, gate, target: document, input });
-  // Whoever may not be here may do nothing but what anybody may.
+  // An actor who may not log in may only make public calls.
   const isHere = principal === null || (await call.effectivePermissions.getFresh(uuid)) !== null || 'public' in gate;
-  // What belongs to a user is worth as much as he.
+  // What belongs to a user may act only while the user may.
   const asleepOne = principal !== null && isLive(principal, call.now()) ? (principal.owner ?? uuid) : uuid;
   const enable = { kind: 'enable' as const, user: asleepOne };
   const asleep = (): Explanation =>

@@ -11,12 +11,15 @@ const permissionsOfCaller = async ({ effectivePermissions, actor }: Called) => {
   return authority.permissions;
 };
 
-/** Fails with `forbidden` unless the caller's own roles allow all of this: nobody gives what he has not. */
+/** Fails with `forbidden` unless the caller's own roles allow everything that is granted. */
 export const assertMayGrant = async (call: Called, grants: readonly Grant[]): Promise<void> => {
   if (grants.length > 0 && uncovered(await permissionsOfCaller(call), grants).length > 0) throw new RegistryError('forbidden');
 };
 
-/** Fails with `forbidden` unless a role of the caller allows writing there: what a whitelist alone does not open. */
+/**
+ * Fails with `forbidden` unless a role of the caller allows writing to this path.
+ * An access list alone is not enough.
+ */
 export const mayManage = async (call: Called, path: string): Promise<void> => {
   if (!(await permissionsOfCaller(call)).allow('http', 'write', path)) throw new RegistryError('forbidden');
 };

@@ -23,7 +23,7 @@ const missing = (): RegistryError => new RegistryError('not-found', 'No record f
 const invalid = (...details: readonly ErrorDetail[]): RegistryError =>
   new RegistryError('invalid-input', rows.create.refusal?.(details), { details });
 
-/** The account that calls. Fails with `forbidden`: only a user is one. */
+/** The user account that calls. Fails with `forbidden` if the caller is not a user. */
 const accountOf = async ({ actor, effectivePermissions }: Called): Promise<PrincipalPermissions> => {
   const account = actor.principal === true ? await effectivePermissions.getFresh(actor.uuid) : null;
   if (account?.principal.kind !== 'user') throw new RegistryError('forbidden', 'Only an account has client records');
@@ -71,7 +71,9 @@ const unique = (clientId: string): ErrorDetail => ({
   message: `A record with that \`clientId\` already exists (\`${clientId}\`).`,
 });
 
-/** What is wrong with a client id that somebody wants: it is taken, or it begins as those of another account do. */
+/**
+ * Problems of a requested client id: it is taken, or it begins with the prefix of another account.
+ */
 const takenProblems = async (clientId: string, uuid: string, account: string, call: Called): Promise<readonly ErrorDetail[]> => {
   const [holder, owner] = await Promise.all([call.mqttClients.byClientId(clientId), call.mqttClients.prefixOwner(clientId)]);
   const isForeign = owner !== null && owner._id !== account;
@@ -79,7 +81,7 @@ const takenProblems = async (clientId: string, uuid: string, account: string, ca
   return [...(holder !== null && holder._id !== uuid ? [unique(clientId)] : []), ...(isForeign ? [prefix] : [])];
 };
 
-/** Properties of the device: its account may see, change and message it. */
+/** Properties of the device of a record. Its account may see, change and message it. */
 const deviceOf = (owner: string, { name, description }: MqttPart) => {
   const account = [{ uuid: owner }];
   return {
@@ -132,7 +134,7 @@ const make = async (
   }
 };
 
-/** Fails with `invalid-input` if the account has as many temporary records as it may. */
+/** Fails with `invalid-input` if the account has reached its limit of temporary records. */
 const checkTemporary = async (owner: string, uuid: string, { mqttClients }: Services): Promise<void> => {
   if ((await mqttClients.temporary(owner, uuid)) < maxTemporary) return;
   const message = `An account has at most ${maxTemporary} temporary clients.`;
@@ -162,7 +164,7 @@ export const mqttClientHandlers: Implementation['mqttClients'] = {
       return make(uuid, owner, mqtt, secret, expiresAt, call);
     });
     if (key === undefined) await mqttSecrets.settle(uuid, secret);
-    // Whoever removed the account meanwhile may not have seen it.
+    // A concurrent removal of the account may not have seen this record.
     if ((await call.effectivePermissions.getFresh(owner)) === null) {
       await call.users.remove(uuid, owner);
       throw new RegistryError('unauthenticated');

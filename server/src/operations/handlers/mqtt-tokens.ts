@@ -20,8 +20,9 @@ const isMissing = (error: unknown): boolean => error instanceof RegistryError &&
 const noGroup = (): RegistryError => new RegistryError('not-found', `'groupName' names no group`);
 
 /**
- * The group with this name, for a caller who may do this to its tokens: a role allows the path, and the group is open to him. Fails with
- * `not-found` also if he may not see it, else with `forbidden`.
+ * The group with this name, if the caller may do this to its tokens.
+ * A role must allow the path, and the group must be accessible to the caller.
+ * Fails with `not-found` if the caller may not see the group, otherwise with `forbidden`.
  */
 const groupOf = async (name: string, verbs: readonly Verb[], call: Called): Promise<DeviceDocument> => {
   const { actor, effectivePermissions, devices, groups } = call;
@@ -47,7 +48,7 @@ const taken = ({ serialNumber }: WantedToken): RegistryError =>
     serialNumber === undefined ? `'username' is already in use` : 'The group has a token for this serial number already',
   );
 
-/** Whoever is in the group sees the device of a token. */
+/** Members of the group see the device of a token. */
 const deviceOf = (username: string, group: string, { description }: WantedToken) => ({
   type: 'mqtt-token',
   name: username,
@@ -83,7 +84,7 @@ const principalOf = (_id: string, username: string, group: string, wanted: Wante
   };
 };
 
-/** The tokens of a group, or the one with this topic token, oldest first. */
+/** The tokens of a group, oldest first, or only the one with this topic token. */
 const tokensOf = (group: string, token: string | null | undefined, { store }: Services): Promise<PrincipalDocument[]> =>
   store
     .collection('principals')
@@ -116,7 +117,7 @@ export const mqttTokenHandlers: Implementation['mqttTokens'] = {
       throw error instanceof RegistryError && error.code === 'conflict' ? taken(wanted) : error;
     });
     if (authType !== 'U') await mqttSecrets.settle(uuid, stored);
-    // Whoever removed the group meanwhile may not have seen it.
+    // A concurrent removal of the group may not have seen this token.
     if ((await devices.getFresh(group.uuid)) === null) {
       await users.remove(uuid, call.actor.uuid);
       throw noGroup();
@@ -141,7 +142,7 @@ export const mqttTokenHandlers: Implementation['mqttTokens'] = {
         if (found.length === 0) return ended;
         for (const { _id } of found) {
           const gone = call.users.remove(_id, call.actor.uuid);
-          // Another call may have removed it first.
+          // A concurrent call may have removed it first.
           const more = await gone.catch((error: unknown) => (isMissing(error) ? [] : Promise.reject(error as Error)));
           for (const one of more) ended.push(one);
         }

@@ -5,7 +5,10 @@ import type { Verified, PartiallyVerified } from '../../identity/passwords/passw
 import type { Wish } from '../../identity/mfa/challenges.ts';
 import type { RequestId } from '../../domain/revision.ts';
 
-/** Opens the login that somebody asked for: a full one, or one that is good for enrolling only. Fails with `invalid-credentials` if he may no longer. */
+/**
+ * Opens a session for a checked login: a full one, or one for enrolling a second factor only.
+ * Fails with `invalid-credentials` if the user may not log in any more.
+ */
 export const createLoginSession = async (
   checked: Verified | PartiallyVerified<'enrolment'>,
   wish: Wish,

@@ -28,28 +28,28 @@ import type { CertificateBinding } from '../../domain/documents/certificate.ts';
 import type { PrincipalDocument } from '../../domain/documents/principal.ts';
 import type { RoleDocument } from '../../domain/documents/role.ts';
 
-/** How many users of a batch are checked at once. */
+/** Number of users of a batch that are checked concurrently. */
 const maxReads = 16;
 
 type NewUser = Input<typeof rows.create>;
 type Change = Omit<Input<typeof rows.update>, 'id'>;
 type Called = Services & { readonly actor: Actor; readonly request: RequestId | null };
 
-/** Nobody can be held to what is switched off. */
+/** Refuses to require multi-factor authentication of a user while it is switched off. */
 const checkEnforced = (enforced: boolean | undefined, { mfa }: Services): void => {
   if (enforced === true && !mfa.canEnrol) throw new RegistryError('not-supported', 'Multi-factor authentication is switched off');
 };
 
 const passwordOnly: PrincipalDocument['grantTypes'] = [{ method: 'password', isRequired: true }];
 
-/** A user, whether or not he may log in. Fails with `not-found`. */
+/** A user, whether or not they may log in. Fails with `not-found`. */
 const userOf = async (id: string, { principals }: Services): Promise<PrincipalDocument> => {
   const found = (await principals.get(id)) ?? (await principals.getFresh(id));
   if (found === null || found.kind !== 'user' || found.state === 'creating') throw new RegistryError('not-found');
   return found;
 };
 
-/** The roles with these ids. Fails with `invalid-input` where there is none, `conflict` where one is somebody else's own. */
+/** The roles with these ids. Fails with `invalid-input` if one does not exist. */
 const rolesOf = async (ids: readonly string[], path: string, { roles }: Services): Promise<readonly RoleDocument[]> => {
   const found = await Promise.all(ids.map((id) => roles.getFresh(id)));
   refuseProblems(
@@ -60,7 +60,10 @@ const rolesOf = async (ids: readonly string[], path: string, { roles }: Services
   return found.filter((role) => role !== null);
 };
 
-/** A role that is not shared can be given to a single user. Asked while nobody else on this node changes who holds what. */
+/**
+ * Checks that a role that is not shared goes to a single user only. Fails with `conflict`.
+ * Must run while no other call on this node changes role assignments.
+ */
 const checkShared = async (given: readonly Pick<PrincipalDocument, '_id' | 'roleIds'>[], { roles, store }: Services) => {
   for (const id of new Set(given.flatMap(({ roleIds }) => roleIds))) {
     const role = await roles.getFresh(id);
@@ -85,7 +88,7 @@ const problemsOf = (input: NewUser | Change, path: string, { config }: Services)
   ];
 };
 
-/** The fingerprint as it is kept. Fails with `invalid-input`. */
+/** Parses a fingerprint into its stored form. Fails with `invalid-input`. */
 const fingerprintOf = (text: string, path = '/fingerprint'): string => {
   const fingerprint = readFingerprint(text);
   if (fingerprint !== undefined) return fingerprint;
@@ -93,7 +96,7 @@ const fingerprintOf = (text: string, path = '/fingerprint'): string => {
   throw new RegistryError('invalid-input', undefined, { details });
 };
 
-/** Certificates as they are kept, each once. Fails with `invalid-input`. */
+/** Certificates in their stored form, without duplicates. Fails with `invalid-input`. */
 const pinsOf = (given: NewUser['certificates'] = [], path: string, now: number): readonly CertificateBinding[] => {
   const pins = new Map<string, CertificateBinding>();
   for (const [index, { fingerprint: text, createdAt, expiresAt }] of given.entries()) {
@@ -112,7 +115,11 @@ const nameTaken = (path: string): RegistryError =>
     details: [{ path: `${path}/username`, rule: 'unique', message: 'this name is taken' }],
   });
 
-/** The group that somebody is put into, which the caller must be allowed to change: whoever is in it is named by the lists that name it. */
+/**
+ * The group a user is put into.
+ * The caller must be allowed to change it, because access lists that name the group apply to all
+ * its members.
+ */
 const groupOf = async (uuid: string | undefined, path: string, call: Called): Promise<string> => {
   if (uuid === undefined || uuid === call.rootGroup) return call.rootGroup;
   const group = await call.devices.getFresh(uuid);
@@ -121,13 +128,13 @@ const groupOf = async (uuid: string | undefined, path: string, call: Called): Pr
   return uuid;
 };
 
-/** What of a new user was there before: his id, and what he has shown. */
+/** What is already known of a user before their creation: the id and their credentials. */
 type Known = Pick<PrincipalPlan, 'passwordHash' | 'certificates'> & { readonly id: string };
 
-/** A plan whose password has still to be hashed, if it has one. */
+/** A plan whose password, if there is one, has still to be hashed. */
 type Unhashed = PrincipalPlan & { readonly password?: string };
 
-/** Checks everything about a new user that can be known before the password is hashed. */
+/** Checks everything about a new user that can be checked before the password is hashed. */
 const planOf = async (input: NewUser, index: number, path: string, call: Called, known?: Known): Promise<Unhashed> => {
   const { username, password, grantTypes = passwordOnly, initialPermissions = [], roles: roleIds = [] } = input;
   checkEnforced(input.enforceMFAEnrollment, call);
@@ -193,7 +200,7 @@ const create = async (plans: readonly PrincipalPlan[], call: Called): Promise<re
   );
 };
 
-/** The details of a name that is taken say which of several it was. */
+/** Puts the path of the item into the details of a `conflict`, which tells which name was taken. */
 const within = async <T>(path: string, work: Promise<T>): Promise<T> => {
   try {
     return await work;
@@ -207,14 +214,14 @@ const within = async <T>(path: string, work: Promise<T>): Promise<T> => {
   }
 };
 
-/** A user as those see him who may. */
+/** A user as callers with access see them. */
 export const one = async (principal: PrincipalDocument, { users }: Services) => {
   const [view] = await users.view([principal]);
   if (view === undefined) throw new RegistryError('not-found');
   return view;
 };
 
-/** Makes one user; the caller must be allowed to give all that he is given. */
+/** Creates one user. The caller must be allowed to grant everything the user is given. */
 export const makeUser = async (input: NewUser, call: Called, known?: Known): Promise<PrincipalDocument> => {
   const plan = await planOf(input, 0, '', call, known);
   const [made] = await within('', create(await withHashes([plan], call), call));
@@ -222,7 +229,7 @@ export const makeUser = async (input: NewUser, call: Called, known?: Known): Pro
   return made;
 };
 
-/** Changes a principal under its revision; null of `compute` changes nothing. */
+/** Updates a principal with a revision check. Nothing changes if `compute` returns null. */
 const revise = async (
   id: string,
   compute: (before: PrincipalDocument) => PrincipalDocument | null,
@@ -240,7 +247,7 @@ const revise = async (
   }
 };
 
-/** The administrators that this change takes the right from. */
+/** The administrators that lose that right by this change. */
 const losing = async (next: PrincipalDocument, roles: readonly RoleDocument[]): Promise<readonly string[]> =>
   isAdministrator(next, roles) ? [] : [next._id];
 
@@ -290,7 +297,7 @@ export const users: Implementation['users'] = {
       call,
       given.flatMap(({ permissions }) => permissions),
     );
-    // Whoever sets how somebody logs in can become him.
+    // A caller who sets how a user logs in can log in as that user.
     const held = await call.effectivePermissions.rolesOf(before, true);
     const weakens = disabled === false || disableMfa === true || enforced === false;
     if (password !== undefined || grantTypes !== undefined || username !== undefined || weakens)
@@ -411,14 +418,15 @@ export const users: Implementation['users'] = {
     const fingerprint = fingerprintOf(text);
     await assertMayGrant(call, permissionsOf(await call.effectivePermissions.rolesOf(user, true)));
     await call.certificateBindings.add(id, { fingerprint, createdAt: new Date(call.now()) }, call.request);
-    // Connections by other certificates end when the change is carried out: the answer waits for that.
+    // Connections with other certificates are closed when the change is applied, and the answer
+    // waits for that.
     return { output: {}, revokes: [] };
   },
 
   async removeCertificate({ id, fingerprint: text }, call) {
     const user = await userOf(id, call);
     const fingerprint = fingerprintOf(text);
-    // Who is bound to no certificate any more can use every one with his name.
+    // A user without certificate bindings can log in with every certificate that has their name.
     await assertMayGrant(call, permissionsOf(await call.effectivePermissions.rolesOf(user, true)));
     const revokes = await call.certificateBindings.remove(id, fingerprint);
     if (revokes.length === 0) throw new RegistryError('not-found');
