@@ -8,7 +8,7 @@ export interface LevelBounds {
 export interface LevelBudget {
   /** May this owner have so many more? */
   admits(owner: string, levels: number): boolean;
-  /** He has so many more, or fewer. */
+  /** Adds levels to this owner's count. A negative number removes them. */
   count(owner: string, levels: number): void;
 }
 

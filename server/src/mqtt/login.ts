@@ -35,13 +35,19 @@ export interface MqttIdentity extends Holder {
   readonly prefix: string;
   /** The group that its devices belong to. */
   readonly group?: string;
-  /** Who answers for what it leaves behind: the user of a client record, the group of a token, else itself. */
+  /**
+   * The account that its retained messages count for: the user of a client record, the group of a
+   * token, otherwise itself.
+   */
   readonly owner: string;
   /** The client certificate (DER) that it showed, with what was sent beside it. `beside`: it showed a password too. */
   readonly certificate?: { readonly chain: readonly Uint8Array[]; readonly beside?: 'password' };
 }
 
-/** Who a client is that another broker has let in by these names; null if nobody is, or may not be here any more. */
+/**
+ * Identity of a client that another broker has admitted under these names. Null if there is none,
+ * or if it has lost access.
+ */
 export type Recognise = (names: {
   readonly clientId: string;
   readonly username: string | undefined;
@@ -51,7 +57,8 @@ export type Recognise = (names: {
 export type MqttLogin = (attempt: MqttAttempt) => Promise<MqttIdentity>;
 
 /**
- * The connection is refused (MQTT 3.1.1, section 3.2.2.3): 2 the client id is somebody else's, 3 not now, 4 wrong name or password, 5 not
+ * The connection is refused with this CONNACK code (MQTT 3.1.1, section 3.2.2.3):
+ * 2 the client id belongs to another principal, 3 unavailable, 4 wrong name or password, 5 not
  * authorised.
  */
 export class LoginRefused extends Error {
@@ -76,10 +83,10 @@ export interface LoginKit {
   readonly clientRegistry: Pick<ClientRegistry, 'recordAttempt'>;
 }
 
-/** Whoever has no roles: a device. */
+/** The identity of a device, which has no roles. */
 const plain = (actor: Actor): MqttIdentity => ({ uuid: actor.uuid, kind: 'device', actor, prefix: '', owner: actor.uuid });
 
-/** Somebody with a principal, as far as topics depend on it. */
+/** The holder of a principal, as far as topics depend on it. */
 const holderOf = ({
   kind,
   uuid,
@@ -100,7 +107,10 @@ const holderOf = ({
   };
 };
 
-/** Opens it: the rules of the DM-4; the first that applies decides, and nothing falls through after a failure. */
+/**
+ * Creates the login by the rules of DM-4. The first rule that applies decides. A failure never
+ * falls through to the next rule.
+ */
 export const createLogin = (kit: LoginKit) => {
   const { authenticate, authorities, devices, mqttPrincipals, noteLogin, trust, pins, clientRegistry } = kit;
 
@@ -133,8 +143,9 @@ export const createLogin = (kit: LoginKit) => {
   };
 
   /**
-   * The user whose certificate this is, and the name in it; null if an authority that nobody trusts issued it, or he may not log in by it. `beside`:
-   * he has to show his password too.
+   * The user of this certificate, and the name in it.
+   * Null if no trusted authority issued it, or if the user may not log in with it.
+   * `beside`: the user has to give a password too.
    */
   const certified = async (chain: ShownCertificate, beside?: 'password', verifier = trust.verifier()) => {
     const [certificate] = chain;
@@ -145,7 +156,10 @@ export const createLogin = (kit: LoginKit) => {
     return actor === null ? null : { username: identified.username, actor };
   };
 
-  /** A user, by a certificate alone: whoever has the right name from an authority that nobody trusts is nobody. A user name has to be the certificate's. */
+  /**
+   * Logs a user in by a certificate alone. It has to come from a trusted authority, and a user name
+   * has to be the certificate's.
+   */
   const byCertificate = async (shown: ShownCertificate, username: string, address: string): Promise<MqttIdentity> => {
     const proved = await certified(shown);
     const isNamed = username === '' || (proved !== null && loginNameOf(proved.username) === loginNameOf(username));
@@ -163,7 +177,10 @@ export const createLogin = (kit: LoginKit) => {
     };
   };
 
-  /** Is it a certificate with which this user may log in, together with his password? One that names nobody is not. */
+  /**
+   * May this user log in with the certificate together with a password? False for a certificate
+   * without a name.
+   */
   const isHis = async (shown: ShownCertificate, username: string): Promise<boolean> => {
     try {
       const found = await certified(shown, 'password');
@@ -179,7 +196,7 @@ export const createLogin = (kit: LoginKit) => {
     if (looksLikeUuid(username)) return byToken(username, password, address);
     const record = clientId === '' ? null : await mqttPrincipals.byClientId(clientId);
     if (record !== null) {
-      // Whoever has the client id has to be its owner: no other account leads to it.
+      // The account has to own the client id.
       if (loginNameOf(record.username) !== loginNameOf(username)) throw new LoginRefused(4);
       return bySecret(record, password, address);
     }

@@ -50,7 +50,7 @@ const maxCounted = 20_000;
 /** Of how many rows it is known that they were stored. */
 const maxAdded = 20_000;
 
-/** Opens the queues. `node` tells the messages of nodes apart that come in the same millisecond. */
+/** Opens the queues. `node` distinguishes messages of several nodes in one millisecond. */
 export const createOfflineQueue = (options: {
   readonly store: Store;
   readonly node: string;

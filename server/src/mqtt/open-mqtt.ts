@@ -119,7 +119,10 @@ const clearMs = 600_000;
 /** How often the certificate of the TLS listener is looked at, in milliseconds. */
 const renewMs = 86_400_000;
 
-/** Puts the broker together: sessions on the store, logins, what it brings to the registry and what the registry tells its clients. */
+/**
+ * Assembles the broker: sessions on the store, logins, the bridge to the registry and the
+ * registry's messages to its clients.
+ */
 export const openMqtt = async (foundation: MqttOptions): Promise<Mqtt> => {
   const { store, feed, node, devices, connections, listening, presence, carriage } = foundation;
   const { alone, config, clock, report, trust } = foundation;

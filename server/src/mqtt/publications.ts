@@ -12,8 +12,11 @@ import type { MqttPublicationDocument } from '../domain/documents/mqtt.ts';
 /** Everything that has to be stored of a message before it is acknowledged, and its way to the other nodes (ME-12). */
 export interface Publications {
   /**
-   * Takes a message that was published here: it is retained, kept for every session that outlives its connection, and handed to the other
-   * nodes. Settles when all that is stored, at once if nothing is. `expect` is told of the sessions before. `owner` answers for what is retained.
+   * Takes a message that was published here: it is retained, queued for every persistent session,
+   * and sent to the other nodes.
+   * Settles when all of that is stored, at once if nothing is.
+   * `expect` receives the sessions beforehand. `owner`: the account that a retained message counts
+   * for.
    */
   take(
     id: string,

@@ -81,8 +81,9 @@ const namedBy = (group: DeviceDocument | null, [area, list]: readonly [string, s
 };
 
 /**
- * The lists of a new device of a group: the group, its owner and whoever may configure it may do everything with the device; whoever may see the
- * group sees the device and hears its broadcasts.
+ * The whitelists of a new device of a group.
+ * The group, its owner and all who may configure the group have every right on the device.
+ * All who may discover the group may discover the device and receive its broadcasts.
  */
 const whitelistsOf = (uuid: string, group: DeviceDocument | null) => {
   const owner = group?.['owner'];

@@ -34,7 +34,7 @@ export interface RetainedUsage {
   close(): void;
 }
 
-/** How often at most the log tells that messages are not kept, in milliseconds. */
+/** Least time between two log entries on messages that were not retained, in milliseconds. */
 const tellMs = 60_000;
 
 interface Sum {
@@ -101,7 +101,10 @@ export const openRetainedUsage = async (options: {
   ];
   await load();
 
-  /** Would there be more than may be, and more than there is now? Whoever is over a bound may still replace by what is no larger. */
+  /**
+   * Does the message fit the bounds? An owner over a bound may still replace a message by one that
+   * is no larger.
+   */
   const fits = (topic: string, { owner, bytes }: Weight): boolean => {
     const before = weights.get(topic);
     const within = (sum: Sum, had: Weight | undefined, maxMessages: number, maxBytes: number): boolean => {

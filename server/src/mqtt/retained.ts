@@ -6,8 +6,11 @@ import { createSubscriptionIndex } from './subscription-index.ts';
 /** The last message of each topic that asked to be kept (MQTT 3.1.1, section 3.3.1.3). */
 export interface Retained {
   /**
-   * Keeps it; one without payload removes what is kept. What comes last stays, however many come at once. `owner` answers for it: when he has, or
-   * all have, as much as may be, it is not kept, and what the topic had is removed as well, since it would be out of date.
+   * Stores a retained message. One without payload removes the message of its topic.
+   * The last of several concurrent messages stays.
+   * `owner`: the account that the message counts for. If this owner, or all owners together, are at
+   * their limit, the message is not stored. The topic's earlier message is then removed as well,
+   * since it would be out of date.
    */
   keep(publication: Publication, owner: string): Promise<void>;
   /** Those whose topics match one of these filters. */

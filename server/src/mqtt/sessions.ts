@@ -27,7 +27,10 @@ export interface ClaimedSession {
 
 /** The sessions of all nodes: whose a client id is, where its client is, and what it subscribes to (ME-12). */
 export interface MqttSessions {
-  /** Takes the session over, from whichever connection has it; null if the client id is somebody else's. `busy`: there are too many. */
+  /**
+   * Takes the session over from the connection that has it.
+   * Null if the client id belongs to another principal. `busy`: there are too many sessions.
+   */
   claim(claim: Claim): Promise<ClaimedSession | null>;
   /** The connection has gone: a clean session goes with it, another one waits. */
   leave(clientId: string, link: string): Promise<void>;
@@ -46,7 +49,10 @@ export interface MqttSessions {
   elsewhere(nodes?: readonly string[]): AsyncIterable<MqttSessionDocument>;
   /** Sessions whose client is away. */
   away(): AsyncIterable<MqttSessionDocument>;
-  /** Takes the will of a session whose node is dead, and marks its client as away; false if somebody else did. */
+  /**
+   * Takes the will of a session whose node is dead, and marks its client as away. False if another
+   * node did.
+   */
   release(session: MqttSessionDocument): Promise<boolean>;
   close(): void;
 }
@@ -66,8 +72,9 @@ const weightOf = ({ clean, subscriptions }: MqttSessionDocument): number =>
   clean ? 0 : subscriptions.reduce((sum, { topic }) => sum + levelsOf(topic), 1);
 
 /**
- * Opens them. `others` is false where this is the only process: then a clean session without a will is nobody else's business and not
- * written down. `taken` is told of a session that a connection of another node has taken over.
+ * Opens the sessions.
+ * `others`: are there other nodes? Without them a clean session without a will is not stored.
+ * `taken` is called for a session that a connection of another node has taken over.
  */
 export const openMqttSessions = async (options: {
   readonly store: Store;
@@ -76,7 +83,7 @@ export const openMqttSessions = async (options: {
   readonly others: boolean;
   readonly bounds: LevelBounds;
   readonly now: () => number;
-  /** Somebody who may not be here any more has no claim to a client id. */
+  /** A principal that has lost access has no claim to a client id. */
   readonly exists: (uuid: string) => Promise<boolean>;
   readonly taken: (clientId: string, link: string | undefined) => void;
   readonly report: (error: unknown) => void;
@@ -126,7 +133,7 @@ export const openMqttSessions = async (options: {
   ];
   await load();
 
-  /** Writes the next version of a session; false if somebody was faster. */
+  /** Writes the next version of a session. False if another write came first. */
   const write = async (before: MqttSessionDocument | null, next: Omit<MqttSessionDocument, 'rev'>): Promise<boolean> => {
     const session: MqttSessionDocument = { ...next, rev: (before?.rev ?? 0) + 1 };
     if (before === null) {

@@ -9,7 +9,7 @@ import { decodeUtf8 } from '../common/utf8.ts';
 import type { ReadJson } from './registry-bridge.ts';
 import type { JobTopic } from '../domain/topic-rights.ts';
 
-/** What a client is told on its own topic. */
+/** The answer to a call, published on the client's own topic. */
 export interface TopicAnswer {
   readonly payload: string;
 }
@@ -76,7 +76,7 @@ export const createTopicCalls =
         } catch (error) {
           return failed(error)();
         }
-        // A message that nobody waits for is not answered.
+        // A message without a callback is not answered.
         return topic === 'message' && callbackId === undefined ? undefined : answer(topic, handled.output);
       };
     } catch (error) {

@@ -39,7 +39,10 @@ const hurry = (request: IncomingMessage, response?: ServerResponse): void => {
   request.once('end', done).once('close', done);
 };
 
-/** Lets the body of this request take its time, until the function returned is called; whoever reads it has to watch that something comes. */
+/**
+ * Suspends the time limit of this request's body until the function returned is called.
+ * The reader of the body has to watch that data keeps arriving.
+ */
 export const unhurried = (request: IncomingMessage): (() => void) => {
   clearTimeout(deadlines.get(request));
   return () => {
@@ -55,7 +58,7 @@ const unread: Readonly<Record<string, readonly [status: number, code: ErrorCode]
   ERR_HTTP_REQUEST_TIMEOUT: [408, 'timeout'],
 };
 
-/** Answers bytes that are no request, or too much of one; nobody knows its route. */
+/** Answers bytes that are not a request, or a request that is too large. Its route is unknown. */
 const answerUnread = (error: Error & { readonly code?: string }, socket: Duplex): void => {
   const [status, code] = unread[error.code ?? ''] ?? ([400, 'invalid-input'] as const);
   if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
@@ -72,7 +75,7 @@ const answerUnread = (error: Error & { readonly code?: string }, socket: Duplex)
 
 const type = { 'content-type': 'application/json; charset=utf-8' };
 
-/** Answers while nobody serves. The process itself is well. */
+/** Answers while the registry is not served. The process itself is healthy. */
 const openAway = (answer: UnavailableAnswer): Front => ({
   async request(request, response) {
     const [path = ''] = (request.url ?? '').split('?');
@@ -86,7 +89,11 @@ const openAway = (answer: UnavailableAnswer): Front => ({
   upgrade: (_request, socket) => void socket.end(closing('503 Service Unavailable')),
 });
 
-/** Opens it. `answer`: what is known while nobody serves. `keepAliveTimeout`: how long an idle connection stays, in milliseconds. */
+/**
+ * Opens the listener.
+ * `answer`: gives the answers while the registry is not served.
+ * `keepAliveTimeout`: how long an idle connection stays open, in milliseconds.
+ */
 export const openListener = (answer: UnavailableAnswer, keepAliveTimeout: number): HttpListener => {
   const away = openAway(answer);
   let front = away;

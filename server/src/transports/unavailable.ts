@@ -4,10 +4,12 @@ import { statusView } from '../backup/jobs.ts';
 import type { Maintenance } from '../backup/jobs.ts';
 import { credentialsOf } from './dialects/meshblu-credentials.ts';
 
-/** What is answered while nobody serves, if anything is. */
+/** Gives the answer to a request while the registry is not served, if there is one. */
 export type UnavailableAnswer = (request: IncomingMessage) => Promise<unknown>;
 
-/** The status of a restore, to whoever began it; undefined for everything else. */
+/**
+ * Answers the status of a restore to the client that started it. Undefined for all other requests.
+ */
 export const unavailableAnswers =
   ({ statusFor }: Pick<Maintenance, 'statusFor'>): UnavailableAnswer =>
   async ({ method, url, headers }) => {

@@ -1,9 +1,9 @@
 import type { Aedes, Client } from 'aedes';
 import type { Duplex } from 'node:stream';
 
-/** What aedes 1.2 keeps to itself and its declarations leave out, as far as it is used here. */
+/** The parts of aedes 1.2 that its declarations leave out, as far as they are used here. */
 interface BrokerInternals {
-  /** Hands a packet to whoever subscribes, and is done when all of them have taken it. */
+  /** Delivers a packet to its subscribers. `done` is called when all of them have taken it. */
   readonly mq: { emit(packet: unknown, done: () => void): unknown };
   /** The clients that are connected, by client id. */
   readonly clients: Readonly<Record<string, Client | undefined>>;
@@ -74,8 +74,9 @@ export const backlogOf = (client: Client): number => internalsOf(client).conn.wr
 export const unreadBy = (client: Client): number => internalsOf(client)._pendingDrains.length;
 
 /**
- * Whoever publishes waits for those who subscribe, which slows him to what they can take, but not for those who are stuck: after so long, in
- * milliseconds, his next message is taken.
+ * Limits how long a publisher waits for its subscribers, in milliseconds.
+ * The wait slows a publisher to the speed of its subscribers. After this time the next message is
+ * taken in spite of stalled ones.
  */
 export const waitAtMost = (broker: Aedes, ms: number): void => {
   const { mq } = broker as unknown as BrokerInternals;
@@ -119,7 +120,10 @@ export const stopReading = (client: Client): (() => void) => {
 /** Has CONNACK been sent? Nothing goes out before it [MQTT-3.2.0-1]. */
 export const isLetIn = (client: Client): boolean => internalsOf(client).connackSent;
 
-/** aedes notes it only after it has told that CONNACK is sent, and puts packets that come in between aside. */
+/**
+ * Marks CONNACK as sent. aedes does so only after its own event, and holds back packets that come
+ * in between.
+ */
 export const letIn = (client: Client): void => {
   internalsOf(client).connackSent = true;
 };

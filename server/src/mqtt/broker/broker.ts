@@ -105,7 +105,7 @@ const connectMs = 10_000;
 const closeMs = 3_000;
 /** How many messages with QoS 2 a client may have sent without PUBREL; one more ends the connection. */
 const maxUnreleased = 1_000;
-/** Where a call goes that a client made by publishing: nobody subscribes to it. */
+/** Topic for the calls that clients make by publishing. It has no subscribers. */
 const nowhere = '$rollcall/call';
 
 const refused = (returnCode: 2 | 3 | 4 | 5): Error & { returnCode: 2 | 3 | 4 | 5 } =>
@@ -123,7 +123,7 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
   const asking = new WeakMap<Client, ConnectPacket>();
   const addresses = new WeakMap<Client, string>();
   const provenAt = new WeakMap<Client, number>();
-  /** Reads what a client has sent behind CONNECT. */
+  /** Resumes reading what a client sent after CONNECT. */
   const goOn = new WeakMap<Client, () => void>();
   /** [MQTT-4.6.0-3] PUBREC goes out in the order in which the messages came. */
   const turns = new WeakMap<object, () => Promise<void>>();
@@ -401,7 +401,7 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
       for (const clientId of keeping.keys()) outbound.offer(clientId, id, publication);
       return chain(kit.ingest.take(identity, publication, id), (device) => {
         if (device !== undefined) standing.representDevice(link, device.uuid, device.serial);
-        // aedes hands on what it can acknowledge, and nothing else.
+        // aedes forwards what it can acknowledge, and nothing else.
         return messageId === undefined || isOpen(link.client) ? undefined : emit(id, publication);
       });
     };
@@ -437,7 +437,7 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
     let granted = !isLetIn(link.client);
     try {
       const isCovered = await permission.subscribe(identity, topic, own);
-      // Whoever has left meanwhile listens to nothing any more.
+      // A client that has left meanwhile no longer receives anything.
       const mayHear = !isCovered && (granted ? isDeviceTopic(topic) : await permission.hear(identity, topic));
       const hears = mayHear && !link.client.closed;
       if (hears) kit.listen(connection, topic);
@@ -469,7 +469,10 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
     await emit(id, publication);
   };
 
-  /** Publishes the will of a client that is no more on any node, if whoever it was may still do so. */
+  /**
+   * Publishes the will of a client that is connected to no node any more, if it still has the right
+   * to.
+   */
   const makeUp = async (nodes?: readonly string[]): Promise<void> => {
     for await (const session of sessions.elsewhere(nodes)) {
       if (session.node !== undefined && kit.lives(session.node)) continue;
@@ -512,7 +515,8 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
       return links.size;
     },
     async close() {
-      // Not by aedes alone: of a client id that has changed hands it may not know the newest client.
+      // aedes alone is not enough: it may not know the newest client of a client id that was taken
+      // over.
       for (const { client } of links.values()) client.close();
       await new Promise<void>((resolve) => broker.close(resolve));
       for (let waited = 0; waited < closeMs && links.size + leaving.size > 0; waited += 10) {

@@ -39,7 +39,7 @@ export interface ClientSession {
   supersede(): Promise<void>;
   /** What is left to be done of its newest call. */
   following: Promise<void>;
-  /** Carries out one piece of work after the other, in the order in which it came. */
+  /** Runs pieces of work one after the other, in the order in which they came. */
   line<T>(work: () => Promise<T>): Promise<T>;
   /**
    * Carries out work in two steps: the first ones one after the other, and so the second ones, but a first step does not wait for the second ones
@@ -51,7 +51,7 @@ export interface ClientSession {
   readonly publishes: OrderedAcks;
   readonly pubrecs: OrderedAcks;
   readonly pubrels: OrderedAcks;
-  /** The same as `line` for what it is told. */
+  /** Runs deliveries one after the other, in the order in which they came. */
   tellLater(work: () => Promise<void>): Promise<void>;
   /** Counts something as under way until it is done. */
   track<T>(work: Promise<T>): Promise<T>;
@@ -85,7 +85,7 @@ export interface OutgoingMessages {
 export interface IncomingMessages {
   /** True the first time: the message is to be taken. */
   accept(messageId: number): boolean;
-  /** Was it there already? The first one to ask is told no. */
+  /** Was it already known? The first call for a packet answers false. */
   isKnown(messageId: number): boolean;
   release(messageId: number): boolean;
   readonly size: number;

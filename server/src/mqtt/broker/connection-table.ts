@@ -7,17 +7,24 @@ import { backlogOf } from './aedes-internals.ts';
 import type { ClientSession } from './client-session.ts';
 import { encodeCommand, encodeMeshbluEvent, createMqttFanOut, type EncodedEvent } from './event-encoding.ts';
 
-/** How MQTT clients stand in the table of connections: for themselves, and for the devices that they speak for. */
+/**
+ * Registers MQTT clients in the table of connections: for themselves, and for the devices that they
+ * represent.
+ */
 export interface ConnectionTable {
   /** The connection of a client itself. `link` is asked once there is one. */
   connectionOf(link: () => ClientSession, actor: Actor, id: string): Connection;
   /** Puts a client into the table, and shows its device as online. */
   join(link: ClientSession): void;
-  /** Whoever subscribes to the commands of a serial number, or to all of them with its own as client id, speaks for its device. */
+  /**
+   * Registers a client as representing a device.
+   * It subscribes to the commands of one serial number, or to all commands with the serial number
+   * as client id.
+   */
   subscribeToCommands(link: ClientSession, filter: string): Promise<void>;
   /** Messages for this device go out to the client as commands for its serial number. */
   representDevice(link: ClientSession, device: string, serial: string): void;
-  /** Takes a client out of the table with all that it stands for. */
+  /** Removes a client and the devices that it represents from the table. */
   leave(link: ClientSession): void;
 }
 
@@ -31,7 +38,7 @@ export const createConnectionTable = (kit: {
   readonly provenAt: (link: ClientSession) => number;
   readonly ingest: Pick<RegistryBridge, 'deviceOf'>;
   readonly tell: (link: ClientSession, told: EncodedEvent, message: string | undefined) => void;
-  /** Told of a link that has left, once. */
+  /** Called once for each session whose client has left. */
   readonly left: (link: ClientSession) => void;
 }): ConnectionTable => {
   const { connections, tell } = kit;
@@ -107,7 +114,7 @@ export const createConnectionTable = (kit: {
     if (!link.ended) {
       if (told !== undefined) tell(link, told, undefined);
       link.ended = true;
-      // What it is told, and the answer to its own call, go out first.
+      // Waiting messages and the answer to its own call go out first.
       void link
         .settled()
         .then(() => link.following)

@@ -19,7 +19,7 @@ const maxConnections = 20_000;
 const probeMs = 60_000;
 const handshakeMs = 10_000;
 
-/** Hands the connections of a server to the broker. */
+/** Passes the connections of a server to the broker. */
 export const serveMqtt = async (
   server: Server,
   broker: Pick<Broker, 'handle'>,
@@ -70,8 +70,8 @@ export interface MqttTlsListener extends MqttListener {
 const contextOf = ({ cert, key, ca }: TlsIdentity) => ({ cert, key, ca: [...ca], allowPartialTrustChain: true });
 
 /**
- * MQTT over TLS. A client may show a certificate; one that no trusted authority issued does not stop TLS, so that it can be told by CONNACK that
- * it is refused.
+ * Opens a listener for MQTT over TLS. A client may show a certificate.
+ * One that no trusted authority issued does not stop TLS, so that CONNACK can report the refusal.
  */
 export const listenTls = async (
   broker: Pick<Broker, 'handle'>,

@@ -1,10 +1,11 @@
 /**
- * Takes a turn; the function it gives says that the work is done, and settles when all the work is done whose turn came earlier. So what is
- * carried out side by side ends in the order in which it began.
+ * Orders the ends of concurrent work by its beginnings.
+ * The call takes a turn. The function it returns reports the work as done, and settles when all
+ * work with earlier turns is done.
  */
 export type OrderedAcks = () => () => Promise<void>;
 
-/** Nobody has taken a turn yet. */
+/** Creates the order, without any turn taken. */
 export const createOrderedAcks = (): OrderedAcks => {
   let last: Promise<void> = Promise.resolve();
   return () => {

@@ -17,13 +17,16 @@ export interface Outbound {
   offer(clientId: string, id: string, publication: Publication): void;
   /** Lets a message out to a client, if it may still have it: the packet as it goes out, or null. */
   forward(link: ClientSession | undefined, packet: AedesPublishPacket): AedesPublishPacket | null;
-  /** Tells a client something of its own, if it subscribes to it; without a message's id it is none that could come again. */
+  /**
+   * Sends a client a message on its own topic, if it subscribes to that. Without a message's id it
+   * is not repeated.
+   */
   tell(link: ClientSession, told: EncodedEvent, message: string | undefined): void;
 }
 
 /** What may wait for one connection, in bytes; then QoS 0 is dropped and with other messages the connection ends. */
 const maxBacklogBytes = 1_048_576;
-/** The same in packets. */
+/** Packets that may wait for one connection. */
 const maxBacklog = 10_000;
 
 /** Every message is one of its own for aedes, which would take those of one broker for repeats if they overtook each other. */
@@ -84,7 +87,7 @@ export const createOutbound = (kit: {
     else if (isNew(link, packet) && link.retained.hold(packet.payload.length, () => void later(link, packet).catch(kit.report)))
       return null;
     forgetPacket(client, link.passed, brokerId);
-    // What only waits for company is not what the client has not read.
+    // Data that is only being coalesced does not count as unread.
     if (backlogOf(client) > maxBacklogBytes) flushWrites(client);
     // What has waited for the client has its QoS and its identifier already.
     if (packet.qos > 0 && packet.messageId === undefined)
@@ -146,7 +149,7 @@ export const createOutbound = (kit: {
     return null;
   };
 
-  /** Sends something to one client, whoever else has subscribed to it. */
+  /** Sends a message to one client, independently of the other subscribers. */
   const send = (link: ClientSession, { topic, payload, qos, retain }: Publication, id: string): void => {
     const packet = { cmd: 'publish' as const, topic, payload, qos, retain, dup: false, clientId: link.id, ...stampOf(id) };
     link.client.publish(packet, () => undefined);

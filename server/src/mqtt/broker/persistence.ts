@@ -10,7 +10,7 @@ import type { ClientSession } from './client-session.ts';
 /** How many waiting messages get their packet identifiers in one write. */
 const maxPart = 200;
 
-/** The topic of a subscription that nobody has made: it only tells aedes that there is a session. */
+/** Topic of a placeholder subscription. It shows aedes that there is a session. */
 export const sessionMark = '$rollcall/session';
 
 interface Outbound {
@@ -36,7 +36,10 @@ export const persistenceOf = (kit: {
   readonly queue: OfflineQueue;
   readonly retained: Retained;
   readonly linkOf: (client: Pick<Client, 'id'>) => ClientSession | undefined;
-  /** Whose subscription aedes has just told of: it asks for the retained messages in the same breath. */
+  /**
+   * The client whose subscription aedes has just reported. aedes asks for its retained messages in
+   * one step with that.
+   */
   readonly subscriber: () => ClientSession | undefined;
   readonly report: (error: unknown) => void;
 }) => {

@@ -68,11 +68,14 @@ const faultOf = (packet: Parsed, read: number): string | undefined => {
 const awaited: ReadonlySet<string> = new Set(['subscribe', 'unsubscribe']);
 
 /**
- * Ends a connection, without a word, when it breaks the protocol in a way that mqtt-packet lets pass (MQTT 3.1.1, section 4.8), and as soon as a
- * packet announces more than `most` bytes: mqtt-packet would wait for all of them, up to 256 MiB.
+ * Ends a connection, without an answer, when it breaks the protocol in a way that mqtt-packet
+ * accepts (MQTT 3.1.1, section 4.8).
+ * It also ends it as soon as a packet announces more than `most` bytes: mqtt-packet would wait for
+ * all of them, up to 256 MiB.
  *
- * What comes behind CONNECT, SUBSCRIBE and UNSUBSCRIBE is not looked at before they are answered: the function returned says that they are. What
- * comes behind DISCONNECT is not looked at at all.
+ * Packets after CONNECT, SUBSCRIBE and UNSUBSCRIBE are not read before those are answered. The
+ * function returned reports the answer.
+ * Packets after DISCONNECT are not read at all.
  */
 export const addProtocolChecks = (client: Client, most: number): (() => void) => {
   const parser = parserOf(client);

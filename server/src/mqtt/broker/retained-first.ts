@@ -1,4 +1,7 @@
-/** Holds back what comes for one client while retained messages are on their way to it, so that what is newer goes out behind them. */
+/**
+ * Holds back new messages for a client while its retained messages are being sent, so that older
+ * ones go out first.
+ */
 export interface RetainedFirst {
   /** Retained messages are being read; `end`: no more are. */
   begin(): void;

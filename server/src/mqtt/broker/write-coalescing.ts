@@ -6,7 +6,7 @@ const gathered = new WeakSet<Client>();
 const turnEnds = openTurnEnds();
 const nextTurnEnds = openTurnEnds();
 
-/** Lets out what waits for company. */
+/** Writes the data that is being coalesced. */
 export const flushWrites = (client: Client): void => {
   if (gathered.delete(client)) client.conn.uncork();
 };

@@ -32,9 +32,12 @@ export interface DialectAnswer {
 
 /** How one outside wire names inputs, successes and failures. It translates outcomes and never decides one. */
 export interface Dialect {
-  /** Given if the body is looked at after the caller has proved who he is; else it is read as JSON before. */
+  /**
+   * Given if the body is read after the caller's credentials are checked. Otherwise it is read as
+   * JSON before.
+   */
   readonly late?: {
-    /** Refuses a request before anybody is asked who he is. */
+    /** Refuses a request before its credentials are checked. */
     admit?(contentType: string | undefined, hasBody: boolean): void;
     /** Reads a body that is not empty. May fail with `invalid-input`. */
     read(text: string, contentType: string | undefined): unknown;
@@ -50,7 +53,7 @@ export interface Dialect {
   notAllowed(methods: readonly string[]): DialectAnswer;
   /** Names that a query may have though nothing is made of them. */
   readonly ignoredInQuery?: readonly string[];
-  /** The same of a route in words of JSON Schema. */
+  /** The JSON Schema description of a route. */
   form(route: string, row: Row): HttpForm;
 }
 
@@ -81,7 +84,7 @@ export const empty: Success = { status: 204 };
 /** What was made last of an output that does not change, by the success that it was. */
 const made = new WeakMap<object, { readonly success: Success; readonly answer: DialectAnswer }>();
 
-/** The answer to a success; of the same frozen output it is the very same. */
+/** Answer to a success. One frozen output always gives one identical object. */
 export const answerOf = (given: Success | Successes, output: unknown): DialectAnswer => {
   const success = 'all' in given ? given.of(objectOf(output)) : given;
   const isConstant = typeof output === 'object' && output !== null && Object.isFrozen(output);
@@ -98,7 +101,7 @@ export const answerOf = (given: Success | Successes, output: unknown): DialectAn
   return answer;
 };
 
-/** The same in words of JSON Schema. */
+/** JSON Schema descriptions of the successes. */
 export const successForms = (success: Success | Successes, row: Row): readonly AnswerForm[] =>
   ('all' in success ? success.all : [success]).map(({ status, shape, headers, isText }) => ({
     status,

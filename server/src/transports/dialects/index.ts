@@ -20,7 +20,10 @@ export const dialectOf = ({ name, row }: TableOperation, route: string, redirect
   return name.includes(':') && !(route in meshblu.routes) ? ours : meshblu;
 };
 
-/** A failure as an acknowledgement says it: with our code, and the status that the same call has over HTTP (ME-3). */
+/**
+ * A failure as an acknowledgement: our error code, and the status that the call has over HTTP
+ * (ME-3).
+ */
 export const acknowledged = (operation: TableOperation | undefined, error: RegistryError): Failure => {
   const failure = error.toFailure();
   const [route] = operation?.row.http ?? [];

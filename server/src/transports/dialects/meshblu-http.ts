@@ -291,7 +291,7 @@ const queryOf = (route: string, row: Row): readonly Parameter[] => {
   return [...fields.filter(({ name }) => name !== anyFurther), ...(takesToken ? [tokenInQuery] : [])];
 };
 
-/** The same in words of JSON Schema. */
+/** The JSON Schema description of a route. */
 export const form = (route: string, row: Row): HttpForm => {
   const isRead = route.startsWith('GET ');
   const query = queryOf(route, row);

@@ -80,14 +80,17 @@ const failureSchema = schemaOf({
   open: false,
 });
 
-/** Where whoever is not logged in goes, and how he finds back. */
+/** Redirects a client that is not logged in to the login page, with the address to return to. */
 const redirected = (url: string): DialectAnswer => ({
   status: 302,
   headers: { ...noStore, location: `/login?return=${encodeURIComponent(url.split('?', 1)[0] ?? '')}` },
   html: loginHtml,
 });
 
-/** The client record API's wire; `redirects`: whoever is not logged in is sent to the login page, else answered 401. */
+/**
+ * The client record API's wire.
+ * `redirects`: a client that is not logged in is sent to the login page, otherwise answered 401.
+ */
 export const mqttClientDialect = (redirects: boolean): Dialect => {
   const fail: Dialect['fail'] = (_route, error, url = '') => {
     const { code, status, message, details = [], id } = error;

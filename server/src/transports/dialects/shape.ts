@@ -1,7 +1,7 @@
 import { schemaFieldsOf, itemsOf, objectSchemaOf, type Json } from '../../operations/describe/schema.ts';
 import { isPlainObject } from '../../common/plain-object.ts';
 
-/** How a value looks on another wire, and by which schema: whatever is sent is described from the same place. */
+/** Representation of a value on another wire, with the schema that describes it. */
 export interface Shape {
   readonly value: (given: unknown) => unknown;
   readonly schema: (given: Json) => Json;
@@ -84,5 +84,5 @@ export const textForNull: Shape = {
 /** Any value as text. */
 export const asText: Shape = { value: (given) => String(given), schema: () => ({ type: 'string' }) };
 
-/** Always the same. */
+/** A constant value. */
 export const always = (value: unknown, schema: Json): Shape => ({ value: () => value, schema: () => schema });

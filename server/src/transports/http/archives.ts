@@ -38,7 +38,10 @@ const fileIn = async (request: FastifyRequest): Promise<Readable> => {
   return part.file;
 };
 
-/** Serves one. The decision comes before the first byte is read: an archive is offered under a name, and whoever carries out the call reads it. */
+/**
+ * Serves an archive route.
+ * The caller is authorised before the first byte is read: the operation reads the archive itself.
+ */
 export const serveArchives = async (app: FastifyInstance, route: ArchiveRoute): Promise<void> => {
   const { method, url, config, respond, write } = route;
 

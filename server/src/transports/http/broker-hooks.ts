@@ -240,7 +240,7 @@ const openGuard = ({ secret, addresses, clientAddress }: Pick<BrokerHooks, 'secr
 
   return ({ headers, raw }: FastifyRequest): boolean => {
     if ((known === undefined || addresses !== undefined) && !isNear(clientAddress(raw))) return false;
-    // Whoever comes through a proxy may be anybody, whatever the proxy's own address is.
+    // A request through a proxy may come from anywhere, whatever the proxy's own address is.
     if (known === undefined) return headers['x-forwarded-for'] === undefined && headers.forwarded === undefined;
     const own = headers['x-rollcall-hook-secret'];
     const bearer = /^bearer\s+(\S+)$/i.exec(headers.authorization ?? '')?.[1];

@@ -48,7 +48,7 @@ export interface HttpKit {
   readonly authenticate: Authenticate;
   readonly connections: Connections;
   readonly origins: readonly string[];
-  /** Is whoever is not logged in sent to the login page by `/api/client`? */
+  /** Does `/api/client` redirect clients that are not logged in to the login page? */
   readonly redirectsClients: boolean;
   /** Largest message to devices, in bytes. */
   readonly messageBytes: number;
@@ -299,7 +299,7 @@ export const openHttp = async (kit: HttpKit): Promise<Http> => {
   }
 
   for (const [url, { dialect, methods }] of taken) {
-    // Whoever may GET may ask for the head alone.
+    // A client that may send GET may send HEAD.
     const others = [...allMethods, 'HEAD'].filter((method) => !methods.includes(method === 'HEAD' ? 'GET' : method));
     const answer = dialect.notAllowed(allMethods.filter((method) => methods.includes(method)));
     if (others.length > 0)

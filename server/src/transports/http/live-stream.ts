@@ -49,7 +49,7 @@ const maxUnread = 1_048_576;
 /** Between two signs of life; what was not read from one to the next is not read at all. */
 const beatMs = 10_000;
 
-/** One response that goes on, as a connection that live queries can be told by. */
+/** A server-sent event stream, as a connection that live queries send their changes to. */
 interface Stream {
   readonly connection: Connection;
   readonly response: ServerResponse;
@@ -118,7 +118,7 @@ export const serveLive = (app: FastifyInstance, kit: LiveHttpKit): void => {
     },
   };
 
-  /** As for sockets: an ending while the credentials were looked at means to look again. */
+  /** A credential that is revoked while it is checked is checked again, as for sockets. */
   const identify = async (request: FastifyRequest): Promise<Actor> => {
     const shown = credentialsOf(request.headers);
     for (;;) {

@@ -19,7 +19,7 @@ form.addEventListener('submit', async (event) => {
 });
 `;
 
-/** The login form; whoever is not logged in is sent here by `/api/client` (MC-1.2). */
+/** The login form. `/api/client` redirects clients that are not logged in to it (MC-1.2). */
 export const loginHtml = `<!doctype html>
 <html lang="en">
 <head><meta charset="utf-8"><title>Log in</title></head>

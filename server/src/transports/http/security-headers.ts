@@ -9,7 +9,10 @@ export const closedPolicy = {
   'form-action': ["'none'"],
 };
 
-/** The headers that helmet gives to every answer. They are always the same: it is asked once, and not for each request anew. */
+/**
+ * The headers that helmet gives to every answer. They are constant, so helmet runs once and not for
+ * each request.
+ */
 export const protectiveHeaders = async (): Promise<Readonly<Record<string, string>>> => {
   const app = Fastify();
   const bare = Fastify();

@@ -5,7 +5,7 @@ import { isClosed, releasePolling, terminate, webSocketOf } from './connection.t
 export interface BackpressureLimits {
   /** Bytes of events that may wait: if a further one comes, the connection is ended with the reason `slow`. */
   readonly eventBytes: number;
-  /** The same for acknowledgements, which are counted apart. */
+  /** Bytes of acknowledgements that may wait. They are counted separately. */
   readonly answerBytes: number;
   /** Bytes that may wait before volatile events are dropped. */
   readonly volatileBytes: number;
@@ -63,7 +63,10 @@ export const guardBackpressure = (engine: EngineServer, limits: BackpressureLimi
 
   const unread = (connection: Connection): number => webSocketOf(connection)?.bufferedAmount ?? 0;
 
-  /** Takes no more writes from this moment on; ended behind the caller's back, who may be in the middle of a loop. */
+  /**
+   * Takes no more writes from this moment on. The connection may be ended while its caller is still
+   * in a loop of writes.
+   */
   const endSlow = (connection: Connection): void => {
     slowDrops += 1;
     connection.readyState = 'closing';
@@ -105,7 +108,7 @@ export const guardBackpressure = (engine: EngineServer, limits: BackpressureLimi
     connection.on('packetCreate', onPacketCreate);
     connection.on('close', onClose);
   });
-  // Both are told of a batch: `flush` before it is handed to the transport, `drain` after.
+  // Both events report a batch: `flush` before it goes to the transport, `drain` after.
   engine.on('flush', (connection: Connection) => {
     const account = accounts.get(connection);
     if (!account) return;

@@ -27,7 +27,10 @@ export const webSocketOf = (connection: Connection): RawWebSocket | undefined =>
 /** Is the websocket gone? */
 export const isClosed = (socket: RawWebSocket): boolean => socket.readyState === 3;
 
-/** Ends a connection at once: nothing that waits is sent, and nobody is waited for. Socket.IO's `disconnect` event gets the reason. */
+/**
+ * Ends a connection at once: waiting data is dropped, and no answer is awaited.
+ * Socket.IO's `disconnect` event gets the reason.
+ */
 export const terminate = (connection: Connection, reason: string): void => {
   const socket = webSocketOf(connection);
   connection.transport.discard();
@@ -38,5 +41,8 @@ export const terminate = (connection: Connection, reason: string): void => {
 /** Gives the client its whole time again to show that it is there: its heartbeats are not read while the connection is paused. */
 export const extendHeartbeat = (connection: Connection): void => void internals(connection).pingTimeoutTimer?.refresh();
 
-/** Lets go of a connection that is over and was polling: its transport would wait half a minute for a poll that nobody can send any more. */
+/**
+ * Releases a closed polling connection. Its transport would wait half a minute for a poll that can
+ * no longer come.
+ */
 export const releasePolling = (connection: Connection): void => internals(connection).transport.shouldClose?.();

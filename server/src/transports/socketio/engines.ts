@@ -27,7 +27,10 @@ export interface Heartbeat {
 
 /** How the two engines are opened. */
 export interface EngineOptions extends Partial<HandshakeLimits>, Partial<BackpressureLimits> {
-  /** Exact browser origins allowed beside the same origin. A request without an Origin header is no browser's and allowed. */
+  /**
+   * Exact browser origins allowed in addition to the server's own. A request without an Origin
+   * header does not come from a browser and is allowed.
+   */
   readonly origins: readonly string[];
   /** Serve Engine.IO 3 clients (socket.io-client 1.x and 2.x) as well. */
   readonly legacy: boolean;
@@ -41,7 +44,7 @@ export interface EngineOptions extends Partial<HandshakeLimits>, Partial<Backpre
   readonly legacyHeartbeat?: Heartbeat;
   /** Where a request comes from. Default: from its peer. */
   readonly clientAddress?: ClientAddress;
-  /** Who may listen to a firehose, asked at the handshake. Default: nobody. */
+  /** Decides at the handshake whether a client may listen to a firehose. Default: refused. */
   readonly admitFirehose?: AdmitFirehose;
 }
 
@@ -56,7 +59,7 @@ export interface EngineStats {
   readonly rejectedPackets: number;
 }
 
-/** Two Engine.IO engines behind one router, each with its own Socket.IO server. */
+/** The two Engine.IO engines and their common router, each engine with its own Socket.IO server. */
 export interface Engines {
   /** Engine.IO 4: websocket only. */
   readonly io: Server;

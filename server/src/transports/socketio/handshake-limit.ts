@@ -1,10 +1,13 @@
-/** How fast and how many connections are let in. */
+/** Limits on the rate and the number of connections. */
 export interface HandshakeLimits {
   /** Connections at one time, both engines and those waiting included. Keep it below the process's limit of open files. Default 50,000. */
   readonly maxConnections: number;
   /** Handshakes per second; more wait for their turn. Default 10,000. */
   readonly acceptPerSecond: number;
-  /** Handshakes per second from one address; more are refused with 429. Default 10,000: behind a proxy all clients have its address. */
+  /**
+   * Handshakes per second from one address. More are refused with 429.
+   * Default 10,000: with a proxy in front, all clients have its address.
+   */
   readonly acceptPerAddressPerSecond: number;
 }
 
@@ -15,10 +18,13 @@ export const handshakeLimits: HandshakeLimits = {
   acceptPerAddressPerSecond: 10_000,
 };
 
-/** Handshakes in one turn of the event loop: connections that exist already get their turn between any two such handfuls. */
+/**
+ * Handshakes accepted in one turn of the event loop. Existing connections are served between two
+ * batches.
+ */
 const handful = 32;
 
-/** A client at the door. */
+/** A handshake that asks for admission. */
 export interface Handshake {
   readonly address: string;
   /** Has it gone away while it waited? */
@@ -27,15 +33,15 @@ export interface Handshake {
   refuse(reason: 'busy' | 'rate'): void;
 }
 
-/** The door of both engines. */
+/** Limit on the handshakes of both engines. */
 export interface HandshakeLimit {
   /** Accepts the candidate, now or when it is its turn, or refuses it at once. */
   admit(candidate: Handshake): void;
-  /** Refuses those that wait, and everybody from now on. */
+  /** Refuses the handshakes that wait and all later ones. */
   close(): void;
 }
 
-/** Opens the door. `connections` counts those inside. */
+/** Creates the handshake limit. `connections` counts the admitted connections. */
 export const openHandshakeLimit = (
   limits: HandshakeLimits,
   connections: () => number,

@@ -5,7 +5,10 @@ import { extendHeartbeat, webSocketOf } from './connection.ts';
 export interface IntakeLimits {
   /** Calls after which the connection is not read any more until half of them are carried out. Default 64. */
   readonly maxWaitingCalls: number;
-  /** The same in bytes, with `callOverheadBytes` for each call. Default 256 KiB. */
+  /**
+   * Bytes after which it is not read, with `callOverheadBytes` added for each call. Default 256
+   * KiB.
+   */
   readonly maxWaitingBytes: number;
   /**
    * Bytes that end the connection. Only what was read before the connection was paused gets there: many calls in one POST of a polling client.
@@ -25,9 +28,9 @@ const extendMs = 1_000;
 
 /** The calls of one connection, carried out one after the other. */
 export interface Intake {
-  /** Carries out the work of the oldest event that was received, after all earlier ones. */
+  /** Runs the work of the oldest event received, after all earlier ones. */
   enqueue(work: () => Promise<void>): void;
-  /** Carries out work that no event asked for, in the same order. */
+  /** Runs work that no event asked for, in order with the others. */
   enqueueOwn(work: () => Promise<void>): void;
   /** Does nothing wait or run? */
   readonly idle: boolean;
@@ -147,7 +150,7 @@ export const createIntake = (connection: Connection, { limits = intakeLimits, on
       return !running && waiting() === 0;
     },
     whenIdle(done) {
-      // Socket.IO hands over in a later tick what it has decoded, or never, if the guard refused it.
+      // Socket.IO emits a decoded event in a later tick, or never if the guard refused it.
       setImmediate(() => {
         received.length = 0;
         if (running) onIdle = done;

@@ -19,16 +19,21 @@ export interface SocketKit {
   readonly authenticate: Authenticate;
   readonly presence: Presence;
   dispatch(operation: TableOperation, call: Call): Promise<Result<unknown>>;
-  /** Whose turn it is to prove who he is. */
+  /** Queue of the logins. */
   readonly loginQueue: LoginQueue;
-  /** The same for those that come back after a drop: they are never alone when it was the network, or this node. */
+  /**
+   * Queue of the logins after a dropped connection. A failure of the network or of this node makes
+   * many clients reconnect at once.
+   */
   readonly reconnectQueue: LoginQueue;
   readonly resume: Pick<Resume, 'begins' | 'expect'>;
   /** Where the feed is: everything up to there has been sent. */
   cursor(): string;
   /** Bytes that wait to be read by this socket's other end. */
   pending(socket: Socket): number;
-  /** Carries out what a call has ended, everywhere; true if the asking connection is among it. */
+  /**
+   * Applies the revocations of a call on all nodes. True if the asking connection is among them.
+   */
   applyRevocations(handled: Result<unknown>, asking: Connection | undefined): Promise<boolean>;
   /** Makes a device for a socket that came without credentials; undefined if registration is closed. */
   autoRegister(

@@ -24,7 +24,9 @@ export const handshakePath = (socket: { readonly request: IncomingMessage }): Ha
 
 const escape = (character: string): string => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
 
-/** The same JSON in ASCII: socket.io-client 1.x breaks on anything else that comes over polling (MS-1.2.2). */
+/**
+ * JSON in ASCII: socket.io-client 1.x breaks on anything else that comes over polling (MS-1.2.2).
+ */
 export const toAscii = (text: string): string => text.replace(/[\u0080-\uffff]/g, escape);
 
 /**

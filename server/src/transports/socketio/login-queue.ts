@@ -1,6 +1,6 @@
 import { RegistryError } from '@rollcall/client/contract';
 
-/** Too many want in just now: the client is to come back then, in milliseconds from now. */
+/** The login queue is full: the client shall retry after this time, in milliseconds. */
 export class RetryLaterError extends RegistryError {
   readonly retryAfterMs: number;
 
@@ -10,30 +10,41 @@ export class RetryLaterError extends RegistryError {
   }
 }
 
-/** How fast those who connect may prove who they are. */
+/** Limits of the login queue. */
 export interface LoginQueueLimits {
-  /** How many may wait for their turn; one more of our clients is told when to come back. */
+  /**
+   * Logins that may wait for their turn. A further one that can retry is given a time to come back.
+   */
   readonly maxWaiting: number;
-  /** How many prove themselves at the same time: what they need of the store is read together. */
+  /** Logins processed at the same time. Their reads of the store are batched. */
   readonly atOnce: number;
-  /** With more than this many connections that have not proved who they are, groups are let in one after the other with pauses. */
+  /** With more unidentified connections than this, groups of logins are separated by pauses. */
   readonly crowd: number;
-  /** Least time between the beginnings of two such groups, in milliseconds: what else there is to do gets its turn, and the next group grows. */
+  /**
+   * Least time between the starts of two such groups, in milliseconds. Other work runs meanwhile,
+   * and the next group grows.
+   */
   readonly pauseMs: number;
 }
 
 /** Default limits of arrivals. */
 export const loginQueueLimits: LoginQueueLimits = { maxWaiting: 2_000, atOnce: 256, crowd: 100, pauseMs: 150 };
 
-/** Those who have connected and are about to prove who they are. */
+/** Queue of the connections that are about to log in. */
 export interface LoginQueue {
-  /** Does the work when it is its turn. `mayComeBack`: rather fails with `ComeBackError` than to wait behind too many. */
+  /**
+   * Runs the login when its turn comes. `mayComeBack`: fails with `RetryLaterError` if the queue is
+   * full.
+   */
   enter<T>(work: () => Promise<T>, mayComeBack: boolean): Promise<T>;
 }
 
-/** One that takes long (a slow hash, a stalled store) does not hold up the others for longer than this, in milliseconds. */
+/**
+ * Longest time that one slow login (a slow hash, a stalled store) holds up the others, in
+ * milliseconds.
+ */
 const longestMs = 250;
-/** The shortest and the longest time that somebody is sent away for, in milliseconds. */
+/** Shortest and longest retry time given to a client, in milliseconds. */
 const leastAwayMs = 500;
 const maxAwayMs = 30_000;
 
@@ -50,10 +61,9 @@ const atMost = (ms: number, work: Promise<unknown>): Promise<void> =>
 const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 /**
- * Lets arrivals in group by group. One who comes alone waits for nothing.
- *
- * Those who are sent away are given times one after the other, at the speed at which groups were let in lately, so that they do not come back
- * together.
+ * Creates the login queue, which admits logins in groups. A single login does not wait.
+ * Clients that must retry get successive times, at the rate of the latest admissions, so that they
+ * do not return together.
  */
 export const createLoginQueue = (
   /** Connections that have not proved who they are. */
@@ -64,7 +74,7 @@ export const createLoginQueue = (
   const waiting: (() => Promise<unknown>)[] = [];
   let perSecond = 1_000;
   let isRunning = false;
-  /** When the last of those who were sent away is expected back. */
+  /** When the last of the clients that must retry is expected back. */
   let booked = 0;
 
   const run = async (): Promise<void> => {

@@ -114,7 +114,7 @@ const connect = (text: string): Packet => {
   return isObject ? { type: packetTypes.connect, nsp: '/', data } : refuse('CONNECT without an object');
 };
 
-/** Splits a packet: its acknowledgement id, and the JSON behind it. */
+/** Splits a packet into its acknowledgement id and the JSON that follows. */
 const split = (data: string): { readonly start: number; readonly id: number | undefined; readonly text: string } => {
   const start = data.startsWith('/,', 1) ? 3 : 1;
   let at = start;

@@ -35,7 +35,10 @@ export interface SocketParser {
   readonly Decoder: new () => PacketDecoder;
 }
 
-/** A Socket.IO parser with the guard of `readPacket` in front, for text only. A second CONNECT on the same transport is refused as well. */
+/**
+ * Creates a Socket.IO parser that checks packets with `readPacket`, for text only.
+ * A second CONNECT on one transport is refused as well.
+ */
 export const guardedParser = ({ connects, maxAnswerLength, maxFrameBytes, finish, onRejected }: ParserOptions): SocketParser => {
   const tooLarge = JSON.stringify([new RegistryError('too-large').toFailure()]);
 

@@ -11,7 +11,7 @@ import { allowPage, answerPreflight, isAllowedOrigin } from '../../common/allowe
 import { readTarget, refusals, refuseRequest, refuseUpgrade } from './request-target.ts';
 import type { Refusal, Target } from './request-target.ts';
 
-/** What the router stands in front of. */
+/** What the router needs. */
 export interface RouterOptions {
   readonly main: EngineServer;
   readonly legacy: EngineServer | null;
@@ -33,8 +33,8 @@ export interface Router {
 const ignore = (): void => {};
 
 /**
- * Sends each request to the engine of its `EIO` parameter, or turns it away before any engine sees it: other versions, foreign origins, paths
- * that nobody has, JSONP.
+ * Routes each request to the engine of its `EIO` parameter.
+ * Other versions, foreign origins, unknown paths and JSONP are refused before any engine sees them.
  */
 export const createRouter = ({ main, legacy, origins, admission, clientAddress, drainMs }: RouterOptions): Router => {
   const allowed = new Set(origins);
@@ -59,7 +59,10 @@ export const createRouter = ({ main, legacy, origins, admission, clientAddress, 
     return readPath(pathname) === undefined || query['j'] !== undefined ? refusals.badRequest : legacy;
   };
 
-  /** Handshakes and upgrades pass the door; the other requests of a session are inside. */
+  /**
+   * Applies the handshake limit to handshakes and upgrades. Later requests of a session are not
+   * limited.
+   */
   const enter = (request: IncomingMessage, accept: () => void, refuse: (refusal: Refusal) => void): void => {
     const { socket } = request;
     admission.admit({
@@ -110,7 +113,8 @@ export const createRouter = ({ main, legacy, origins, admission, clientAddress, 
     upgrade(request, socket, head) {
       const target = readTarget(request);
       if (!target) return false;
-      // Nobody else listens while the handshake waits; an error without a listener would end the process.
+      // No other listener exists while the handshake waits. An error without a listener would end
+      // the process.
       socket.on('error', ignore);
       socket.once('close', forget);
       const refuse = (refusal: Refusal): void => {

@@ -41,13 +41,13 @@ export class Session {
   #leave: (() => void) | undefined;
   #offline: (() => void) | undefined;
   #releases: (() => void)[] = [];
-  /** What is held elsewhere for the socket, whoever it is. */
+  /** Releases of what other parts of the server hold for the socket, called when it closes. */
   readonly #partings: (() => void)[] = [];
   readonly #caller: Subscriber;
   #ended = false;
   /** The server has closed the socket: nothing is carried out for it any more. */
   #isCut = false;
-  /** What the socket is told when the call that is under way has been answered. */
+  /** Sends the final event once the call under way has been answered. */
   #farewell: (() => void) | undefined;
   #answering = false;
   /** The call in the pipeline, as long as it may still write. */
@@ -271,8 +271,8 @@ export class Session {
   }
 
   /**
-   * Strips the socket of its identity at once; it is told when the call under way is answered, and closed after half a second.
-   *
+   * Strips the socket of its identity at once.
+   * It sends `told` when the call under way is answered, and closes the socket after half a second.
    * Resolves when nothing that the socket asked for can be written any more.
    */
   end(told?: ServerEvent): Promise<unknown> | undefined {
