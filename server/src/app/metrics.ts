@@ -9,29 +9,29 @@ import type { EngineStats } from '../transports/socketio/engines.ts';
 
 type Dispatch = (operation: TableOperation, call: Call) => Promise<Result<unknown>>;
 
-/** The registry's figures, in Prometheus' text format. */
+/** Metrics of the registry in the Prometheus text format. */
 export interface Metrics {
-  /** The same pipeline, with each call counted and timed by operation and outcome. */
+  /** Wraps the pipeline so that each call is counted and timed by operation and outcome. */
   measured(dispatch: Dispatch): Dispatch;
-  /** Counts a refusal that is no outcome of a call. `kind` is one of few fixed names. */
+  /** Counts a refusal outside of calls. `kind` is one of a few fixed names. */
   refused(kind: string): void;
   text(): Promise<string>;
 }
 
-/** What calls of one operation with one outcome have taken so far. */
+/** Totals of the calls of one operation with one outcome. */
 interface Spent {
   calls: number;
   ms: number;
 }
 
-/** Figures of the process. They are watched as long as it lives: opened once, however often what they stand beside is opened. */
+/** Metrics of the process. Created once per process, because they are collected until it exits. */
 export const createProcessFigures = (): Figures => {
   const figures = new Figures();
   collectDefaultMetrics({ register: figures });
   return figures;
 };
 
-/** Figures of one registry; several in one process do not mix. */
+/** Metrics of one registry, separate from other registries in the process. */
 export const createMetrics = (sources: {
   readonly process: Pick<Figures, 'metrics'>;
   readonly connections: Connections;
@@ -60,7 +60,7 @@ export const createMetrics = (sources: {
   perCall('rollcall_calls_total', 'Calls by operation and outcome.', ({ calls }) => calls);
   perCall('rollcall_call_seconds_total', 'Time of calls in the pipeline, by operation and outcome.', ({ ms }) => ms / 1000);
 
-  /** Counts one call; labels are made only when the figures are read. */
+  /** Counts one call. Labels are created only when the metrics are read. */
   const count = (operation: TableOperation, code: string, ms: number): void => {
     let byCode = spent.get(operation);
     if (byCode === undefined) spent.set(operation, (byCode = new Map<string, Spent>()));

@@ -16,7 +16,7 @@ const good = (schema: Json): PageForm['answers'] => [{ status: 200, schema }];
 const online = good(object({ online: { const: true } }));
 const ready = object({ ready: { type: 'boolean' } });
 
-/** The pages in words of JSON Schema. */
+/** OpenAPI descriptions of the pages. */
 const pageForms: readonly PageForm[] = [
   { path: '/healthz', summary: 'Does the process live?', answers: good(object({ status: { const: 'ok' } })) },
   {
@@ -47,20 +47,20 @@ const pageForms: readonly PageForm[] = [
 
 const written = new WeakMap<ReadonlyMap<string, TableOperation>, Json>();
 
-/** The OpenAPI document of these operations and of the pages; made once in a process. */
+/** The OpenAPI document of the operations and pages, generated once per process. */
 export const describeHttp = (operations: ReadonlyMap<string, TableOperation>): Json => {
   const document = written.get(operations) ?? openapi(operations, formOf, pageForms);
   written.set(operations, document);
   return document;
 };
 
-/** What is served beside the operations: health, figures, and the documents written from the contract. */
+/** Pages beside the operations: health checks, metrics and generated documents. */
 export const pagesOf = (sources: {
   readonly operations: ReadonlyMap<string, TableOperation>;
   /** The OpenAPI document. */
   readonly document: Json;
   readonly metrics: Metrics;
-  /** The key that signs webhooks, PEM. */
+  /** The public key that verifies webhook signatures, PEM. */
   readonly publicKey: () => Promise<string>;
   /** Fails if the store cannot be reached. */
   readonly ping: () => Promise<unknown>;

@@ -1,24 +1,24 @@
 import { delay, type Clock } from '../common/clock.ts';
 import type { Log } from '../common/log.ts';
 
-/** Closes something; in the opposite order of opening. */
+/** Functions that close resources, called in the reverse order of opening. */
 export type Closers = (() => unknown)[];
 
-/** The inside of a registry, which is closed as a whole and opened anew when the store under it was replaced. */
+/** Holds an instance that is closed as a whole and opened again after its store was replaced. */
 export interface Restartable<T> {
-  /** What was opened last. */
+  /** The instance that was opened last. */
   readonly instance: T;
   close(): Promise<void>;
 }
 
-/** The store began to be replaced while the inside was being opened. */
+/** Error of an opening during which the replacement of the store began. */
 export class StoreReplacedError extends Error {
   override readonly name = 'ReplacedError';
 }
 
 const againMs = 1_000;
 
-/** Closes everything in the opposite order; what fails is logged and keeps nothing else open. */
+/** Calls every closer in reverse order. Errors are logged and do not stop the others. */
 export const closeAll = async (closers: Closers, log: Log): Promise<void> => {
   for (const closer of closers.splice(0).reverse()) {
     try {
@@ -29,7 +29,10 @@ export const closeAll = async (closers: Closers, log: Log): Promise<void> => {
   }
 };
 
-/** Has `close` called with the others, unless the function that is given back is called earlier. It is called once. */
+/**
+ * Registers `close` with the others and returns a function that calls it earlier.
+ * It runs only once.
+ */
 export const closeOnce = (closers: Closers, close: () => unknown): (() => Promise<void>) => {
   let closing: Promise<void> | undefined;
   const once = (): Promise<void> => (closing ??= Promise.resolve(close()).then(() => undefined));
@@ -38,8 +41,10 @@ export const closeOnce = (closers: Closers, close: () => unknown): (() => Promis
 };
 
 /**
- * Opens an inside and keeps one open. `open` gets a list for its closers, and a function that closes this inside and has another one opened; what that
- * function returns resolves when this one is closed. Fails as the first `open` does; later ones are tried until they succeed.
+ * Opens an instance and opens it again whenever it asks for that.
+ * `open` gets a list for its closers, and a function that requests closing and reopening.
+ * That function resolves when the instance is closed.
+ * Fails if the first `open` fails. Later ones are retried until they succeed.
  */
 export const openRestartable = async <T>(options: {
   readonly open: (closers: Closers, leave: () => Promise<void>) => Promise<T>;
@@ -64,7 +69,7 @@ export const openRestartable = async <T>(options: {
       ended();
     };
     const leave = (): Promise<void> => {
-      // One that is still being opened is closed when it is.
+      // An instance that is still opening is closed afterwards.
       if (!wanted && isOpen) following = close().then(reopen);
       wanted = true;
       return left;

@@ -23,7 +23,7 @@ import type { RequestId, UpdateOutcome, Revision } from '../domain/revision.ts';
 import type { Repository } from '../data/repository/types.ts';
 import type { DeviceDocument } from '../domain/documents/device.ts';
 
-/** The settings that handlers read. Each is described in `app/config.ts`. */
+/** Settings that handlers read. Each is described in `app/config.ts`. */
 export interface OperationSettings {
   readonly openRegistration: boolean;
   readonly passwordPolicy: PasswordPolicy;
@@ -31,13 +31,13 @@ export interface OperationSettings {
   readonly messageBytes: number;
 }
 
-/** What a handler may use. It knows no transport and emits nothing. */
+/** Everything a handler may use. Handlers know no transport and emit no events themselves. */
 export interface Services extends Identity {
   readonly store: Store;
   readonly devices: Repository<DeviceDocument>;
   readonly tokens: DeviceTokens;
   readonly ids: IdempotentIds;
-  /** Carries out endings of a call that fails; one that succeeds returns them. */
+  /** Applies revocations of a call that fails. A call that succeeds returns them in its result. */
   readonly revoke: (ends: readonly Revocation[]) => Promise<void>;
   readonly storedSubscriptions: StoredSubscriptions;
   readonly connectionSubscriptions: Subscriptions;
@@ -50,34 +50,37 @@ export interface Services extends Identity {
   readonly live: Live;
   readonly resume: Pick<Resume, 'resume'>;
   readonly authenticate: Authenticate;
-  /** When a device last gave a sign of life; see `Presence`. */
+  /** Time of a device's last sign of life, in milliseconds since 1970; see `Presence`. */
   readonly lastSeenAt: (document: DeviceDocument) => number | undefined;
   readonly backupJobs: BackupJobs;
-  /** Reads JSON text under the rules for what clients send. Fails with `invalid-input`. */
+  /** Parses JSON text under the rules for client input. Fails with `invalid-input`. */
   readonly readJson: (text: string) => unknown;
-  /** Milliseconds since 1970. */
+  /** Current time in milliseconds since 1970. */
   readonly now: () => number;
   readonly config: OperationSettings;
 }
 
-/** What a handler returns: the answer, and whose connections end with it. */
+/** Result of a handler: the answer, and the credentials or connections it revokes. */
 export interface Result<T> {
   readonly output: T;
   readonly revokes?: readonly Revocation[];
   /**
-   * Given if nothing was found to end: looks once more, after the barrier has proved that this node is not cut off, and says whether there
-   * was something after all (see `ending.ts`).
+   * Repeats a search for credentials to revoke that found none, and says whether it found one now.
+   * Called after the barrier has proved that this node is not cut off.
    */
   readonly recheck?: () => Promise<boolean>;
-  /** Whom it was about, where the input does not say: for the audit. */
+  /** Ids for the audit entry that the input does not contain. */
   readonly auditTargets?: readonly string[];
-  /** Called when the call has gone through and is about to be answered: for what would keep the answer from its caller. */
+  /**
+   * Called after the call has succeeded, just before the answer is sent.
+   * For effects that would prevent the answer from reaching the caller.
+   */
   readonly afterReply?: () => void;
-  /** Messages that go out when the call is accepted. */
+  /** Messages to send once the call has succeeded. */
   readonly messages?: readonly Sent[];
 }
 
-/** What every handler gets beside its input. */
+/** Context that every handler gets in addition to its input. */
 interface AnyCall extends Services {
   /**
    * Request id of the call, from which the ids of what it creates follow; null if the caller gave
@@ -91,7 +94,7 @@ interface AnyCall extends Services {
   readonly numbered: Omit<RequestId, 'actor'> | null;
   /** The network address of the caller. */
   readonly address: string;
-  /** Where the caller can be sent events; null over HTTP. */
+  /** The identified connection of the caller, which can receive events; null over HTTP. */
   readonly connection: Connection | null;
   /** Connection of the caller, identified or not, for news of what it waits for; null over HTTP. */
   readonly caller: Subscriber | null;
@@ -100,23 +103,29 @@ interface AnyCall extends Services {
 /** A call of an identified caller. */
 interface KnownCall extends AnyCall {
   readonly actor: Actor;
-  /** The device on whose behalf the call is made: the actor's, or the one named by `as`. */
+  /** The device on whose behalf the call is made: the actor, or the device named by `as`. */
   readonly subject: string;
 }
 
 /** A call that names a document. */
 interface TargetedCall extends KnownCall {
   readonly target: string;
-  /** Decides on a fresh read; for what gives lasting power without writing the target. Fails with `forbidden`. */
+  /**
+   * Decides on a fresh read of the target. Fails with `forbidden`.
+   * For calls that grant lasting access without writing the target.
+   */
   permitted(): Promise<DeviceDocument>;
 }
 
-/** A call that changes the document it names: the one door, with this call's decision inside. */
+/**
+ * A call that changes the document it names. Every change goes through `update`, which decides
+ * about it.
+ */
 interface UpdatingCall extends TargetedCall {
   update(compute: (before: DeviceDocument) => Revision<DeviceDocument> | null): Promise<UpdateOutcome<DeviceDocument>>;
 }
 
-/** A call that reads the document it names: it was loaded and decided on. */
+/** A call that reads the document it names, which is loaded and permitted already. */
 interface ReadingCall extends TargetedCall {
   readonly document: DeviceDocument;
 }
@@ -129,7 +138,7 @@ type CallOf<R extends Row> = R['access'] extends { readonly public: true }
       : ReadingCall
     : KnownCall;
 
-/** What carries out one row. */
+/** Implementation of one row. */
 export type Handler<R extends Row> = (input: Input<R>, call: CallOf<R>) => Promise<Result<Output<R>>> | Result<Output<R>>;
 
 type Rows<M> = { readonly [K in keyof M as M[K] extends Row ? K : never]: M[K] extends Row ? Handler<M[K]> : never };
@@ -139,5 +148,5 @@ type Areas = {
   >;
 };
 
-/** Every row of the contract has exactly one handler, of the row's types. */
+/** The handlers of the contract: exactly one for each row, with the row's types. */
 export type Implementation = Areas;

@@ -7,19 +7,19 @@ import { gateOf, type Gate } from '../domain/access.ts';
 import type { Result, Implementation, Services } from './handler.ts';
 import { handlers } from './handlers/index.ts';
 
-/** One operation: its row, what carries it out, and its compiled input check. */
+/** One operation: its row, its handler and its compiled input check. */
 export interface TableOperation {
-  /** The event's name: `register`, `documents:update`. */
+  /** Name of the event: `register`, `documents:update`. */
   readonly name: string;
   readonly row: Row;
   readonly access: Gate;
-  /** The fields that its input declares. */
+  /** Fields that the input schema declares. */
   readonly declared: Readonly<Record<string, unknown>>;
   readonly handle: (
     input: unknown,
     call: Services & { readonly actor: Actor | null; readonly connection: Connection | null },
   ) => Promise<Result<unknown>> | Result<unknown>;
-  /** What is wrong with an input; empty if nothing is. */
+  /** Problems of an input; empty if it is valid. */
   readonly problems: (input: unknown) => readonly ErrorDetail[];
 }
 
@@ -33,7 +33,9 @@ interface Fields {
   readonly allOf?: readonly Fields[];
 }
 
-/** The fields that an input declares; those of an open one stand in one of its parts. */
+/**
+ * Fields that an input schema declares. An open schema declares them in a member of its `allOf`.
+ */
 const declaredIn = ({ properties = {}, allOf = [] }: Fields): Readonly<Record<string, unknown>> =>
   allOf.reduce((found, part) => ({ ...found, ...declaredIn(part) }), properties);
 
@@ -69,10 +71,10 @@ const join = (implementation: Implementation): ReadonlyMap<string, TableOperatio
   return operations;
 };
 
-/** Every operation by its event's name: the one table that transports, documents and tests go through. */
+/** All operations by event name. Transports, documents and tests use this table. */
 export const operations: ReadonlyMap<string, TableOperation> = join(handlers);
 
-/** The operation as it is called by one of its HTTP routes. */
+/** The operation with the access rule of one of its HTTP routes. */
 export const byRoute = (operation: TableOperation, route: string): TableOperation => ({
   ...operation,
   access: gateOf(operation.row, route),

@@ -18,35 +18,41 @@ import type { TableOperation } from './operation-table.ts';
 import type { RequestId, UpdateOutcome, Revision } from '../domain/revision.ts';
 import type { DeviceDocument } from '../domain/documents/device.ts';
 
-/** One call as a transport hands it over. */
+/** One call as a transport passes it to the pipeline. */
 export interface Call {
   readonly actor: Actor | null;
-  /** Whose limit the call counts against: the device's uuid, or a name for a connection without one. */
+  /** Key of the rate limit: the device's uuid, or a name for a connection without one. */
   readonly from: string;
-  /** The network address that the call came from. */
+  /** The network address of the caller. */
   readonly address?: string;
   readonly input: unknown;
-  /** `<client instance>:<counter>` and the number of the sending, if the caller gave them. */
+  /**
+   * Request id `<client instance>:<counter>` and the number of the attempt, if the caller sent
+   * them.
+   */
   readonly request?: Omit<RequestId, 'actor'>;
-  /** The visible revision that the caller expects, or whether it is one of them. */
+  /** The visible revision, or the set of revisions, that the caller expects. */
   readonly expectedRev?: number | ((rev: number) => boolean);
-  /** The connection that the call came by, if it is one that events can be sent to. */
+  /** The connection that the call came over, if it is identified and can receive events. */
   readonly connection?: Connection;
-  /** The same, identified or not. */
+  /** The connection that the call came over, identified or not. */
   readonly caller?: Subscriber;
   /** The device that the caller acts for. */
   readonly as?: string;
-  /** How many webhook requests it may cause, as the caller says it of a call that comes of one: decimal digits. */
+  /**
+   * How many webhook requests the call may still cause, in decimal digits.
+   * Sent by a caller whose call was caused by a webhook request.
+   */
   readonly requestsLeft?: string;
 }
 
-/** What the pipeline works with. */
+/** Dependencies of the pipeline. */
 export interface Pipeline {
   readonly services: Services;
   readonly authenticate: Authenticate;
   readonly limits: RateLimit;
   readonly auditing: Auditing;
-  /** Sends a message out; `repeated` if the call may have been carried out before. */
+  /** Sends a message. `repeated` says that the call may have been executed before. */
   readonly send: (sent: Sent, repeated: boolean) => Promise<void>;
   /** Fails with `unavailable` while this node may not answer (ME-11). */
   readonly available: () => void;
@@ -54,7 +60,10 @@ export interface Pipeline {
 
 type Properties = Readonly<Record<string, unknown>>;
 
-/** An option that the operation would ignore; null if there is none. A caller who sends it relies on a check that is not made. */
+/**
+ * An option that the operation would ignore, as an error detail; null if there is none.
+ * It is refused because the caller relies on a check that would not be made.
+ */
 const misplacedOption = ({ access, mutates, checksRevision = false }: TableOperation['row'], call: Call): ErrorDetail | null => {
   if (call.expectedRev !== undefined && mutates && !checksRevision)
     return { path: '/options/rev', rule: 'unsupported', message: 'This operation checks no revision' };
@@ -63,18 +72,21 @@ const misplacedOption = ({ access, mutates, checksRevision = false }: TableOpera
   return null;
 };
 
-/** May a change make webhooks forward credentials of the device (`mayIssue`), and touch what decides about access? */
+/**
+ * Rights of a change: may webhooks forward credentials of the device (`mayIssue`), and may fields
+ * that decide about access change.
+ */
 interface ChangeRights {
   readonly mayIssue: boolean;
   readonly mayChangeAccess: boolean;
-  /** How many webhook requests the change may cause; undefined if it comes of none. */
+  /** How many webhook requests the change may cause; undefined if no webhook caused it. */
   readonly requestsLeft: number | undefined;
 }
 
-/** A device without roles that acts for itself: it is the subject as it is. */
+/** Whether the actor is a device without roles that acts for itself, and so needs no lookup. */
 const isPlain = (actor: Actor, as: string | undefined): boolean => as === undefined && actor.principal !== true;
 
-/** A field that stands in the path is no level of a path. */
+/** Error for an input field that does not fit into one level of a resource path. */
 const wrongPath = (template: string): RegistryError =>
   new RegistryError('invalid-input', undefined, {
     details: [{ path: '', rule: 'path', message: `each name in ${template} must be one level of a path` }],
@@ -82,7 +94,10 @@ const wrongPath = (template: string): RegistryError =>
 
 type Dispatch = (operation: TableOperation, call: Call) => Promise<Result<unknown>>;
 
-/** The steps of every call, in their order: limit, parse, load, decide, handle, publish. */
+/**
+ * Creates the pipeline. Each call passes these steps in order: rate limit, parse, load, decide,
+ * handle, publish.
+ */
 export const createPipeline = ({ services, authenticate, limits, auditing, send, available }: Pipeline): Dispatch => {
   const { devices, effectivePermissions, principals, mfa, sessions } = services;
   const granting = { effectivePermissions, principals, mfa, sessions };
@@ -138,7 +153,7 @@ export const createPipeline = ({ services, authenticate, limits, auditing, send,
     throw new RegistryError(decision.code);
   };
 
-  /** Is it allowed by what is known already, without anything being read? */
+  /** Whether cached permissions allow the call, without reading the store. */
   const allowedAtOnce = (actor: Actor, as: string | undefined, access: Gate, input: Properties): boolean => {
     if (as !== undefined) return false;
     const authority = actor.principal === true ? services.effectivePermissions.peek(actor.uuid) : null;
@@ -147,7 +162,10 @@ export const createPipeline = ({ services, authenticate, limits, auditing, send,
     return decide(subject, access, null, input).allowed;
   };
 
-  /** The decision of a change, on exactly the document that is replaced. It is marked as written by this node. */
+  /**
+   * Decides about a change on exactly the document that is replaced, and marks the result as
+   * written by this node.
+   */
   const decideWith =
     (
       subject: Subject,
@@ -184,7 +202,7 @@ export const createPipeline = ({ services, authenticate, limits, auditing, send,
     throw new RegistryError('mfa-enrollment-required');
   };
 
-  /** Refuses a call for which the actor has to show every factor, and has not. */
+  /** Refuses a call that requires all factors of an actor who has not shown all of them. */
   const checkFactors = async (
     actor: Actor,
     { mutates, credential, passwordAlone = false }: TableOperation['row'],
@@ -193,7 +211,7 @@ export const createPipeline = ({ services, authenticate, limits, auditing, send,
     if (needsAll && actor.principal === true) await assertAllFactors({ ...granting, actor });
   };
 
-  /** What the caller of a change may change beside what its access says. */
+  /** Rights of a change that do not follow from the row's access. */
   const changeRightsOf = async (actor: Actor, subject: string, target: string): Promise<Omit<ChangeRights, 'requestsLeft'>> => {
     const call = { ...granting, actor, subject };
     const device = (await devices.get(target)) ?? (await devices.getFresh(target));
@@ -219,14 +237,16 @@ export const createPipeline = ({ services, authenticate, limits, auditing, send,
     const misplaced = misplacedOption(row, call);
     const problems = misplaced === null ? operation.problems(input) : [misplaced];
     if (problems.length > 0) {
-      // Over an area of administration the permission is decided first: a stranger learns nothing of what is asked for.
+      // In administration the permission is checked first, so that a caller without it learns
+      // nothing about the input.
       if ('permission' in access && (actor === null || isPath)) await permitWithoutTarget(actor, as, access, given);
       throw new RegistryError('invalid-input', misplaced?.message ?? row.refusal?.(problems), { details: problems });
     }
 
     const request = actor !== null && call.request !== undefined ? { ...call.request, actor: actor.uuid } : null;
     if ('permission' in access && !isPath) throw wrongPath(access.permission);
-    // The services are behind every call, not copied into it: this is the way of every request.
+    // The services are the prototype of each call and are not copied, because every request passes
+    // here.
     const { address = '', connection = null, caller = null, request: numbered = null } = call;
     const handled = (more: Partial<Own> | null) =>
       handle(input, contextOf({ __proto__: services, actor, request, numbered, address, connection, caller, ...more }));
@@ -256,7 +276,7 @@ export const createPipeline = ({ services, authenticate, limits, auditing, send,
     return handled({ subject, target, permitted, update });
   };
 
-  /** The same between two entries of the audit; one entry for a refusal. */
+  /** Runs an audited call between two audit entries. A refusal has one entry. */
   const carryOutAudited: Dispatch = async (operation, call) => {
     const { name, row } = operation;
     const audited = (input: unknown, { actor, address, target }: Audited): AuditedCall => ({
@@ -292,7 +312,7 @@ export const createPipeline = ({ services, authenticate, limits, auditing, send,
     return handled;
   };
 
-  /** Credentials inside a call make it the call of that device; `token` is taken out (MS-1.8). */
+  /** Authenticates by credentials in the input, and removes `token` from it (MS-1.8). */
   async function actingWith(actor: Actor | null, shown: Credentials): Promise<{ actor: Actor; input: unknown }> {
     if (actor === null) throw new RegistryError('unauthenticated');
     const { token, ...input } = shown;
@@ -317,7 +337,7 @@ type Handle = TableOperation['handle'];
 type Context = Parameters<Handle>[1];
 type Audited = Pick<Own, 'actor' | 'address' | 'target'>;
 
-/** What a call has of its own; the services are its prototype. */
+/** The members of a call's own. The services are its prototype. */
 interface Own {
   readonly __proto__: Services;
   readonly actor: Actor | null;
@@ -335,5 +355,5 @@ interface Own {
   ) => Promise<UpdateOutcome<DeviceDocument>>;
 }
 
-/** A literal whose prototype is the services, as what it is: a call with all services. */
+/** Types a literal whose prototype is the services as a call with all services. */
 const contextOf = (own: Own): Context => own as unknown as Context;

@@ -1,14 +1,14 @@
 import type { Row } from '@rollcall/client/contract';
 import { gateOf, type Gate } from '../domain/access.ts';
 
-/** A route that a request would take. */
+/** A route that matches a request. */
 export interface Routed {
   readonly gate: Gate;
-  /** What its path says, by the names in the route. */
+  /** Path parameters by name. */
   readonly params: Readonly<Record<string, string>>;
 }
 
-/** Finds the route of a method and a path, without a query; null if there is none. */
+/** Finds the route of a method and a path without query; null if there is none. */
 export type RouteTable = (method: string, path: string) => Routed | null;
 
 const levelsOf = (path: string): readonly string[] =>
@@ -38,10 +38,12 @@ const paramsOf = ({ levels }: Template, asked: readonly string[]): Readonly<Reco
   return params;
 };
 
-/** Fixed levels count before named ones, from the left, as the HTTP server has it. */
+/**
+ * Sort key of a template: fixed levels precede parameters, from the left, as in the HTTP server.
+ */
 const kinds = ({ levels }: Template): string => levels.map((level) => (level.startsWith(':') ? '1' : '0')).join('');
 
-/** The routes of these operations. */
+/** Compiles the route table of these operations. */
 export const compileRouteTable = (operations: ReadonlyMap<string, { readonly row: Row }>): RouteTable => {
   const byMethod = new Map<string, Template[]>();
   for (const { row } of operations.values()) {

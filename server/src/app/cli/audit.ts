@@ -10,7 +10,7 @@ import type { Collections } from '../../domain/documents/index.ts';
 import { openStore } from '../../store/open.ts';
 import { withClient, withSession, type SessionOptions } from './session.ts';
 
-/** Reads the audit where a registry keeps it; the registry's settings say where that is. */
+/** Reads the audit log from the store that the registry's settings name. */
 const verifyStore = async (): Promise<AuditReport> => {
   const { ROLLCALL_URL: _url, ROLLCALL_UUID: _uuid, ROLLCALL_TOKEN: _token, ...environment } = process.env;
   const config = loadConfig(environment);
@@ -37,10 +37,11 @@ const say = ({ chains, entries, problems }: AuditReport): void => {
 };
 
 /**
- * `rollcall audit verify`: says where the audit was changed, shortened or put into another order, and ends with 1 if it was.
- *
- * With a token it asks a running registry, whose `GET /api/audit/verify` that token must open. Without one it reads the store itself, as the settings
- * name it (`ROLLCALL_DATA_DIR`, while no registry runs on it, or `ROLLCALL_MONGODB_URL`).
+ * `rollcall audit verify`: reports where the audit log was changed, truncated or reordered.
+ * Exits with code 1 if it was.
+ * With a token it asks a running registry, over `GET /api/audit/verify`.
+ * Without one it reads the store that the settings name: `ROLLCALL_MONGODB_URL`, or
+ * `ROLLCALL_DATA_DIR` while no registry uses it.
  */
 export const addAudit = (program: Command): void => {
   const audit = program.command('audit').description('what was done and tried in a registry');

@@ -8,7 +8,7 @@ import { print, withClient, withSession } from './session.ts';
 const isRow = (value: unknown): value is contract.Row =>
   typeof value === 'object' && value !== null && 'kind' in value && value.kind === 'operation';
 
-/** Every row of the contract by the name of its event. */
+/** All rows of the contract by event name. */
 const rows: ReadonlyMap<string, contract.Row> = new Map(
   Object.entries(contract)
     .filter(([, area]) => typeof area === 'object' && area !== null)
@@ -33,7 +33,10 @@ const list = (): string => {
   return ['', 'Events:', ...[...rows].map(([name, { summary }]) => `  ${name.padEnd(width)}  ${summary}`)].join('\n');
 };
 
-/** `rollcall call <event> [json]`: makes one call and prints its answer. Every row of the contract is offered. */
+/**
+ * `rollcall call <event> [json]`: makes one call and prints its answer.
+ * Every row of the contract can be called.
+ */
 export const addCall = (program: Command): void => {
   withSession(program.command('call <event> [json]').description('make one call and print its answer as JSON'))
     .option('--as <uuid>', 'act for this device')

@@ -6,10 +6,12 @@ import { unknownName } from './near.ts';
 import type { SessionOptions } from './session.ts';
 import { withClient, withSession } from './session.ts';
 
-/** Names of what the server sends by itself; `identify` is no news. */
+/** Names of the events that the server sends, without `identify`. */
 const names = [...Object.keys(publications).filter((name) => name !== 'identify'), 'message', 'data'] as (keyof ServerEvents)[];
 
-/** `rollcall listen <event>`: prints each event of that name as one line of JSON, until it is interrupted. */
+/**
+ * `rollcall listen <event>`: prints each event of that name as one line of JSON, until interrupted.
+ */
 export const addListen = (program: Command): void => {
   withSession(program.command('listen <event>').description(`print each event as a line of JSON: ${names.join(', ')}`)).action(
     async (word: string, options: SessionOptions) => {

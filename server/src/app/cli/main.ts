@@ -10,7 +10,7 @@ import { addToken } from './token.ts';
 
 const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as { version: string };
 
-/** Says what went wrong, in one sentence; the stack only where debugging is asked for. */
+/** Prints an error in one sentence. The stack is printed only for debugging. */
 const fail = (error: unknown): void => {
   process.exitCode = 1;
   if (error instanceof RegistryError) {

@@ -27,7 +27,7 @@ export const nearest = (word: string, names: readonly string[]): readonly string
     .map(({ name }) => name);
 };
 
-/** Says that there is no such name, and which ones are like it. */
+/** Error message for an unknown name, with similar names. */
 export const unknownName = (kind: string, word: string, names: readonly string[]): string => {
   const near = nearest(word, names);
   return `There is no ${kind} '${word}'. ${near.length > 0 ? `Did you mean ${near.join(', ')}?` : `There are: ${names.join(', ')}.`}`;

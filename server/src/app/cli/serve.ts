@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 
-/** `rollcall serve`: the registry itself, set up by the environment (`.env.example` lists the settings). */
+/** `rollcall serve`: runs the registry with settings from the environment (see `.env.example`). */
 export const addServe = (program: Command): void => {
   program
     .command('serve')

@@ -3,7 +3,7 @@ import { connect, RegistryError } from '@rollcall/client';
 import type { Command } from 'commander';
 import { Option } from 'commander';
 
-/** Where to connect and as whom, as read from the command line or the environment. */
+/** Server address and credentials, from the command line or the environment. */
 export interface SessionOptions {
   readonly url: string;
   readonly uuid?: string;
@@ -17,7 +17,7 @@ const milliseconds = (text: string): number => {
   return value;
 };
 
-/** Adds the options that say where to connect and as whom. */
+/** Adds the options for server address and credentials. */
 export const withSession = (command: Command): Command =>
   command
     .addOption(new Option('--url <url>', 'address of the registry').env('ROLLCALL_URL').default('http://127.0.0.1:3000'))
@@ -32,9 +32,8 @@ const loginOf = ({ uuid, token }: SessionOptions): Login => {
 };
 
 /**
- * Connects, lets `use` work, and disconnects.
- *
- * Without credentials it acts as a new device, which is removed again at the end: nothing stays behind but what `use` has made.
+ * Connects, runs `use` and disconnects.
+ * Without credentials it registers a new device, which is removed at the end.
  */
 export const withClient = async <T>(options: SessionOptions, use: (client: Client) => Promise<T>): Promise<T> => {
   const { url, timeout } = options;
@@ -53,7 +52,7 @@ export const withClient = async <T>(options: SessionOptions, use: (client: Clien
   }
 };
 
-/** Prints a value as JSON: indented for a person, on one line for a program. */
+/** Prints a value as JSON: indented for people, on one line for programs. */
 export const print = (value: unknown): void => {
   console.log(JSON.stringify(value ?? null, null, process.stdout.isTTY ? 2 : undefined));
 };

@@ -1,14 +1,16 @@
 import { nanoid } from 'nanoid';
 import type { Log } from '../../common/log.ts';
 
-/** How long a shutdown may take, in milliseconds. */
+/** Maximum duration of a shutdown, in milliseconds. */
 const shutdownMs = 10_000;
 
 /**
- * Ends this process in order: on SIGTERM and SIGINT with exit code 0, and with exit code 1 after an error that was not caught anywhere, which is
- * logged with an id first (docs/decisions/0015-what-an-uncaught-error-does.md).
- *
- * `close` tells clients, writes what is left and closes everything. It has 10 seconds; then the process ends with exit code 1.
+ * Shuts this process down on SIGTERM and SIGINT (exit code 0) and after an uncaught error (exit
+ * code 1).
+ * An uncaught error is logged with an id first
+ * (docs/decisions/0015-what-an-uncaught-error-does.md).
+ * `close` notifies clients, writes pending data and closes everything.
+ * After 10 seconds the process exits with code 1.
  */
 export const closeAtEnd = (close: () => Promise<void>, log: Log): void => {
   let ending = false;
@@ -23,7 +25,7 @@ export const closeAtEnd = (close: () => Promise<void>, log: Log): void => {
   };
   process.on('SIGTERM', () => end(0));
   process.on('SIGINT', () => end(0));
-  // Rejected promises that nothing handles come here too.
+  // Unhandled rejections arrive here too.
   process.on('uncaughtException', (error, origin) => {
     log.error({ id: nanoid(), err: error, origin }, 'an error was not caught; the process closes its connections and ends');
     end(1);

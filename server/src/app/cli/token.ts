@@ -3,7 +3,10 @@ import type { Command } from 'commander';
 import type { SessionOptions } from './session.ts';
 import { print, withClient, withSession } from './session.ts';
 
-/** `rollcall token`: makes a session token for the device it connects as and prints it, with its uuid and the time. */
+/**
+ * `rollcall token`: creates a session token for the connecting device.
+ * Prints it with the uuid and the time.
+ */
 export const addToken = (program: Command): void => {
   withSession(program.command('token').description('make a session token for the device and print it'))
     .option('--tag <text>', 'name by which the token can be found and revoked')

@@ -7,46 +7,52 @@ import type { Store } from '../../data/store.ts';
 import type { Collection } from '../../store/port.ts';
 import type { AuditDocument } from '../../domain/documents/audit.ts';
 
-/** What is asked for of the audit. */
+/** Filter of a query over the audit log. All members must match. */
 export interface AuditQuery {
   readonly from?: Date | undefined;
   readonly to?: Date | undefined;
   readonly actor?: string | undefined;
   readonly target?: string | undefined;
   readonly action?: string | undefined;
-  /** Older than this one. */
+  /** Only entries older than this one. */
   readonly before?: { readonly at: Date; readonly id: string } | undefined;
 }
 
-/** What came of reading the whole audit. */
+/** Result of verifying the whole audit log. */
 export interface AuditReport {
   readonly chains: number;
   readonly entries: number;
   readonly problems: readonly AuditProblem[];
 }
 
-/** What was done and tried: entries that are added and never changed, each with the hash of the one before it. */
+/** The audit log: an append-only chain of entries, each with the hash of its predecessor. */
 export interface Audit {
   /**
-   * Adds an entry; resolves to its id when it is durable. Fails with `unavailable` if the store cannot be reached in 10 s: the entry may then be
-   * added later.
+   * Adds an entry and resolves to its id when it is durable.
+   * Fails with `unavailable` if the store cannot be reached within 10 s. The entry may still be
+   * written later.
    */
   add(happening: Happening): Promise<string>;
-  /** Those that match, newest first, and after which one there are more. What was begun stands there only until its outcome is known. */
+  /**
+   * A page of matching entries, newest first, with the entry after which the next page begins.
+   * The entry of a call's beginning is listed only until its outcome is written.
+   */
   list(query: AuditQuery): Promise<{ readonly entries: readonly AuditDocument[]; readonly next: AuditDocument | null }>;
-  /** Fails with `busy` while another examination is under way. */
+  /** Verifies the whole log. Fails with `busy` while another verification runs. */
   verify(): Promise<AuditReport>;
-  /** Writes what is left. */
+  /** Writes the remaining entries. */
   close(): Promise<void>;
 }
 
 const patienceMs = 10_000;
 const againMs = 100;
-/** Entries of one write. */
+/** Maximum number of entries in one write. */
 const batch = 200;
-/** Entries that may wait for the store. */
+/** Maximum number of entries that wait for the store. */
 const maxWaiting = 10_000;
-/** Rows that one page looks at; an action has two, of which the outcome alone is shown. */
+/**
+ * Number of rows read for one page. An action has two rows, of which only the outcome is listed.
+ */
 const pageRows = 200;
 const maxProblems = 100;
 
@@ -68,7 +74,7 @@ const filterOf = ({ from, to, actor, target, action, before }: AuditQuery): Filt
   return parts.length === 0 ? {} : { $and: parts };
 };
 
-/** Reads the whole audit of a store and says what is wrong with it. `key`: that of the seals. */
+/** Verifies the whole audit log of a store. `key` is the key of the seals. */
 export const verifyAudit = async (store: Store, key: Buffer): Promise<AuditReport> => {
   const rows = store.collection('audit');
   const check = auditCheck(key);
@@ -87,9 +93,11 @@ export const verifyAudit = async (store: Store, key: Buffer): Promise<AuditRepor
 };
 
 /**
- * Opens the audit of a node: a chain of its own, which begins with the first entry, after the newest one that there is then.
- *
- * `chain`: another one at each start. `key`: that of the seals, 32 secret bytes. `available`: fails while this node may not write.
+ * Opens the audit log of a node.
+ * Each start begins a new chain, whose first entry refers to the newest entry in the store.
+ * `chain` is the id of the chain, different at each start.
+ * `key` is the key of the seals, 32 secret bytes.
+ * `available` throws while this node may not write.
  */
 export const openAudit = (options: {
   readonly store: Store;
@@ -106,7 +114,7 @@ export const openAudit = (options: {
   let last: Pick<AuditDocument, 'number' | 'hash'> | undefined;
   let writing: Promise<void> | undefined;
   let opening: Promise<void> | undefined;
-  /** May some of those that wait have been written before? */
+  /** Whether some of the waiting entries may have been written before. */
   let unsure = false;
   let written: AuditDocument | undefined;
   let kept: AuditDocument | undefined;
@@ -139,7 +147,7 @@ export const openAudit = (options: {
     });
   };
 
-  /** Writes entries, whatever of them may have been written before. */
+  /** Writes entries. `again` says that some of them may be stored already. */
   const put = async (entries: readonly AuditDocument[], again: boolean): Promise<void> => {
     available();
     const left = again ? await missing(entries) : [...entries];
@@ -164,7 +172,10 @@ export const openAudit = (options: {
     for (const one of waiting) one.done(new RegistryError('unavailable', undefined, { cause: error }));
   };
 
-  /** Writes what waits, in order. What could not be written goes first the next time: the chain has no holes. */
+  /**
+   * Writes the waiting entries in order.
+   * After a failure the failed entries are written first, so that the chain has no gaps.
+   */
   const writeOff = async (): Promise<void> => {
     while (waiting.length > 0) {
       const some = waiting.slice(0, batch);
@@ -204,7 +215,7 @@ export const openAudit = (options: {
       begin();
     });
 
-  /** The first entry of the chain says after which one it begins. */
+  /** The first entry of the chain names the entry that it follows. */
   const open = async (): Promise<void> => {
     const [newest] = await rows.find({}).sort({ at: -1, _id: -1 }).limit(1).toArray();
     const joins = newest === undefined ? undefined : { chain: newest.chain, number: newest.number, hash: newest.hash };

@@ -12,31 +12,31 @@ import type { Result } from '../handler.ts';
 import type { PrincipalDocument } from '../../domain/documents/principal.ts';
 import type { AuditDocument } from '../../domain/documents/audit.ts';
 
-/** A call as far as the audit looks at it. */
+/** The part of a call that the audit log needs. */
 export interface AuditedCall {
   readonly name: string;
   readonly row: Row;
   readonly input: unknown;
   readonly actor: Actor | null;
   readonly address: string;
-  /** The device that it is about, where the row names one. */
+  /** The device that the call is about, if the row names one. */
   readonly target?: string | undefined;
   /** The device that the caller acts for. */
   readonly as?: string | undefined;
 }
 
-/** Writes calls into the audit. */
+/** Writes calls into the audit log. */
 export interface Auditing {
   /**
-   * Carries out a call between two entries: one before anything takes effect, and one with the outcome.
-   *
-   * The first is durable before `work` begins: no effect is without its entry, whatever crashes. If the second cannot be written, the first stands
-   * alone, and says that the outcome is not known.
+   * Runs a call between two audit entries, one before any effect and one with the outcome.
+   * The first entry is durable before `work` begins, so that no effect lacks an entry after a
+   * crash.
+   * If the second cannot be written, the first remains and says that the outcome is unknown.
    */
   around(call: AuditedCall, work: () => Promise<Result<unknown>> | Result<unknown>): Promise<Result<unknown>>;
-  /** One entry for a call that was refused before it could take effect. */
+  /** Writes one entry for a call that was refused before it had any effect. */
   refused(call: AuditedCall, error: RegistryError): Promise<void>;
-  /** One entry for something that is no call. Never fails. */
+  /** Writes one entry for an event that is not a call. Never fails. */
   note(
     action: string,
     outcome: string,
@@ -45,7 +45,7 @@ export interface Auditing {
   ): Promise<void>;
 }
 
-/** Is each call of this row written into the audit? */
+/** Whether calls of this row are written into the audit log. */
 export const isAudited = ({ audit, access, dialect, mutates }: Row): boolean =>
   audit ?? (mutates && ('permission' in access || dialect !== undefined));
 
@@ -57,7 +57,7 @@ const fieldsIn = (input: unknown, names: readonly string[]): readonly string[] =
 
 const longestTarget = 256;
 
-/** The ids that a call is about, as far as its input says so: in its path, or as its list of ids. */
+/** The ids that the input of a call names, in its path or in its list of ids. */
 const namedIn = ({ row: { access }, input, actor, target }: AuditedCall): readonly string[] => {
   if (target !== undefined) return [target];
   if ('self' in access) return actor === null ? [] : [actor.uuid];
@@ -68,10 +68,15 @@ const namedIn = ({ row: { access }, input, actor, target }: AuditedCall): readon
 
 const codeOf = (error: unknown): string => (error instanceof RegistryError ? error.code : 'internal');
 
-/** What a credential is called: the name of one that lies inside a device has its hash in it. */
+/**
+ * The name of a credential in the log.
+ * The hash in the id of a credential stored inside a device is left out.
+ */
 const credentialOf = (id: string): string => (id.startsWith('inner:') ? id.split(':', 2).join(':') : id);
 
-/** Opens it. `report` is told what could not be written after the effect. */
+/**
+ * Creates the audit of calls. `report` receives errors of entries that were due after the effect.
+ */
 export const createAuditing = (options: {
   readonly audit: Pick<Audit, 'add'>;
   readonly authorities: EffectivePermissions;
@@ -121,7 +126,7 @@ export const createAuditing = (options: {
     }
   };
 
-  /** What is known when it is done: what was made, who has logged in. */
+  /** Facts known only after the call: what was created, who has logged in. */
   const concluded = async (
     begun: Omit<Happening, 'outcome'>,
     { row }: AuditedCall,

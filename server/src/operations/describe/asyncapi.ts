@@ -5,7 +5,10 @@ type Json = Readonly<Record<string, unknown>>;
 
 const key = (event: string): string => event.replace(':', '_');
 
-/** The AsyncAPI 3.0 document of every event: what clients may emit with its acknowledgement, and what the server sends by itself. */
+/**
+ * The AsyncAPI 3.0 document of all events: those clients emit, with acknowledgements, and those the
+ * server sends.
+ */
 export const asyncapi = (operations: ReadonlyMap<string, TableOperation>): Json => {
   const messages: Record<string, Json> = {};
   const described: Record<string, Json> = {};

@@ -1,6 +1,6 @@
 import { alternativesOf, schemaFieldsOf, itemsOf, type Json } from './schema.ts';
 
-/** Values that say more than their type does, by the name of the field. */
+/** Example values by field name, more telling than the type alone. */
 const named: Readonly<Record<string, unknown>> = {
   id: '3f0d5c1e-8a64-4b0b-9d57-1f6f0e5c2a11',
   uuid: '3f0d5c1e-8a64-4b0b-9d57-1f6f0e5c2a11',
@@ -24,7 +24,7 @@ const named: Readonly<Record<string, unknown>> = {
   code: 'forbidden',
 };
 
-/** A text of this schema. */
+/** An example text for this schema. */
 const text = ({ format, minLength }: Json): string => {
   if (format === 'date-time') return '2026-01-31T12:00:00.000Z';
   return 'text'.padEnd(typeof minLength === 'number' ? minLength : 0, '.');
@@ -35,7 +35,10 @@ const number = ({ minimum, exclusiveMinimum }: Json): number =>
 
 const first = (values: unknown): unknown => (Array.isArray(values) ? (values as readonly unknown[])[0] : undefined);
 
-/** A value that is of this schema, the same each time: what the schema itself gives, what its name stands for, or one of its type. */
+/**
+ * A deterministic example value for a schema.
+ * Taken from the schema itself, from the field's name, or from the type, in this order.
+ */
 export const exampleOf = (given: Json, name = ''): unknown => {
   const stated = first(given['examples']) ?? given['default'] ?? given['const'] ?? first(given['enum']);
   if (stated !== undefined) return stated;

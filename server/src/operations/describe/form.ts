@@ -2,15 +2,15 @@ import { RegistryError, type ErrorCode, type Row } from '@rollcall/client/contra
 import { exampleOf } from './example.ts';
 import { schemaFieldsOf, type Json } from './schema.ts';
 
-/** How one route takes a call and answers it, as documents say it. */
+/** How a route takes a call and answers it over HTTP, for the OpenAPI document. */
 export interface HttpForm {
-  /** Beside those of the path. */
+  /** Query and header parameters. Path parameters follow from the route. */
   readonly parameters: readonly Parameter[];
   readonly body?: Body;
   readonly answers: readonly AnswerForm[];
 }
 
-/** A value in the query or in a header. */
+/** A parameter in the query or in a header. */
 export interface Parameter {
   readonly name: string;
   readonly in: 'query' | 'header';
@@ -19,13 +19,13 @@ export interface Parameter {
   readonly schema: Json;
 }
 
-/** What a request's body is. */
+/** Description of a request body. */
 export interface Body {
   readonly required: boolean;
   readonly schema: Json;
-  /** The media type that the schema describes; default `application/json`. */
+  /** Media type of the schema; default `application/json`. */
   readonly type?: string;
-  /** Media types beside it. */
+  /** Further accepted media types. */
   readonly types?: readonly string[];
   readonly example?: unknown;
 }
@@ -37,12 +37,12 @@ export interface AnswerForm {
   readonly schema?: Json;
   /** Media type of the body; default `application/json`. */
   readonly type?: string;
-  /** Names of the headers that it may carry. */
+  /** Names of the headers that the answer may have. */
   readonly headers?: readonly string[];
   readonly example?: unknown;
 }
 
-/** What any call can end with. */
+/** Error codes that any call may return. */
 const always: readonly ErrorCode[] = [
   'invalid-input',
   'too-large',
@@ -55,7 +55,7 @@ const always: readonly ErrorCode[] = [
   'timeout',
 ];
 
-/** Every code that a call of this row can end with over HTTP. */
+/** Every error code that a call of this row may return over HTTP. */
 export const codesOf = ({ access, enrolling, mutates, errors }: Row): readonly ErrorCode[] => [
   ...new Set<ErrorCode>([
     ...always,
@@ -66,13 +66,13 @@ export const codesOf = ({ access, enrolling, mutates, errors }: Row): readonly E
   ]),
 ];
 
-/** Failures of a code with everything that they may carry. */
+/** Example errors of a code, with all optional members. */
 const samplesOf = (code: ErrorCode): readonly RegistryError[] => {
   const detailed = (path: string, rule: string, message: string) =>
     new RegistryError(code, undefined, { details: [{ path, rule, message }] });
   switch (code) {
     case 'invalid-input':
-      // The sentence with which Meshblu refuses a body that is no object.
+      // Message of Meshblu for a body that is not an object.
       return [detailed('/name', 'type', 'must be string'), new RegistryError(code, 'Invalid Request')];
     case 'banned':
       return [detailed('', 'retryAfter', '600')];
@@ -83,13 +83,13 @@ const samplesOf = (code: ErrorCode): readonly RegistryError[] => {
   }
 };
 
-/** A file that goes instead of JSON: as it is, or, in a request, as the field `file` of a form. */
+/** A binary file instead of JSON: the whole body, or the field `file` of a form in a request. */
 export const file = {
   type: 'application/octet-stream',
   schema: { type: 'string', format: 'binary' },
 } as const;
 
-/** A failure before it is written: what a dialect makes of a code. */
+/** An error in the form in which a dialect sends it. */
 interface Failing {
   readonly status: number;
   readonly headers?: Readonly<Record<string, string>>;
@@ -98,7 +98,7 @@ interface Failing {
 
 const typeOf = (value: unknown): Json => ({ type: typeof value === 'number' ? 'integer' : typeof value });
 
-/** The schema of a flat object, as it is seen. */
+/** Infers the schema of a flat object from an example. */
 const seen = (body: unknown): Json =>
   typeof body === 'object' && body !== null
     ? {
@@ -112,7 +112,10 @@ const unique = (schemas: readonly Json[]): readonly Json[] => [
   ...new Map(schemas.map((schema) => [JSON.stringify(schema), schema])).values(),
 ];
 
-/** The failures of a row on this wire: each code is written as it would be sent. `schema`: that of every failure, else what is seen. */
+/**
+ * The error answers of a row in one dialect, found by writing an example of each code.
+ * `schema` applies to all of them; without it the schema is inferred.
+ */
 export const failuresOf = (row: Row, fail: (error: RegistryError) => Failing, schema?: Json): readonly AnswerForm[] => {
   const byStatus = new Map<number, { readonly codes: Set<ErrorCode>; readonly answers: Failing[] }>();
   for (const code of codesOf(row)) {
@@ -138,7 +141,7 @@ export const failuresOf = (row: Row, fail: (error: RegistryError) => Failing, sc
   });
 };
 
-/** The fields of a row's input that do not stand in the path. */
+/** The fields of a row's input that are not in the path. */
 const beside = (row: Row, route: string) => {
   const path = new Set([...route.matchAll(/:(\w+)/g)].map(([, name = '']) => name));
   const { properties, required, open } = schemaFieldsOf(row.input);
@@ -149,10 +152,13 @@ const beside = (row: Row, route: string) => {
   };
 };
 
-/** The parameter that stands for further names in the query of a route. */
+/** Name of the parameter that stands for further names in the query. */
 export const anyFurther = 'further';
 
-/** What is not in the path as one parameter each; further ones of any name where the input is open. */
+/**
+ * The fields that are not in the path, as query parameters.
+ * An open input has one more for further names.
+ */
 export const inQuery = (row: Row, route: string, isRequired = true): readonly Parameter[] => {
   const { properties, required, open } = beside(row, route);
   const named = Object.entries(properties).map(([name, schema]): Parameter => ({
@@ -170,7 +176,7 @@ export const inQuery = (row: Row, route: string, isRequired = true): readonly Pa
   return open ? [...named, further] : named;
 };
 
-/** What is not in the path as an object; undefined if there is nothing. */
+/** The fields that are not in the path, as a JSON body; undefined if there are none. */
 export const inBody = (row: Row, route: string): Body | undefined => {
   const { properties, required, open } = beside(row, route);
   if (Object.keys(properties).length === 0 && !open) return undefined;

@@ -1,20 +1,20 @@
-/** JSON, most often a JSON Schema. */
+/** A JSON object, most often a JSON Schema. */
 export type Json = Readonly<Record<string, unknown>>;
 
-/** What an object schema says of its fields. */
+/** The fields that an object schema declares. */
 export interface SchemaFields {
   readonly properties: Readonly<Record<string, Json>>;
   readonly required: readonly string[];
-  /** May it have further fields of any name? */
+  /** Whether further fields of any name are allowed. */
   readonly open: boolean;
 }
 
-/** Is it an object, as schemas are? */
+/** Whether a value is a JSON object. */
 export const isJson = (value: unknown): value is Json => typeof value === 'object' && value !== null && !Array.isArray(value);
 
 const listOf = (value: unknown): readonly Json[] => (Array.isArray(value) ? value.filter(isJson) : []);
 
-/** The fields of an object schema, or of several that all hold (`allOf`). */
+/** The fields of an object schema, or of all parts of an `allOf`. */
 export const schemaFieldsOf = (given: unknown): SchemaFields => {
   const schema = isJson(given) ? given : {};
   const parts = listOf(schema['allOf']);
@@ -31,7 +31,7 @@ export const schemaFieldsOf = (given: unknown): SchemaFields => {
   return { properties, required, open: schema['patternProperties'] !== undefined };
 };
 
-/** An object schema with these fields. */
+/** Creates an object schema with these fields. */
 export const objectSchemaOf = ({ properties, required, open }: SchemaFields): Json => ({
   type: 'object',
   ...(required.length > 0 && { required }),
@@ -39,11 +39,11 @@ export const objectSchemaOf = ({ properties, required, open }: SchemaFields): Js
   ...(!open && { additionalProperties: false }),
 });
 
-/** The alternatives of a schema (`anyOf`); itself if it has none. */
+/** The alternatives of a schema (`anyOf`), or the schema itself if it has none. */
 export const alternativesOf = (schema: Json): readonly Json[] => {
   const alternatives = listOf(schema['anyOf']);
   return alternatives.length > 0 ? alternatives : [schema];
 };
 
-/** The schema of a list's items; of anything if there is none. */
+/** The schema of a list's items; an empty schema if there is none. */
 export const itemsOf = (schema: Json): Json => (isJson(schema['items']) ? schema['items'] : {});

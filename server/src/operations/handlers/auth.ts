@@ -14,7 +14,7 @@ const invalid = (): RegistryError => new RegistryError('unauthenticated', 'Inval
 export const auth: Implementation['auth'] = {
   async token({ username, password }, { logins, sessions, address, rootGroup }) {
     const proved = await logins.check(username, password, address);
-    // There is no way to show a code here.
+    // This login has no field for a code.
     if (proved.missingFactor !== null) throw new RegistryError('mfa-required');
     const pair = await sessions.openPair(proved);
     if (!(await logins.stillHolds(proved))) {

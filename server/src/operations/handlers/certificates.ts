@@ -13,7 +13,8 @@ export const certificates: Implementation['certificates'] = {
   },
 
   async add({ pem }, call) {
-    // Who holds the key of a trusted authority can log in as any user whose grant types allow a certificate.
+    // The holder of a trusted authority's key can log in as any user whose grant types allow a
+    // certificate.
     await assertMayGrant(call, everything);
     const certificates = [...(await call.trust.add(pem, call.request))];
     return { output: { certificates }, auditTargets: certificates.map(({ id }) => id) };
@@ -25,7 +26,8 @@ export const certificates: Implementation['certificates'] = {
 
   async remove({ id }, { trust }) {
     await trust.remove(id);
-    // Connections that hang on it end when the change is carried out: the answer waits for that.
+    // Connections that depend on it are closed when the change is applied, and the answer waits for
+    // that.
     return { output: {}, auditTargets: [id], revokes: [] };
   },
 };

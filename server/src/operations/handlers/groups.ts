@@ -11,7 +11,7 @@ import type { DeviceDocument } from '../../domain/documents/device.ts';
 
 type Called = Services & { readonly actor: Actor };
 
-/** What decides about the devices of a group that goes with all of them. */
+/** Access rule for each device that is removed together with its group. */
 const removal = {
   whitelist: 'configure.update',
   target: 'uuid',
@@ -19,8 +19,9 @@ const removal = {
 } as const;
 
 /**
- * May the caller do this to a group: as its owner, by its `configure.update`, or by a role that allows its path, `/groups/<name>`, in one of
- * these ways?
+ * Whether the caller has access to a group.
+ * Access comes from owning it, from its `configure.update` list, or from a role that allows one of
+ * `verbs` on `/groups/<name>`.
  */
 export const opensGroup = async (group: DeviceDocument, verbs: readonly Verb[], call: Called): Promise<boolean> => {
   const { actor, effectivePermissions } = call;
@@ -30,7 +31,7 @@ export const opensGroup = async (group: DeviceDocument, verbs: readonly Verb[], 
   return path !== undefined && verbs.some((verb) => authority?.permissions.allow('http', verb, path) === true);
 };
 
-/** Fails with `forbidden` unless the caller may remove everything that hangs on the group. */
+/** Fails with `forbidden` unless the caller may remove all users and devices of the group. */
 const mayEmpty = async (group: DeviceDocument, call: Called): Promise<void> => {
   const { actor, effectivePermissions, groups, store } = call;
   const authority = actor.principal === true ? await effectivePermissions.getFresh(actor.uuid) : null;
@@ -45,8 +46,9 @@ const mayEmpty = async (group: DeviceDocument, call: Called): Promise<void> => {
 };
 
 /**
- * Removes a group. One that has members, tokens or devices stays (`conflict`) unless they go with it; then the caller must be allowed to remove
- * each of them (DM-9).
+ * Removes a group (DM-9).
+ * A group with members, tokens or devices is refused with `conflict` unless `cascade` is set.
+ * With `cascade` the caller must be allowed to remove each of them.
  */
 export const removeGroup = async (
   group: DeviceDocument,

@@ -22,7 +22,7 @@ import { tokens } from './tokens.ts';
 import { users } from './users.ts';
 import { webhooks } from './webhooks.ts';
 
-/** What carries out each row of the contract. A row without a handler does not compile. */
+/** The handlers of all rows of the contract. A row without a handler does not compile. */
 export const handlers: Implementation = {
   meshblu: { ...identity, ...devices, ...tokens, ...messages, ...subscriptions },
   documents,

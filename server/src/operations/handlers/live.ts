@@ -2,7 +2,9 @@ import { RegistryError } from '@rollcall/client/contract';
 import type { Connection } from '../../realtime/connections.ts';
 import type { Implementation } from '../handler.ts';
 
-/** A result that changes needs a connection by which the changes can come. */
+/**
+ * The connection that receives the changes of a live query. Fails with `invalid-input` over HTTP.
+ */
 const followed = (connection: Connection | null): Connection => {
   if (connection === null) throw new RegistryError('invalid-input', 'A live query needs a connection that events can be sent to');
   return connection;

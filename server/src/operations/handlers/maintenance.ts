@@ -3,7 +3,7 @@ import { statusView } from '../../domain/backup-status.ts';
 import type { Implementation } from '../handler.ts';
 import type { RequestId } from '../../domain/revision.ts';
 
-/** A request by which a job knows its own repeat. */
+/** Request key by which a job recognizes a repeat. */
 const nameOf = (request: RequestId | null): string | null =>
   request === null ? null : JSON.stringify([request.actor, request.instance, request.counter]);
 

@@ -7,14 +7,13 @@ import type { Implementation, Services } from '../handler.ts';
 
 type Rows = Pick<Implementation['meshblu'], 'message' | 'messageAck' | 'data' | 'getdata' | 'events'>;
 
-/** The largest record of `data`, in bytes of JSON. */
+/** Maximum size of one record of `data`, in bytes of JSON. */
 const maxRecordBytes = 64 * 1024;
 const maxRecords = 1_000;
 
 /**
- * A record's value as classic servers stored it: text that is JSON becomes that value (MS-2.19).
- *
- * Text that the value does not give back exactly stays text: nothing of it is lost.
+ * Value of a record as Meshblu stored it: text that is JSON becomes its value (MS-2.19).
+ * Text that the value does not reproduce exactly stays text, so that nothing is lost.
  */
 const parsed = (value: unknown, readJson: Services['readJson']): unknown => {
   if (typeof value !== 'string') return value;

@@ -4,7 +4,7 @@ import type { Implementation } from '../handler.ts';
 import { passwordId } from '../../identity/passwords/passwords.ts';
 import { createLoginSession } from './open-session.ts';
 
-/** The one code that was shown. */
+/** The one code that the input contains. Fails with `invalid-input` if there are none or two. */
 const codeOf = ({ otp, backupCode }: { readonly otp?: string; readonly backupCode?: string }): Code => {
   if (otp !== undefined && backupCode === undefined) return { otp };
   if (backupCode !== undefined && otp === undefined) return { backupCode };
@@ -22,7 +22,7 @@ export const mfa: Implementation['mfa'] = {
     const { uuid } = actor;
     const backupCodes = await factors.validate(uuid, otp, request);
     await sessions.enrolled(actor);
-    // What hangs on the password alone hangs on too little now.
+    // Connections that rest on the password alone do not meet the new requirement.
     return { output: { backupCodes }, revokes: [{ uuid, credential: passwordId(uuid), attended: true }] };
   },
 

@@ -16,7 +16,7 @@ const all = async ({ store }: Services): Promise<readonly Held[]> => {
   return roles.flatMap((role) => role.permissions.map((permission) => ({ role, permission })));
 };
 
-/** Those together that have the same key, in the order of the resource. */
+/** Groups permissions by key, in the order of the resource. */
 const grouped = (held: readonly Held[], key: (permission: Permission) => readonly string[]): readonly (readonly Held[])[] => {
   const groups = new Map<string, Held[]>();
   for (const one of held) {

@@ -25,7 +25,7 @@ const permissionOf = (role: RoleDocument, id: string): Permission => {
   return permission;
 };
 
-/** The users, not yet removed, that hold a role. */
+/** The users that hold a role, without removed ones. */
 const holdersOf = ({ _id, ownerUuid }: RoleDocument, { store }: Services): Promise<PrincipalDocument[]> =>
   store
     .collection('principals')
@@ -33,9 +33,9 @@ const holdersOf = ({ _id, ownerUuid }: RoleDocument, { store }: Services): Promi
     .toArray();
 
 /**
- * Changes a role under its revision, and who the administrators are with it. `null`: the role goes.
- *
- * `compute` may refuse; what it adds must be covered by the caller's own permissions.
+ * Updates a role with a revision check, together with the list of administrators.
+ * `compute` returns null to remove the role, and may throw to refuse.
+ * Added permissions must be covered by the caller's own.
  */
 const revise = async (
   id: string,
@@ -70,7 +70,7 @@ const revise = async (
   );
 };
 
-/** Removes a role, and takes it from everybody who holds it. */
+/** Removes a role, and takes it from every user who holds it. */
 const drop = async (role: RoleDocument, call: Called): Promise<void> => {
   const { _id: id } = role;
   const holders = await holdersOf(role, call);
@@ -92,12 +92,12 @@ const drop = async (role: RoleDocument, call: Called): Promise<void> => {
   }
 };
 
-/** A user's own role that allows nothing any more goes (AC-5.4). */
+/** Removes a user's own role that has no permissions left (AC-5.4). */
 const dropEmpty = async (role: RoleDocument, call: Called): Promise<void> => {
   if (role.ownerUuid !== undefined && role.permissions.length === 0) await ignoreError('not-found', drop(role, call));
 };
 
-/** With these permissions; those that it has already keep their ids. */
+/** The role with these permissions. Permissions it has already keep their ids. */
 const withPermissions =
   (wanted: readonly Grant[], { ids }: Called) =>
   (before: RoleDocument): RoleDocument => ({

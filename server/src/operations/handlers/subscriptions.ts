@@ -13,7 +13,7 @@ type Rows = Pick<
 const channels: readonly Channel[] = ['broadcast', 'sent', 'received', 'config', 'data'];
 const defaults: readonly Channel[] = ['broadcast', 'received', 'sent'];
 
-/** The types that a call asks for; config and data are always among them, unknown ones are left out (MS-2.17). */
+/** The subscription types of a call: always config and data, without unknown ones (MS-2.17). */
 const asked = (types: readonly unknown[] | undefined): readonly SubscriptionType[] => {
   const named = new Set<unknown>(types ?? defaults);
   const wanted: SubscriptionType[] = channels.filter(
@@ -29,7 +29,10 @@ const checkType = (type: string): void => {
   });
 };
 
-/** Makes a connection listen to what an actor may hear of a device; answers which of the types that is. */
+/**
+ * Subscribes a connection to the events of a device that an actor may receive.
+ * Returns the types that were granted.
+ */
 export const listen = async (
   { devices, connectionSubscriptions, connections }: Pick<Services, 'devices' | 'connectionSubscriptions' | 'connections'>,
   connection: Connection,
@@ -41,7 +44,7 @@ export const listen = async (
   const granted = types.filter((type) => (type === 'firehose' ? uuid === actor.uuid : hears(actor, type, emitter)));
   if (granted.length === 0) return [];
   connectionSubscriptions.add(connection, uuid, granted, actor, topics);
-  // Listening by the token of that device ends with the token.
+  // A subscription by the token of that device ends with the token.
   if (actor.uuid !== connection.actor.uuid) {
     connection.onLeave(connections.watch(actor, () => connectionSubscriptions.remove(connection, uuid, granted)));
   }

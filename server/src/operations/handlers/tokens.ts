@@ -26,7 +26,7 @@ const metadataOf = (given: Readonly<Record<string, unknown>>): Record<string, un
   return isPlainObject(stored) ? stored : {};
 };
 
-/** A query over metadata: conditions on keys, no combinations of them. */
+/** A query over token metadata. Conditions on keys are allowed, logical operators are not. */
 const metadataQuery = ({ uuid: _uuid, token: _token, ...query }: Readonly<Record<string, unknown>>): Record<string, unknown> => {
   for (const key of Object.keys(query)) {
     if (isQueryOperator(key)) {
@@ -38,7 +38,7 @@ const metadataQuery = ({ uuid: _uuid, token: _token, ...query }: Readonly<Record
   return readQuery(query, tokenTimes);
 };
 
-/** The outcome of a revocation; one that found nothing is looked at once more. */
+/** Result of a revocation. A revocation that found nothing is repeated once. */
 const ending = async (uuid: string, revoke: () => Promise<RevokedTokens>) => {
   const { revokes, found } = await revoke();
   const endAgain = async (): Promise<boolean> => (await revoke()).found;

@@ -1,6 +1,6 @@
 import type { Implementation } from '../handler.ts';
 
-/** How many failures of one device can be read. */
+/** Maximum number of failures of one device that can be read. */
 const maxShown = 100;
 
 export const webhooks: Implementation['webhooks'] = {
