@@ -6,19 +6,25 @@ import type { Actor } from '../domain/actor.ts';
 import type { DeviceTokens } from '../identity/tokens/device-tokens.ts';
 import type { Guarded } from '../domain/documents/metadata.ts';
 
-/** Work that goes on beside the calls: a second look at every connection's credential, and what unregistering leaves behind. */
+/** Background work: checks the credential of every connection, and deletes expired tombstones. */
 export interface Sweeper {
-  /** Ends every connection whose credential is no more. */
+  /** Closes every connection whose credential is no longer valid. */
   checkConnections(): Promise<void>;
   close(): Promise<void>;
 }
 
 const everyMs = 5_000;
 const batch = 500;
-/** How long an unregistered device stays where it was (ME-6). */
+/**
+ * How long the tombstone of an unregistered device stays in its collection, in milliseconds (ME-6).
+ */
 const goneMs = 3_600_000;
 
-/** The same row under a higher revision: MongoDB tells of no replacement of a document by the very same one. */
+/**
+ * The row with a raised revision.
+ * The revision must differ, because MongoDB reports no change for a replacement by an identical
+ * document.
+ */
 const raised = <T extends Guarded>(row: T): T => {
   const hidden = row._rollcall ?? { rev: 0, shown: 0 };
   return { ...row, _rollcall: { ...hidden, rev: hidden.rev + 1 } };
@@ -28,11 +34,11 @@ export const openSweeper = (options: {
   readonly store: Store;
   readonly connections: Connections;
   readonly tokens: Pick<DeviceTokens, 'removeAll'>;
-  /** Those of these actors who may still be here with what they showed. */
+  /** The actors of this list whose credentials are still valid. */
   readonly live: (actors: readonly Actor[]) => Promise<ReadonlySet<Actor>>;
-  /** Removes what a crash left of a group that is gone. */
+  /** Completes the removal of a group that a crash interrupted. */
   readonly finishGroup: (uuid: string, by: string) => Promise<unknown>;
-  /** Goes on with what a crash left half done, and drops what is too old. */
+  /** Further periodic work: completes what a crash interrupted, and deletes what has expired. */
   readonly finish: readonly (() => Promise<void>)[];
   readonly clock: Clock;
   readonly report: (error: unknown) => void;
@@ -49,7 +55,10 @@ export const openSweeper = (options: {
     }
   };
 
-  /** Moves devices that are long gone to `deleted-devices`, and removes what a crash left of them. */
+  /**
+   * Moves devices with an expired tombstone to `deleted-devices`.
+   * Completes removals that a crash interrupted.
+   */
   const moveGone = async (): Promise<void> => {
     const devices = store.collection('devices');
     const before = clock.now() - goneMs;

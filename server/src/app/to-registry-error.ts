@@ -13,7 +13,7 @@ const maxTimeExpired = 50;
 /** MongoDB's OutOfDiskSpace. */
 const outOfDiskSpace = 14_031;
 
-/** Whether a write failed for want of room: on the disk of this process, or on that of a MongoDB server. */
+/** Whether a write failed because a disk is full, of this process or of a MongoDB server. */
 const isDiskFull = (error: unknown): boolean =>
   codeOf(error) === 'ENOSPC' ||
   codeOf(error) === outOfDiskSpace ||
@@ -21,8 +21,10 @@ const isDiskFull = (error: unknown): boolean =>
     (/database or disk is full/.test(error.message) || (error.cause !== undefined && isDiskFull(error.cause))));
 
 /**
- * Any thrown value as an error of the table. What is not one of ours becomes `internal` with an id that is in the log; no stack and
- * no driver's text leaves. `onFullDisk` is called when a write failed for want of room.
+ * Converts any thrown value into a `RegistryError`.
+ * An unknown error becomes `internal` with an id, under which it is logged. Its stack and message
+ * are not sent to clients.
+ * `onFullDisk` is called when a write failed because a disk is full.
  */
 export const failuresTo =
   (log: Log, onFullDisk: () => void = () => undefined) =>
@@ -34,7 +36,7 @@ export const failuresTo =
       onFullDisk();
       return new RegistryError('unavailable', 'The disk of the store is full; nothing was changed', { cause: error });
     }
-    // Nothing is wrong with the call: the store cannot be reached just now, or elects.
+    // The call itself is valid: the store is unreachable, or its replica set elects a primary.
     if (isOutcomeUnknown(error)) return new RegistryError('unavailable', undefined, { cause: error });
     const id = nanoid();
     log.error({ id, err: error }, 'a call failed unexpectedly');

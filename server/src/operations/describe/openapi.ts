@@ -5,7 +5,7 @@ import { exampleOf } from './example.ts';
 import type { AnswerForm, Body, HttpForm, Parameter } from './form.ts';
 import { schemaFieldsOf, isJson, type Json } from './schema.ts';
 
-/** A page that is no operation, as the document says it. */
+/** OpenAPI description of a page that is not an operation. */
 export interface PageForm {
   readonly path: string;
   /** Default `get`. */
@@ -14,11 +14,11 @@ export interface PageForm {
   readonly parameters?: readonly Parameter[];
   readonly body?: Body;
   readonly answers: readonly AnswerForm[];
-  /** Does it ask who is there? */
+  /** Whether the page requires authentication. */
   readonly guarded?: true;
 }
 
-/** The ways to prove who one is (AC-1; MS-2.21): any of them will do. */
+/** The authentication methods (AC-1; MS-2.21). Each request uses one of them. */
 const securitySchemes: Json = {
   bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: 'An access token, from `POST /api/login`.' },
   token: { type: 'apiKey', in: 'header', name: 'Authorization', description: 'The same without a scheme before it.' },
@@ -32,20 +32,20 @@ const securitySchemes: Json = {
 };
 const proofs: readonly Json[] = [{ bearer: [] }, { token: [] }, { basic: [] }, { meshbluUuid: [], meshbluToken: [] }];
 
-/** The contract's own models by their names. */
+/** Names of the contract's models, by schema. */
 const models: ReadonlyMap<unknown, string> = new Map(
   Object.entries(contract)
     .filter(([, value]) => isJson(value) && Object.keys(schemaFieldsOf(value).properties).length > 0)
     .map(([name, value]) => [value, name] as const),
 );
 
-/** What stands once in the document and is referred to. */
+/** Schemas and responses that the document defines once and refers to. */
 interface Components {
   readonly schemas: Map<string, Json>;
   readonly responses: Map<string, { readonly text: string; readonly response: Json }>;
 }
 
-/** The same schema with references in the place of models, and of whatever has a title. */
+/** Replaces models and titled schemas inside a schema by references. */
 const referring =
   ({ schemas }: Components) =>
   (value: unknown): unknown => {
@@ -61,7 +61,7 @@ const referring =
     return refer(value);
   };
 
-/** A reference to a response that others may share. */
+/** A reference to a response that several operations share. */
 const shared = ({ responses }: Components, status: number, response: Json): Json => {
   const text = JSON.stringify(response);
   const phrase = (STATUS_CODES[status] ?? String(status)).replaceAll(/\W/g, '');
@@ -98,7 +98,7 @@ const pathParameters = (path: string, properties: Readonly<Record<string, Json>>
     example: exampleOf(properties[name] ?? {}, name),
   }));
 
-/** What the server says of a request that it does not read on to the end. */
+/** The answer to a request whose headers are too large to be read. */
 const unread: AnswerForm = {
   status: 431,
   description: 'Path, query and headers are too large together.',
@@ -116,7 +116,7 @@ const grouped = <K, T>(all: readonly T[], keyOf: (one: T) => K): ReadonlyMap<K, 
   return groups;
 };
 
-/** Answers of the same status are one: any of their bodies. */
+/** Merges answers of one status into one response, whose body is any of theirs. */
 const responsesOf = (components: Components, answers: readonly AnswerForm[]): Json => {
   const byStatus = grouped(answers, ({ status }) => status);
   const text = { type: 'string' };
@@ -170,8 +170,8 @@ const pageOf = (components: Components, { path, summary, parameters, body, answe
 });
 
 /**
- * The OpenAPI 3.1 document of every row's routes, and of the pages. `formOf` says how a route takes a call and answers it on its wire: nothing of
- * an operation is written here.
+ * The OpenAPI 3.1 document of all operations' routes and of the pages.
+ * `formOf` describes how a route takes a call and answers it. No operation is described by hand.
  */
 export const openapi = (
   operations: ReadonlyMap<string, TableOperation>,

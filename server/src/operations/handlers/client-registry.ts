@@ -16,7 +16,7 @@ type Asker = Pick<Parameters<Implementation['clientRegistry']['register']>[1], '
 
 const defaultMs = 30_000;
 
-/** Issues the certificate that a request asks for, to bind the user to it. */
+/** Issues the certificate that a registration request asks for, as a binding of the new user. */
 const certificateFor = async (
   { username, publicKey }: RegistrationDocument,
   { trust, now }: Services,
@@ -28,7 +28,10 @@ const certificateFor = async (
   return [{ fingerprint, createdAt: new Date(now()), expiresAt: new Date(info.expiresOn), pem }];
 };
 
-/** A connection that waits for too much already has to ask again by itself. */
+/**
+ * Notifies the caller when the request is granted.
+ * A connection that waits for too many requests is not notified and has to ask again.
+ */
 const tellWhenGranted = (request: RegistrationDocument, { caller, pendingCallers }: Asker): void => {
   if (caller === null) return;
   try {
@@ -86,7 +89,8 @@ export const clientRegistry: Implementation['clientRegistry'] = {
     if (request === null) {
       const user = await call.users.byLoginName(username);
       if (user === null) throw new RegistryError('not-found');
-      // A repeat meets the user that its first sending has made; anybody else's call fails with `conflict`.
+      // A repeated call finds the user that its first attempt created. Any other call fails with
+      // `conflict`.
       const own: PrincipalDocument = await call.principals.insert(user, call.request ?? undefined);
       return { output: await one(own, call) };
     }
@@ -101,7 +105,7 @@ export const clientRegistry: Implementation['clientRegistry'] = {
       await call.clientRegistry.grant(id);
     } catch (error) {
       if (!(error instanceof RegistryError) || error.code !== 'not-found') throw error;
-      // It was denied while the user was made.
+      // The request was denied while the user was created.
       await call.users.remove(id, call.actor.uuid);
       throw error;
     }
