@@ -1,6 +1,6 @@
 import type { Store } from './store.ts';
 
-/** An existing database has a uuid twice: the registry does not start until somebody has decided which one is right. */
+/** The database has a uuid twice: the registry does not start until the operator has resolved it. */
 export class DuplicateDevicesError extends Error {
   override readonly name = 'DuplicateDevicesError';
 }

@@ -3,15 +3,15 @@ import type { Store } from './store.ts';
 import type { Collection } from '../store/port.ts';
 import type { Collections } from '../domain/documents/index.ts';
 
-/** A way to a store that can be shut for good. */
+/** A wrapper around a store that can be shut permanently. */
 export interface StoreGate {
-  /** The store behind it. Its writes fail with `unavailable` once the gate is shut; reads go on, see `answers`. */
+  /** The wrapped store. Its writes fail with `unavailable` once the gate is shut; reads continue, see `answers`. */
   readonly store: Store;
   /** Fails with `unavailable` once the gate is shut. */
   check(): void;
-  /** The same work; once the gate is shut it fails with `unavailable`, whatever it came to: what it read may have been half of something. */
+  /** Wraps a function so that it fails with `unavailable` once the gate is shut: its reads may have been inconsistent. */
   answers<A extends readonly unknown[], R>(work: (...given: A) => Promise<R>): (...given: A) => Promise<R>;
-  /** Shuts it. Resolves when no write is under way. */
+  /** Shuts the gate. Resolves when no write is in progress. */
   shut(): Promise<void>;
 }
 
@@ -32,7 +32,7 @@ const writes = [
 
 type Method = (...given: readonly unknown[]) => Promise<unknown>;
 
-/** Opens a gate in front of a store. */
+/** Creates an open gate for a store. */
 export const createStoreGate = (behind: Store): StoreGate => {
   const collections = new Map<string, unknown>();
   const waits: (() => void)[] = [];

@@ -16,7 +16,7 @@ import type { NodeDocument } from '../../domain/documents/cluster.ts';
 export type { ChangeConsumer } from './consumers.ts';
 export type { FenceState } from './fence.ts';
 
-/** How long an ending waits for the others at most, in milliseconds: they need 7 s, a pause of this node may come on top. */
+/** How long a revocation waits for the other nodes, in milliseconds: they need 7 s, and a pause of this node may be added. */
 const BARRIER_MS = 15_000;
 const LOOK_MS = 250;
 /** How long reading the leases may take before it is tried again, in milliseconds. */
@@ -35,10 +35,10 @@ export interface Node {
   trusts(): boolean;
   /** The number of a write that has no request of its own: one instance per node, counted up. */
   request(): RequestId;
-  /** Adds a carrier: the node's `at` passes a change when every carrier has carried it out. */
+  /** Adds a change consumer: the node's `at` passes a change when every consumer has processed it. */
   addConsumer(carrier: ChangeConsumer): () => void;
   /**
-   * Waits until every live node has carried out all that was written before. To be called without a document's lock.
+   * Waits until every live node has processed all earlier writes. To be called without a document's lock.
    *
    * Takes under 1 s when all are well and 7 s otherwise; fails with `unavailable` after 15 s, and a repeat waits again.
    */
@@ -51,7 +51,7 @@ export interface Node {
   gone(): string[];
   /** When that other node last gave a sign of life, in milliseconds since 1970 by this host's clock; undefined if it is not known. */
   seenAt(id: string): number | undefined;
-  /** Told of every change of `state`. After `lost` the connections are to be closed. */
+  /** Called on every change of `state`. After `lost` the connections are to be closed. */
   onState(listener: (state: FenceState) => void): () => void;
   /** Gives up the lease. */
   close(): Promise<void>;
@@ -70,7 +70,7 @@ const numbers = (instance: string): (() => RequestId) => {
   return () => ({ actor: '', instance, counter: (counter += 1), again: 0 });
 };
 
-/** The only process on an embedded store: it has no lease and no fence, and waits for nobody but itself. */
+/** The only process on an embedded store: it has no lease and no fence, and waits only for itself. */
 export const openSoleNode = ({ feed, clock, log, id = randomUUID() }: Omit<NodeOptions, 'store'>): Node => {
   const waits = new Set<() => void>();
   const carrying = createChangeConsumers(feed, log, () => {
@@ -181,7 +181,7 @@ export const openNode = ({ store, feed, clock, log, id = randomUUID() }: NodeOpt
       }
     }
   };
-  // Renewals of others may be among what was missed, and nodes that began meanwhile: nobody counts as dead or unknown for that.
+  // Renewals and new nodes may be among the missed changes, so no node counts as dead or unknown because of it.
   carrying.carry({
     resync() {
       peers.countAnew();
@@ -210,7 +210,7 @@ export const openNode = ({ store, feed, clock, log, id = randomUUID() }: NodeOpt
     request: numbers(id),
     addConsumer: carrying.carry,
     async barrier() {
-      // A renewal that is under way may have been begun before the ending was written.
+      // A renewal in progress may have begun before the revocation was written.
       const barrier: { readonly first: number; target: Position | null } = { first: lease.number + 1, target: null };
       barriers.add(barrier);
       lease.renew(true);

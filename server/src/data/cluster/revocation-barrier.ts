@@ -1,11 +1,12 @@
 import type { Node } from './node.ts';
 
 /**
- * Ends a credential, a session or a principal so that nothing of it happens on any node once this resolves.
+ * Revokes a credential, a session or a principal so that it has no effect on any node once this resolves.
  *
- * `end` writes that it is over and returns false if it found nothing left to end. That may have been read from a primary
- * which the others had already left, and only the barrier proves that this node is not cut off; so it is asked once more after it.
- * Fails as `end` and the barrier do; whoever repeats waits again.
+ * `end` writes the revocation and returns false if there was nothing left to revoke.
+ * That may have been read from a stale primary, and only the barrier proves that this node is not cut off.
+ * So `end` is called once more after the barrier.
+ * Fails as `end` and the barrier do; a retry waits again.
  */
 export const revokeEverywhere = async (node: Pick<Node, 'barrier'>, end: () => Promise<boolean>): Promise<void> => {
   const found = await end();

@@ -1,7 +1,7 @@
 import { START, type Position } from './position.ts';
 import type { Change } from './change.ts';
 
-/** How far the ring reaches back: whichever bound is met first. */
+/** The bounds of a change buffer; the one that is met first applies. */
 export interface ChangeBufferBounds {
   readonly ms: number;
   readonly changes: number;
@@ -11,31 +11,31 @@ export interface ChangeBufferBounds {
 /** 10 minutes, 100,000 changes, 256 MiB. */
 export const defaultBufferBounds: ChangeBufferBounds = { ms: 600_000, changes: 100_000, bytes: 256 * 1024 * 1024 };
 
-/** The newest changes of the feed, without a hole: every change after `start` up to the newest is there. */
+/** The change buffer: every change of the feed after `start`, without a gap. */
 export interface ChangeBuffer {
-  /** The place after which nothing is missing. */
+  /** The position after which no change is missing. */
   readonly start: Position;
   push(change: Change, bytes: number): void;
-  /** Lets go what is older than the bound at the feed's time `now`, in milliseconds. */
+  /** Drops the changes that are too old at the feed's time `now`, in milliseconds. */
   expire(now: number): void;
   /** The newest change that is still here of the document with this `_id`, or of the device with this uuid. */
   newest(collection: string, id: unknown): Change | undefined;
-  /** What came after `position`, oldest first; it must not lie before `start`. */
+  /** The changes after `position`, oldest first; `position` must not lie before `start`. */
   after(position: Position): Change[];
-  /** Forgets everything; from now on nothing is missing after `start`. */
+  /** Empties the buffer; it is complete after the new `start`. */
   reset(start: Position): void;
 }
 
 /** The name of a document by its `_id`, whatever type that has. */
 const nameOf = (collection: string, id: unknown): string => `${collection}\0${typeof id === 'string' ? id : String(id)}`;
 
-/** Under which names a change is found: a device of an old database has an `_id` of its own beside its uuid. */
+/** The names of a change's document: a device of an old database has an `_id` besides its uuid. */
 const namesOf = ({ collection, id, document }: Change): readonly string[] => {
   const uuid: unknown = collection === 'devices' ? document?.['uuid'] : undefined;
   return uuid === undefined || uuid === id ? [nameOf(collection, id)] : [nameOf(collection, id), nameOf(collection, uuid)];
 };
 
-/** Opens an empty ring. */
+/** Creates an empty change buffer. */
 export const createChangeBuffer = (bounds: ChangeBufferBounds): ChangeBuffer => {
   let changes: Change[] = [];
   let sizes: number[] = [];

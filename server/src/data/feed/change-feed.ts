@@ -8,45 +8,45 @@ import { START, positionAt, timeAt, type Position, type TimestampLike } from './
 import { openChangeStreamReader } from './change-stream-reader.ts';
 import type { Change } from './change.ts';
 
-/** The one tail of the store on this node: everything that listens to documents listens here. */
+/** The change feed of a node: the only change stream on its store, shared by all listeners. */
 export interface ChangeFeed {
-  /** The feed's own random id; a cursor of another feed is worth nothing here. */
+  /** The random id of the feed; cursors of another feed are invalid here. */
   readonly id: string;
-  /** Resolves when the tail is open: whatever is written from then on comes by it, or a resync does. Rejects if the store cannot be followed. */
+  /** Resolves when the stream is open: every later write is delivered, or a resync is. Rejects if the store has no change stream. */
   readonly ready: Promise<void>;
-  /** Is the tail open now? */
+  /** Whether the stream is open now. */
   readonly open: boolean;
-  /** Place of the newest change that listeners have seen. */
+  /** Position of the newest change that listeners have seen. */
   readonly position: Position;
-  /** The place after which the ring is complete. */
+  /** The position after which the change buffer is complete. */
   readonly start: Position;
-  /** The same as a cursor for clients. */
+  /** `position` as a cursor for clients. */
   readonly cursor: string;
   /** The feed's clock, in milliseconds: it never goes back, and all times in hidden fields are its. */
   time(): number;
-  /** Called with every change, in order, synchronously. The returned function ends it. */
+  /** Called with every change, in order, synchronously. The returned function unsubscribes. */
   subscribe(listener: (change: Change) => void): () => void;
-  /** Called when changes may have been missed: whatever was derived from earlier ones must be made anew. */
+  /** Called when changes may have been missed: derived data must be rebuilt. */
   onResync(listener: (reason: string) => void): () => void;
   /** The changes after a cursor, or `resync` if they are not all here (too old, too new, another feed, not a cursor). */
   since(cursor: string): Change[] | 'resync';
   /**
-   * Gives a document that is not stored a place between the store's changes: listeners get it as inserted there, and the ring keeps it as long
-   * as this process lives. Only where there is one process.
+   * Publishes a document that is not stored: listeners get it as an insert between the store's changes.
+   * The change buffer keeps it only as long as this process lives, so it is for a single process.
    */
   publishEphemeral(collection: string, document: Document): Change;
-  /** Waits until the feed has come to a cursor, `ms` milliseconds at most; false if it has not, or is another feed's. */
+  /** Waits at most `ms` milliseconds until the feed has reached a cursor; false if it has not, or the cursor is another feed's. */
   reaches(cursor: string, ms: number): Promise<boolean>;
-  /** The newest change in the ring of the document with this `_id`, or of the device with this uuid. */
+  /** The newest buffered change of the document with this `_id`, or of the device with this uuid. */
   newest(collection: string, id: unknown): Change | undefined;
   close(): Promise<void>;
 }
 
-/** Where a feed begins, if the store has changes of an earlier one: they are none of this. */
+/** The start of a feed on a store that still has changes of an earlier feed, which are skipped. */
 export interface Origin {
   /** A moment before it, in milliseconds since 1970 of the store's clock. */
   readonly at: number;
-  /** Is this the change with which it begins, or a later one? */
+  /** Whether the feed has begun by this change. */
   begins(change: Change): boolean;
 }
 
@@ -54,11 +54,11 @@ export interface ChangeFeedOptions {
   readonly store: Pick<Store, 'watch'>;
   /** The id of the feed: random, kept in the store, renewed by a restore. */
   readonly id: string;
-  /** Default: it is as old as the store. */
+  /** Default: the feed is as old as the store. */
   readonly origin?: Origin | null;
   readonly clock: Clock;
   readonly log: Log;
-  /** How far clients may be behind and still catch up. */
+  /** How much the change buffer keeps for clients that catch up. */
   readonly window?: Partial<ChangeBufferBounds>;
   /** True on MongoDB, where leases come as heartbeats and silence means that the stream has stalled; false on the embedded store. */
   readonly heartbeats: boolean;
@@ -66,7 +66,7 @@ export interface ChangeFeedOptions {
 
 const cursorForm = /^([^.]+)\.([0-9a-f]{20}(?:[0-9a-f]{8})?)$/;
 
-/** Opens the tail. It starts one window back if the store reaches that far, and keeps itself open until it is closed. */
+/** Opens the change feed. It starts one window back if the store's log allows, and stays open until it is closed. */
 export const openChangeFeed = ({ store, id, origin = null, clock, log, window, heartbeats }: ChangeFeedOptions): ChangeFeed => {
   const bounds = { ...defaultBufferBounds, ...window };
   const ring = createChangeBuffer(bounds);
@@ -76,10 +76,10 @@ export const openChangeFeed = ({ store, id, origin = null, clock, log, window, h
   let position: Position = START;
   let clusterTime: TimestampLike | null = null;
   let index = 0;
-  /** False while the place where the stream began is not known: until the first change, the ring cannot say what it lacks. */
+  /** False while the start position is unknown: until the first change, the buffer cannot tell what it lacks. */
   let anchored = true;
   let newestTime = 0;
-  /** What comes is still of an earlier feed. */
+  /** True while the changes read belong to an earlier feed. */
   let isEarlier = false;
 
   const tell = <T>(all: Iterable<(value: T) => void>, value: T): void => {
@@ -221,7 +221,7 @@ export const openChangeFeed = ({ store, id, origin = null, clock, log, window, h
   };
 };
 
-/** What is placed after a change of the store is counted: 8 hex digits behind that change's place. */
+/** The next number of an ephemeral change: 8 hex digits appended to the position of the store's last change. */
 const nextPlace = (number = '00000000'): string => (Number.parseInt(number, 16) + 1).toString(16).padStart(8, '0');
 
 const changeOf = (event: ChangeStreamDocument, id: string, position: Position): Change | null => {

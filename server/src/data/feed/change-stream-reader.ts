@@ -10,9 +10,9 @@ import { positionAt, positionOfToken, timeAt, type Position } from './position.t
 /** Silence after which a stream counts as stalled, in milliseconds. Leases come every second. */
 const SILENCE_MS = 3_000;
 const WATCH_MS = 500;
-/** A stalled stream may not hold up the end of the process for longer, in milliseconds. */
+/** Maximum time that closing a stalled stream may delay the end of the process, in milliseconds. */
 const CLOSE_MS = 1_000;
-/** So much later than its origin a stream may have to begin before that, to have it for sure, in milliseconds. */
+/** Margin by which a stream starts before its origin, so that it surely contains it, in milliseconds. */
 const ORIGIN_MS = 120_000;
 const OPTIONS = { promoteLongs: false, maxAwaitTimeMS: 250 };
 
@@ -23,19 +23,20 @@ export interface ChangeStreamReaderOptions {
   readonly heartbeats: boolean;
   /** How far back to start, in milliseconds. */
   readonly backMs: number;
-  /** Nothing before this moment of the store's clock is wanted, in milliseconds since 1970; null: whatever there is. */
+  /** Changes before this moment of the store's clock are not needed, in milliseconds since 1970; null: no limit. */
   readonly origin: number | null;
   accept(event: ChangeStreamDocument): void;
   /**
-   * The first stream is open: nothing after `from` will be missing. Null: it began at now, and the store did not say where that is.
+   * The first stream is open: no change after `from` will be missing.
+   * Null: the stream began at the current time, and the store did not report the position.
    * `beforeOrigin`: it began before the origin, which is still to come.
    */
   opened(from: Position | null, beforeOrigin: boolean): void;
-  /** The stream could not go on where it was; a new one is open, and nothing after `from` will be missing. */
+  /** The stream could not be resumed; a new one is open, and no change after `from` will be missing. */
   lost(reason: string, from: Position | null): void;
 }
 
-/** A change stream that is kept open: it is taken up again after errors and silences, and says so when that was not possible. */
+/** A change stream that is kept open: it resumes after errors and stalls, and reports when it could not. */
 export interface ChangeStreamReader {
   /** Rejects if the store refuses to be followed, as one that is no replica set does. */
   readonly ready: Promise<void>;
@@ -51,7 +52,7 @@ interface Opened {
 }
 
 /**
- * Opens the tail. Every node uses this same, empty pipeline: a resume token is only good for the pipeline that it came from.
+ * Opens the change stream. Every node uses an empty pipeline: a resume token is only valid for the pipeline that it came from.
  */
 export const openChangeStreamReader = ({
   store,
@@ -80,7 +81,7 @@ export const openChangeStreamReader = ({
 
   const start = async (options: object, from: Position | null): Promise<Opened> => {
     const stream = store.watch([], { ...OPTIONS, ...options });
-    // The driver opens a stream with its first question; until then writes could pass unseen.
+    // The driver opens a stream with its first read; writes before that could be missed.
     const first = await stream.tryNext().catch((error: unknown) => {
       discard(stream);
       throw error;
@@ -88,7 +89,7 @@ export const openChangeStreamReader = ({
     return { stream, first, from: from ?? positionOfToken(stream.resumeToken) };
   };
 
-  /** At first: one window back, or at now if the store does not reach that far. */
+  /** Opens the first stream: one window back, or at the current time if the store's log is shorter. */
   const startBack = async (): Promise<Opened> => {
     const now = await start({ maxAwaitTimeMS: 20 }, null);
     const windowStart = (now.from === null ? clock.now() : timeAt(now.from)) - backMs;
@@ -156,7 +157,7 @@ export const openChangeStreamReader = ({
 
   const discard = (stream: ChangeStream | null): void => {
     if (current === stream) current = null;
-    // A stalled stream may take as long to close as it was silent: nobody waits for that.
+    // A stalled stream may take as long to close as it was silent, so its close is not awaited.
     stream?.close().catch(() => undefined);
   };
 

@@ -10,16 +10,16 @@ import type { Guarded } from '../../domain/documents/metadata.ts';
 /** Which guarded collections are cached, and the property by which each one's documents are addressed. */
 export type CachedCollections = Readonly<Record<string, 'uuid' | '_id'>>;
 
-/** When a load or a write began: taken before it is sent, given back with what it brought. */
+/** The moment a load or a write began: taken before the operation is sent, returned with its result. */
 export interface Ticket {
   readonly position: Position;
   readonly generation: number;
 }
 
-/** Documents as this node last saw them. A stale one costs a round, never a wrong answer (ME-6). All are frozen. */
+/** The documents cache of a node. A stale entry costs a retry, never a wrong answer (ME-6). All documents are frozen. */
 export interface DocumentsCache {
   get(collection: string, id: string): Guarded | undefined;
-  /** To be taken before a load or a write is sent. */
+  /** Issues a ticket; call it before a load or a write is sent. */
   ticket(): Ticket;
   /**
    * Keeps a document of a majority load or an acknowledged write, unless something newer may have been seen since its ticket.
@@ -27,7 +27,7 @@ export interface DocumentsCache {
    */
   put<D extends Guarded>(collection: string, id: string, document: D, ticket: Ticket): D;
   drop(collection: string, id: string): void;
-  /** A number that is another one whenever something of this collection may have changed: what was made of several documents is kept with it. */
+  /** A number that changes whenever a document of the collection may have changed; it validates results derived from several documents. */
   version(collection: string): number;
   readonly size: number;
   close(): void;
@@ -36,7 +36,7 @@ export interface DocumentsCache {
 export interface CacheOptions {
   readonly feed: Pick<ChangeFeed, 'subscribe' | 'onResync' | 'newest' | 'position' | 'start'>;
   readonly collections: CachedCollections;
-  /** Collections, addressed by `_id`, whose rows the store drops by itself when their time has come. */
+  /** Collections, addressed by `_id`, whose documents the store deletes on expiry. */
   readonly purged?: ReadonlySet<string>;
   readonly log: Log;
   readonly clock: Pick<Clock, 'monotonic'>;
@@ -51,19 +51,20 @@ export const revOf = (document: Guarded): number => document._rollcall?.rev ?? 0
 
 const isGone = (document: Guarded | null | undefined): boolean => document?._rollcall?.gone !== undefined;
 
-/** Begins the name of the collection that documents are moved to. */
+/** Name prefix of the collections that hold tombstones. */
 const DELETED = 'deleted-';
-/** How many gone documents are kept in mind. */
+/** Maximum number of deleted documents that are remembered. */
 const SWEPT = 10_000;
 /**
- * How long after a hole in the feed nothing is kept, in milliseconds. A primary that was elected around it may show less than the majority
- * has, and what the ring has forgotten cannot tell: such a document would be kept for as long as nobody changes it.
+ * How long the cache stores nothing after a gap in the feed, in milliseconds.
+ * A newly elected primary may show less than the majority has, and the change buffer no longer has the change that would reveal it.
+ * Such a stale document would stay cached until its next change.
  */
 const SETTLING_MS = 15_000;
-/** Alarms about other programs lie at least this far apart, in milliseconds. */
+/** Minimum time between two alarms about writes of other programs, in milliseconds. */
 const ALARM_MS = 1_000;
 
-/** Opens the cache. It must listen to the feed before whatever answers or delivers from it. */
+/** Opens the cache. It must subscribe to the feed before every component that answers or delivers from it. */
 export const openCache = ({
   feed,
   collections,
@@ -78,7 +79,7 @@ export const openCache = ({
     maxSize: maxBytes,
     sizeCalculation: (one) => 200 + roughBytes(one),
   });
-  /** Documents that were seen gone: their `delete` is the sweeper's. */
+  /** Documents already seen as deleted: their `delete` event is the sweeper's. */
   const gone = new Set<string>();
   let generation = 0;
   let settledAt = Number.NEGATIVE_INFINITY;
@@ -100,7 +101,7 @@ export const openCache = ({
 
   let alarmedAt = Number.NEGATIVE_INFINITY;
   const foreign = ({ collection, type, id, at }: Change): void => {
-    // One sentence for what may be thousands of documents.
+    // One log line for what may be thousands of documents.
     if (at - alarmedAt >= ALARM_MS) {
       log.error({ alarm: 'foreign-write', collection, type, id: String(id) }, 'another program writes to this database');
       alarmedAt = at;
@@ -111,7 +112,8 @@ export const openCache = ({
   const unsubscribe = feed.subscribe((change) => {
     const { collection, id } = change;
     const document = change.document as Guarded | null;
-    // The sweeper writes a device into `deleted-devices` before it deletes it here; anything else it first shows gone, under a higher revision.
+    // The sweeper writes a device into `deleted-devices` before it deletes it here.
+    // Any other document is first marked as deleted under a higher revision.
     if (document && collection.startsWith(DELETED)) noteGone(collection.slice(DELETED.length), id);
     else if (isGone(document)) noteGone(collection, id);
     const property = collections[collection];
@@ -124,7 +126,7 @@ export const openCache = ({
     }
     const key = `${collection}/${String(document[property])}`;
     const before = entries.peek(key);
-    // The same revision is the same document: what an own write put here needs no second copy from its event.
+    // An equal revision means an equal document: a write of this node needs no second copy from its event.
     if (before !== undefined && revOf(document) > revOf(before)) entries.set(key, freeze(document));
   });
   const stopResync = feed.onResync(() => {

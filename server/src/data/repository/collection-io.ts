@@ -12,25 +12,25 @@ import type { Collections } from '../../domain/documents/index.ts';
 
 /** Time limit of one operation of the store, in milliseconds. */
 const OPERATION_MS = 5_000;
-/** How often a load is made again that is behind what this node has seen, and how long it waits in between, in milliseconds. */
+/** How often a stale load is repeated, and the pause between two loads, in milliseconds. */
 const LOADS = 40;
 const BEHIND_MS = 50;
 
-/** The store's operations that the door needs, on one collection. Documents come as they are, gone ones too, frozen. */
+/** The store operations of a repository on one collection. Results are frozen and include deleted documents. */
 export interface CollectionIo<D> {
-  /** What the node has, if it may be used. */
+  /** The cached document, or null if there is none or the cache may not be used. */
   cached(id: string): D | null;
-  /** What the majority has. Loads that come together are joined. Fails with `unavailable` if the store cannot be reached. */
+  /** Reads with majority concern. Concurrent loads share one read. Fails with `unavailable` if the store cannot be reached. */
   load(id: string): Promise<D | null>;
-  /** What the newest primary has, an own write whose answer was lost included. */
+  /** Reads from the newest primary, so that a write of this node whose answer was lost is visible. */
   readBack(id: string): Promise<D | null>;
   insert(id: string, next: D): Promise<D>;
-  /** Null if the document is not the one before any more. */
+  /** Replaces the document; null if it is no longer `before`. */
   replace(id: string, before: D, next: D): Promise<D | null>;
   drop(id: string): void;
 }
 
-/** Opens it for the collection of a door. */
+/** Opens the store operations for a repository's collection. */
 export const createCollectionIo = <N extends GuardedName>(options: RepositoryOptions<N>): CollectionIo<Collections[N]> => {
   type D = Collections[N];
   const { collection: name, key, node, cache, clock, feed } = options;
@@ -51,8 +51,8 @@ export const createCollectionIo = <N extends GuardedName>(options: RepositoryOpt
   );
 
   /**
-   * After an election the new primary may for a while show less than the majority has, and an old one may go on to show what
-   * it had: what this node has seen of a document by the feed or by its own writes is there.
+   * Whether a loaded document is older than what this node has seen through the feed or its own writes.
+   * It happens after an election: for a while a new primary may show less than the majority has, and an old one stale data.
    */
   const isBehind = (id: string, document: D | null): boolean => {
     const seen = [cache.get(name, id), feed.newest(name, id)?.document as Guarded | null | undefined];
@@ -88,7 +88,7 @@ export const createCollectionIo = <N extends GuardedName>(options: RepositoryOpt
     async replace(id, before, next) {
       node.check();
       const ticket = cache.ticket();
-      // A document that the registry has never written carries no revision.
+      // A document that the registry has never written has no revision.
       const unmoved = before._rollcall ? { '_rollcall.rev': before._rollcall.rev } : { _rollcall: { $exists: false } };
       const { matchedCount } = await limited(collection.replaceOne(filter(id, unmoved), next));
       return matchedCount === 0 ? null : cache.put(name, id, next, ticket);

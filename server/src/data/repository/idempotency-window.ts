@@ -2,22 +2,23 @@ import { createHmac } from 'node:crypto';
 import { RegistryError } from '@rollcall/client/contract';
 import type { WindowEntry } from '../../domain/documents/metadata.ts';
 
-/** Client instances that one document remembers at most. */
+/** Maximum number of client instances that one document remembers. */
 export const WINDOW_ENTRIES = 64;
 /** Counters that one entry remembers, from its highest one down. */
 export const WINDOW_WIDTH = 64;
-/** An entry may go when it was not used for this long, in milliseconds. A client repeats a request for ten minutes at most. */
+/** An entry may be removed after this time without use, in milliseconds. A client repeats a request for ten minutes at most. */
 export const WINDOW_IDLE_MS = 15 * 60_000;
 
-/** What a document remembers of the requests that changed it: a part of its hidden field. Times are the feed's, in milliseconds. */
+/** The idempotency window of a document, stored in its hidden field. Times are the feed's, in milliseconds. */
 export interface RequestMemory {
   readonly window?: readonly WindowEntry[];
   readonly lost?: number;
 }
 
 /**
- * `new`: it has not taken effect here. `repeated`: it has. `other`: one with its number has that asked for something else.
- * `unknown`: the memory does not reach that far.
+ * `new`: the request has not taken effect on the document. `repeated`: it has.
+ * `other`: a different request with this number has taken effect.
+ * `unknown`: the number lies before the window.
  */
 export type IdempotencyResult = 'new' | 'repeated' | 'other' | 'unknown';
 
@@ -29,18 +30,18 @@ export const windowKey = (secret: Buffer, actor: string, instance: string): stri
 export const inputHash = (secret: Buffer, fingerprint: string): string =>
   createHmac('sha256', secret).update(fingerprint).digest().subarray(0, 9).toString('base64url');
 
-/** The failure of a request whose number was another request's. */
+/** The error for a request that reuses the number of another request. */
 export const keyReused = (): RegistryError =>
   new RegistryError('conflict', 'The key was used for another request', {
     details: [{ path: '/idempotency-key', rule: 'unique', message: 'another request has used this key' }],
   });
 
 /**
- * Has this request taken effect on the document that carries `memory`?
+ * Whether this request has taken effect on the document with this `memory`.
  *
  * The rule is that of an anti-replay window (RFC 4303, section 3.4.3), except that what lies before the window is unknown
- * rather than refused. `again` is the number of the sending: a first sending cannot have been forgotten. `input` is the hash of
- * what the request asks for; it is compared if it is known on both sides.
+ * rather than refused. `again` counts the attempts: a first attempt cannot have been forgotten.
+ * `input` is the hash of what the request asks for; it is compared if both sides have it.
  */
 export const lookUp = (
   memory: RequestMemory,
@@ -62,7 +63,7 @@ export const lookUp = (
   return isOther ? 'other' : 'repeated';
 };
 
-/** The memory after this request has taken effect. Entries stand in the order of their last use. */
+/** Adds a request to the window. Entries are ordered by last use. */
 export const record = (memory: RequestMemory, key: string, counter: number, now: number, input?: string): RequestMemory => {
   const window: WindowEntry[] = [];
   let lost = memory.lost !== undefined && now - memory.lost < WINDOW_IDLE_MS ? memory.lost : undefined;

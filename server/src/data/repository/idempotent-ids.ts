@@ -1,7 +1,7 @@
 import { createHmac, randomBytes, randomUUID } from 'node:crypto';
 import type { RequestId } from '../../domain/revision.ts';
 
-/** Makes ids and secrets. With a request number an id is derived from it, so that a repeat meets its own first sending. */
+/** Makes ids and secrets. An id is derived from the request number if there is one, so that a retry finds its first attempt. */
 export interface IdempotentIds {
   /** A UUID v4, random without a request. */
   uuid(operation: string, request: RequestId | null, index?: number): string;

@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto';
 import { inputHash } from './idempotency-window.ts';
 import type { RequestId } from '../../domain/revision.ts';
 
-/** To which request (a keyed hash, so that it cannot be read back) and to which of its sendings a secret was handed out. */
+/** The request and the attempt that a one-time secret was issued to. The request is stored as a keyed hash, which cannot be read back. */
 export interface IssuedSecret {
   readonly request: string;
   readonly sending: number;
@@ -10,7 +10,7 @@ export interface IssuedSecret {
   readonly input?: string;
 }
 
-/** The mark of a secret that is handed out to this request; undefined if the request has no number. `key`: 32 secret bytes. */
+/** Marks a secret as issued to this request; undefined if the request has no number. `key`: 32 secret bytes. */
 export const issuedTo = (key: Buffer, request: RequestId | null): IssuedSecret | undefined => {
   if (request === null) return undefined;
   const { actor, instance, counter, again, fingerprint } = request;
@@ -21,8 +21,8 @@ export const issuedTo = (key: Buffer, request: RequestId | null): IssuedSecret |
 };
 
 /**
- * May the secret of `later` take the place of the stored one? Only that of the same request, handed out to an earlier sending: a repeat puts a
- * fresh secret in the place of the first (ME-11).
+ * Whether the secret of `later` may replace the stored one.
+ * It may if the stored one was issued to an earlier attempt of this request: a retry gets a fresh secret (ME-11).
  */
 export const replaces = (later: IssuedSecret | undefined, earlier: IssuedSecret | undefined): boolean =>
   later !== undefined && earlier?.request === later.request && earlier.sending < later.sending;

@@ -14,9 +14,9 @@ import type { Collections } from '../../domain/documents/index.ts';
 
 /** Time limit of a whole write, repeats included, in milliseconds. */
 const PATIENCE_MS = 10_000;
-/** How often others may be faster. */
+/** How many attempts a write has when concurrent writes win. */
 const ROUNDS = 30;
-/** How often an insert meets a duplicate key, but no document of its own, before a name counts as taken. */
+/** How often an insert may meet a duplicate key without a document of its own before the name counts as taken. */
 const INSERT_ROUNDS = 2;
 
 type Decision<D> = { readonly write: D } | { readonly answer: UpdateOutcome<D> } | { readonly refuse: RegistryError };
@@ -27,7 +27,7 @@ const isExpected = (expected: ExpectedRevision | undefined, rev: number): boolea
 
 const shownOf = (document: Guarded | null): number => document?._rollcall?.shown ?? 0;
 
-/** Opens the door to one collection. */
+/** Opens the repository of one collection. */
 export const createRepository = <N extends GuardedName>(options: RepositoryOptions<N>): Repository<Collections[N]> => {
   type D = Collections[N];
   const { key, feed, node, clock, windowSecret } = options;
@@ -36,7 +36,7 @@ export const createRepository = <N extends GuardedName>(options: RepositoryOptio
   const attemptOf = (request: RequestId | null | undefined) =>
     createWriteAttempt<D>(windowSecret, feed, request ?? node.request());
 
-  /** Finds out what has become of a write whose answer was lost. */
+  /** Reads back the outcome of a write whose answer was lost. */
   const findOut = async (id: string, deadline: number): Promise<D | null> => {
     for (;;) {
       try {
@@ -66,7 +66,7 @@ export const createRepository = <N extends GuardedName>(options: RepositoryOptio
           lost ||= !taken;
           const own = await findOut(id, deadline);
           if (own === null) {
-            // What stood in the way may have been an own write that an election took back: then the next try succeeds.
+            // The duplicate may have been a write of this node that an election rolled back: then the next try succeeds.
             if (taken && round === INSERT_ROUNDS) throw new RegistryError('conflict', undefined, { cause: error });
             if (clock.monotonic() > deadline) throw new RegistryError('unavailable', undefined, { cause: error });
             continue;
@@ -89,7 +89,7 @@ export const createRepository = <N extends GuardedName>(options: RepositoryOptio
     line(id, async (): Promise<UpdateOutcome<D>> => {
       const attempt = attemptOf(request);
       const deadline = clock.monotonic() + PATIENCE_MS;
-      /** The revision on which an own write was sent whose answer was lost; -1 for an insert. It may still arrive. */
+      /** Base revision of a write whose answer was lost, -1 for an insert. The write may still arrive. */
       let astray: number | null = null;
 
       const decide = (document: D | null): Decision<D> => {

@@ -7,25 +7,25 @@ import type { RequestId, UpdateOutcome, Mutation, ExpectedRevision } from '../..
 import type { Guarded } from '../../domain/documents/metadata.ts';
 import type { Collections } from '../../domain/documents/index.ts';
 
-/** The documents of one guarded collection. All that it returns is frozen. Whatever is gone counts as missing. */
+/** The repository of one guarded collection. Returned documents are frozen. Deleted documents count as missing. */
 export interface Repository<D extends Guarded> {
-  /** From the cache if that is allowed; null if missing. */
+  /** Reads from the cache if it may be used, else from the store; null if missing. */
   get(id: string): Promise<D | null>;
-  /** The same at once; undefined if it has to be loaded. */
+  /** Reads from the cache synchronously; undefined if the document has to be loaded. */
   peek(id: string): D | null | undefined;
-  /** A number that is another one whenever something of the collection may have changed; undefined while what the node knows may not be used. */
+  /** A number that changes whenever a document of the collection may have changed; undefined while the cache may not be used. */
   version(): number | undefined;
-  /** From the primary, as the majority has it; null if missing. */
+  /** Reads from the primary with majority concern; null if missing. */
   getFresh(id: string): Promise<D | null>;
   /**
    * Writes a new document, with revision 1.
    *
-   * With a request its id must be derived from that request: a repeat meets its own document and returns it as it is.
-   * Fails with `conflict` if the id or another unique value is taken, with `outcome-unknown` if the own document is already gone.
+   * With a request the id must be derived from it: a retry finds its own document and returns it unchanged.
+   * Fails with `conflict` if the id or another unique value is taken, with `outcome-unknown` if its own document is already deleted.
    */
   insert(document: D, request?: RequestId): Promise<D>;
   /**
-   * The one door for writes: decides and computes on the very document that is replaced, again and again if somebody is faster.
+   * Changes a document by compare-and-set: `step` decides on the version that is replaced and runs again after a concurrent write.
    *
    * `step` gets the document, or null if it is missing. It may throw a `RegistryError` (refusal) or return null (nothing to
    * change); either counts only on a fresh read. A revision of a missing document inserts it. Fails with `conflict` if
@@ -40,7 +40,7 @@ export interface Repository<D extends Guarded> {
   ): Promise<UpdateOutcome<D>>;
 }
 
-/** The collections whose documents are written through the door. */
+/** The collections whose documents are written through a repository. */
 export type GuardedName = Exclude<
   { [N in keyof Collections]: Collections[N] extends Guarded ? N : never }[keyof Collections],
   'data' | 'events'
@@ -55,6 +55,6 @@ export interface RepositoryOptions<N extends GuardedName> {
   readonly node: Pick<Node, 'check' | 'trusts' | 'request' | 'isOnly'>;
   readonly cache: DocumentsCache;
   readonly clock: Clock;
-  /** Keys the names in request windows. The same on every node. */
+  /** Key of the hashed names in idempotency windows, shared by all nodes. */
   readonly windowSecret: Buffer;
 }

@@ -3,13 +3,13 @@ import { inputHash, lookUp, record, windowKey, type IdempotencyResult } from './
 import type { RequestId, Revision } from '../../domain/revision.ts';
 import type { Guarded, Metadata } from '../../domain/documents/metadata.ts';
 
-/** One request on its way through the door: what a document remembers of it, and what the document becomes by it. */
+/** One attempt to write a document: checks its idempotency window and builds the next version of the document. */
 export interface WriteAttempt<D> {
-  /** `lost`: an answer to this attempt was lost, so that it is no first sending any more. */
+  /** Looks the request up in the window. `lost`: an answer of the store was lost, so the attempt counts as a retry. */
   lookUp(document: D, lost: boolean): IdempotencyResult;
-  /** The whole document after the revision: raised by one, with this request in its window. Null: there was none before. */
+  /** The document after the write, with its revision raised by one and this request in its window. `before` is null for an insert. */
   next(before: D | null, revision: Revision<D>): D;
-  /** The same document under a higher revision: nothing that was sent on the present one can take effect any more. */
+  /** The unchanged document with a higher revision, so that no write sent on the present revision can take effect. */
   supersede(document: D): D;
 }
 
