@@ -6,7 +6,7 @@ import type { Readable } from 'node:stream';
 import { RegistryError } from '@rollcall/client/contract';
 import { archiveId, looksLikeArchive, magicBytes } from './archive.ts';
 
-/** A file that is read, and how long it is. */
+/** An archive file open for reading, and its size. */
 export interface OpenArchive {
   readonly id: string;
   readonly path: string;
@@ -14,14 +14,15 @@ export interface OpenArchive {
   readonly bytes: number;
 }
 
-/** The archives on this machine: the newest one that was made here, and those that were sent to be restored. */
+/** The archive files on this machine: the newest backup, and the uploads to be restored. */
 export interface ArchiveFiles {
-  /** The newest one that was made here, open; null if there is none. */
+  /** Opens the newest backup; null if there is none. */
   newest(): Promise<OpenArchive | null>;
-  /** Makes a new one: it takes the newest one's place, whole, when `write` has ended well. */
+  /** Creates a backup file, which atomically replaces the newest one after `write` has succeeded. */
   make(write: (file: FileHandle) => Promise<void>): Promise<void>;
   /**
-   * Takes in what somebody sends, and answers the file's name. Fails with `invalid-input` if it is no archive, or the stream breaks off; `too-large`.
+   * Stores an uploaded archive and returns the file's name.
+   * Fails with `invalid-input` if it is no archive or the stream is aborted, and with `too-large`.
    */
   receive(body: Readable): Promise<string>;
   open(path: string): Promise<FileHandle>;
@@ -31,7 +32,7 @@ export interface ArchiveFiles {
 
 const memory = ':memory:';
 const newestName = 'newest';
-/** What a process left that ended in the middle is removed when it is this old, where several may share a folder, in milliseconds. */
+/** Age at which incomplete files of other processes are removed from a shared folder, in milliseconds. */
 const leftMs = 86_400_000;
 
 const noArchive = (message: string): RegistryError =>
@@ -39,7 +40,7 @@ const noArchive = (message: string): RegistryError =>
     details: [{ path: '/id', rule: 'archive', message: 'an archive that a backup made' }],
   });
 
-/** What comes, as far as it comes. Its end does not end the connection: whoever sent it is still to be answered. */
+/** The chunks of an upload. Stopping early does not close the connection, because the sender still gets an answer. */
 async function* chunksOf(body: Readable): AsyncGenerator<Buffer> {
   try {
     yield* body.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>;
@@ -48,7 +49,7 @@ async function* chunksOf(body: Readable): AsyncGenerator<Buffer> {
   }
 }
 
-/** Removes what other processes left that ended in the middle. */
+/** Removes incomplete files that other processes left. */
 const tidy = async (folder: string, alone: boolean): Promise<void> => {
   const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'ENOENT') throw error;
@@ -62,7 +63,8 @@ const tidy = async (folder: string, alone: boolean): Promise<void> => {
 };
 
 /**
- * Opens the archives of a data folder: `archives` in it, for its owner only, made at first need; of `:memory:` a folder of its own that goes with it.
+ * Opens the archive files of a data folder, in its subfolder `archives`, created on first use and accessible to its owner only.
+ * `:memory:` uses a temporary folder that is removed on close.
  * `alone`: no other process uses it.
  */
 export const openArchiveFiles = async (dataDir: string, alone: boolean, maxBytes: number): Promise<ArchiveFiles> => {

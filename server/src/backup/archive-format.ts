@@ -3,16 +3,18 @@ import { promisify } from 'node:util';
 import { deflateRaw, inflateRaw } from 'node:zlib';
 
 /**
- * The form of an archive, version 1 (docs/backup.md): eight bytes of magic, the version (16 bits), the length of the head (32 bits), the head as
- * JSON; then chunks, each its length (32 bits), its bytes and a tag. All numbers are big-endian.
+ * The archive format, version 1 (docs/backup.md).
+ * It begins with eight magic bytes, the version (16 bits), the length of the head (32 bits) and the head as JSON.
+ * Chunks follow, each with its length (32 bits), its bytes and a tag. All numbers are big-endian.
  *
- * A chunk is sealed with AES-256-GCM. Its nonce is its number, and the hash of everything in front of the first chunk is authenticated with
- * it: no chunk can be left out, repeated, moved or put into another archive. The last record says that it is the last.
+ * A chunk is sealed with AES-256-GCM. Its nonce is its number.
+ * The hash of all bytes before the first chunk is authenticated with it.
+ * So no chunk can be omitted, repeated, moved or put into another archive. The last record marks the end.
  */
 export const magic = Buffer.from('ROLLCALL', 'latin1');
 export const version = 1;
 
-/** Bytes in front of the head. */
+/** Number of bytes before the head. */
 export const leadBytes = magic.length + 6;
 export const maxHeadBytes = 16_384;
 /** Bytes of records that are put into one chunk. */
@@ -20,30 +22,30 @@ export const chunkBytes = 262_144;
 /** A record is at most a document of 16 MiB with some bytes around it. */
 export const maxPlainBytes = 17 * 1_048_576;
 export const tagBytes = 16;
-/** No chunk grows by more than this when it is inflated: what could be packed tighter is not packed at all. */
+/** Maximum compression ratio: a chunk that would compress more is stored uncompressed. */
 const maxExpansion = 100;
 const formBytes = 5;
 export const maxSealedBytes = maxPlainBytes + formBytes;
 
-/** What an archive says of itself before anything is opened. */
+/** The unencrypted head of an archive. */
 export interface Head {
   readonly id: string;
   /** ISO 8601. */
   readonly createdAt: string;
-  /** What the key of this archive is derived with, base64. */
+  /** Salt for the key derivation of this archive, base64. */
   readonly salt: string;
-  /** The key of all archives of the registry that made it, sealed with its secret. */
+  /** The archive key of the registry that made it, sealed with the registry's secret. */
   readonly key: string;
 }
 
-/** An archive cannot be restored; the message says why. */
+/** Thrown when an archive cannot be restored; the message says why. */
 export class ArchiveError extends Error {
   override readonly name = 'ArchiveError';
 }
 
 export const damaged = (): ArchiveError => new ArchiveError('The archive is damaged or incomplete');
 
-/** The bytes in front of the first chunk. */
+/** Encodes the bytes before the first chunk. */
 export const encodeHead = (head: Head): Buffer => {
   const text = Buffer.from(JSON.stringify(head), 'utf8');
   const lead = Buffer.alloc(leadBytes);
@@ -56,7 +58,7 @@ export const encodeHead = (head: Head): Buffer => {
 export const deriveKey = (key: Buffer, { salt }: Head): Buffer =>
   Buffer.from(hkdfSync('sha256', key, Buffer.from(salt, 'base64'), 'rollcall archive', 32));
 
-/** Seals the chunks of one archive, or opens them, in their order. `front`: the bytes in front of the first one. */
+/** Seals or unseals the chunks of one archive in order. `front`: the bytes before the first chunk. */
 export const createSeal = (key: Buffer, front: Buffer) => {
   const bound = createHash('sha256').update(front).digest();
   let number = 0n;
@@ -89,7 +91,7 @@ export const createSeal = (key: Buffer, front: Buffer) => {
 const deflate = promisify<Buffer, Buffer>(deflateRaw);
 const inflate = promisify<Buffer, { maxOutputLength: number }, Buffer>(inflateRaw);
 
-/** Makes the inside of a chunk: whether it is deflated, how long it is without, and the bytes. */
+/** Packs the content of a chunk: a compression flag, the uncompressed length, and the bytes. */
 export const pack = async (plain: Buffer): Promise<Buffer> => {
   const small = await deflate(plain);
   const deflated = small.length < plain.length && small.length * maxExpansion >= plain.length;
@@ -99,7 +101,7 @@ export const pack = async (plain: Buffer): Promise<Buffer> => {
   return Buffer.concat([form, deflated ? small : plain]);
 };
 
-/** The reverse; refuses what says that it is, or becomes, longer than it may be. */
+/** Unpacks the content of a chunk; refuses content longer than the maximum or than announced. */
 export const unpack = async (packed: Buffer): Promise<Buffer> => {
   if (packed.length < formBytes) throw damaged();
   const [form, length, bytes] = [packed.readUInt8(), packed.readUInt32BE(1), packed.subarray(formBytes)];

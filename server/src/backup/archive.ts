@@ -6,14 +6,14 @@ import { ArchiveError, damaged, type Head } from './archive-format.ts';
 
 export { ArchiveError } from './archive-format.ts';
 
-/** The key of all archives of a registry, and the same as its archives carry it. */
+/** The archive key of a registry, in plain and in sealed form. */
 export interface ArchiveKey {
   readonly key: Buffer;
   /** Sealed with the registry's secret. */
   readonly sealed: string;
 }
 
-/** Writes records into a new archive, one chunk after the other. */
+/** Writes records into a new archive, chunk by chunk. */
 export interface ArchiveWriter {
   /** Resolves when there is room for more. */
   write(record: Document): Promise<void>;
@@ -60,7 +60,7 @@ export const writeArchive = async (
   };
 };
 
-/** Reads exactly so many bytes; fewer are damage. */
+/** Reads exactly `length` bytes; a shorter file counts as damaged. */
 const exactly = async (file: FileHandle, length: number): Promise<Buffer> => {
   const bytes = Buffer.alloc(length);
   for (let at = 0; at < length;) {
@@ -95,7 +95,7 @@ const readHead = async (file: FileHandle): Promise<{ readonly head: Head; readon
   throw damaged();
 };
 
-/** The documents that stand one behind the other in a chunk. */
+/** The consecutive documents in a chunk. */
 function* documentsIn(bytes: Buffer): Generator<Document> {
   for (let at = 0; at < bytes.length;) {
     const length = at + 5 <= bytes.length ? bytes.readInt32LE(at) : 0;
@@ -125,10 +125,11 @@ const chunksOf = async function* (file: FileHandle, unseal: (sealed: Buffer, tag
 };
 
 /**
- * The records of an archive, from its beginning, without the last one. `keyOf` answers the key that this sealed text holds, null if it is none of ours.
+ * Reads the records of an archive, except the end record.
+ * `keyOf` unseals the archive key; it returns null if this registry did not seal it.
  *
- * Each chunk is proved to be what was written before anything in it is looked at. Fails with an `ArchiveError` as soon as something is wrong; only
- * who has read to the end knows that nothing is.
+ * Each chunk is authenticated before it is parsed. Fails with an `ArchiveError` at the first invalid chunk.
+ * The archive is known to be valid only after the last record was read.
  */
 export const readArchive = async function* (
   file: FileHandle,
@@ -153,10 +154,10 @@ export const readArchive = async function* (
   if (!ended) throw damaged();
 };
 
-/** The id that an archive says of itself; whether that is true is known when it was read. Fails with an `ArchiveError`. */
+/** The id in an archive's head, which is not authenticated until the archive is read. Fails with an `ArchiveError`. */
 export const archiveId = async (file: FileHandle): Promise<string> => (await readHead(file)).head.id;
 
-/** So many bytes tell whether something looks like an archive. */
+/** Number of leading bytes that identify an archive. */
 export const magicBytes = format.magic.length;
 
 export const looksLikeArchive = (first: Buffer): boolean => first.subarray(0, magicBytes).equals(format.magic);

@@ -5,17 +5,17 @@ import { ArchiveError, readArchive } from './archive.ts';
 import { maxChanges } from './write-archive.ts';
 import { idText, partOf, type FilePart } from './file-parts.ts';
 
-/** What was found out about an archive by reading it once from end to end. */
+/** The result of verifying an archive by reading it completely. */
 export interface VerifiedArchive {
-  /** Documents whose last word is not the first one: by collection and id, the number of the record that counts. */
+  /** Documents with several records: by collection and id, the number of the last record. */
   readonly words: ReadonlyMap<string, number>;
   /** The highest revision in it. */
   readonly rev: number;
-  /** Documents that it brings back. */
+  /** Number of documents that it restores. */
   readonly documents: number;
 }
 
-/** What opens an archive, and what has to be in it. */
+/** The key lookup and the check value that an archive is verified with. */
 export interface Opening {
   readonly keyOf: (sealed: string) => Buffer | null;
   /** The check value of the pepper with which this registry hashes. */
@@ -32,11 +32,11 @@ interface Entry {
   readonly id: unknown;
   /** Null: it was removed. */
   readonly document: Document | null;
-  /** Was it written because it changed while the backup was made? */
+  /** Whether it is a change made during the backup. */
   readonly late: boolean;
 }
 
-/** Reads a record as what it has to be. Names come from our own list; fields that no such record has are refused. */
+/** Parses a record. Unknown collections and unknown fields are refused. */
 const entryOf = (record: Document): Entry => {
   const { of, document, changed, removed, ...more } = record as Readonly<Record<string, unknown>>;
   const part = typeof of === 'string' ? partOf.get(of) : undefined;
@@ -59,7 +59,7 @@ export const revisionOf = (document: Document): number => {
   return Number.isSafeInteger(rev) && rev >= 0 ? rev : 0;
 };
 
-/** The entries of an archive, each with its number. Fails with an `ArchiveError` if anything is wrong with it. */
+/** The entries of an archive, each with its number. Fails with an `ArchiveError` if the archive is invalid. */
 const entriesOf = async function* (file: FileHandle, { keyOf, pepper }: Opening): AsyncGenerator<readonly [Entry, number]> {
   let number = 0;
   for await (const record of readArchive(file, keyOf)) {
@@ -93,7 +93,7 @@ export const verifyArchive = async (file: FileHandle, opening: Opening, hold: ()
   return { words, rev, documents };
 };
 
-/** The documents of an archive that was verified, each once, as it was last. */
+/** The documents of a verified archive, each once, in its last state. */
 export const documentsOf = async function* (
   file: FileHandle,
   opening: Opening,

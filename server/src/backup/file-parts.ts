@@ -6,13 +6,13 @@ import type { Collections } from '../domain/documents/index.ts';
 /** How one collection takes part in backups and restores. */
 export interface FilePart {
   readonly name: keyof Collections;
-  /** Do its documents carry revisions? */
+  /** Whether its documents have revisions. */
   readonly guarded: boolean;
-  /** Does this document go into an archive, and come back from one? */
+  /** Whether this document is backed up and restored. */
   includes(document: Document): boolean;
-  /** Which documents a restore may change: the safety copy holds them. */
+  /** Filter of the documents that a restore may change; the safety copy holds them. */
   readonly touched: Document;
-  /** Which of these it removes before it brings its own. */
+  /** Filter of the documents that a restore removes before it writes those of the archive. */
   readonly removed: Document;
 }
 
@@ -20,22 +20,24 @@ const all = { includes: () => true, touched: {}, removed: {} };
 const guarded = { guarded: true, ...all };
 const plain = { guarded: false, ...all };
 
-/** Credentials that are a login, or lead to one: they die with a restore, and no archive has them (ME-5). */
+/** Credentials that are a login or lead to one: a restore revokes them, and no archive contains them (ME-5). */
 const logins: ReadonlySet<unknown> = new Set(['access', 'refresh', 'mfaChallenge']);
 
-/** Keys under which logins are made and remembered: a restored registry makes new ones, so that nothing signed before is worth anything. */
+/** Keys that sign logins: a restored registry makes new ones, so that earlier signatures are invalid. */
 const renewedKeys = ['jwt', 'basic'];
 
-/** Keys of what a restore leaves as it is. */
+/** Keys of the data that a restore does not touch. */
 const keptKeys = ['audit'];
 
 const ownKeys: ReadonlySet<unknown> = new Set([...renewedKeys, ...keptKeys]);
 
 /**
- * Every collection, and what becomes of it. `left`: it is in no archive, and a restore does not touch it.
+ * How each collection takes part in backups and restores. `left`: it is in no archive, and a restore does not touch it.
  *
- * The audit tells of restores too, and goes on through them. Of `keys` all come back but those of logins and of the audit: ids, request windows, certificates, second factors and signatures of the restored documents were
- * made with the archive's. A key that was made later stays, and so do the check values: a restore has made sure that they are the same.
+ * The audit log records restores and continues through them.
+ * All `keys` are restored except those of logins and of the audit log.
+ * Ids, idempotency windows, certificates, second factors and signatures of the restored documents depend on the archive's keys.
+ * Later keys stay, and so do the check values: a restore has verified that they are equal.
  */
 const kinds: Readonly<Record<keyof Collections, Omit<FilePart, 'name'> | 'left'>> = {
   devices: guarded,
@@ -69,21 +71,21 @@ const kinds: Readonly<Record<keyof Collections, Omit<FilePart, 'name'> | 'left'>
   'audit-heads': 'left',
 };
 
-/** The collections that backups and restores are about. */
+/** The collections that are backed up and restored. */
 export const parts: readonly FilePart[] = Object.entries(kinds).flatMap(([name, kind]) =>
   kind === 'left' ? [] : [{ name: name as keyof Collections, ...kind }],
 );
 
-/** The same by name. */
+/** The parts by collection name. */
 export const partOf: ReadonlyMap<string, FilePart> = new Map(parts.map((part) => [part.name, part]));
 
-/** Documents of any collection as they are, every type of number kept apart. */
+/** Read options that keep the stored number types. */
 export const exactly = { promoteValues: false, promoteLongs: false, readConcern: { level: 'majority' } } as const;
 
-/** A part's collection, its documents taken as they come. */
+/** The collection of a part with untyped documents. */
 export const rowsOf = (store: Pick<Store, 'collection'>, name: FilePart['name']): Collection<Document> =>
   store.collection(name) as unknown as Collection<Document>;
 
-/** Tells ids apart, whatever type they have. */
+/** An id as text, unique across types. */
 export const idText = (id: unknown): string =>
   typeof id === 'string' ? id : Buffer.from(BSON.serialize({ id })).toString('latin1');

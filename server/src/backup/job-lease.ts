@@ -5,34 +5,34 @@ import { elapsed, instant } from '../data/cluster/fence.ts';
 import type { Changed, State } from './state.ts';
 import type { JobRecord, MaintenanceDocument, RunningJob } from '../domain/documents/backup.ts';
 
-/** How often the owner of a job gives a sign of life, in milliseconds. */
+/** Interval of the heartbeats of a job's owner, in milliseconds. */
 const beatMs = 1_000;
-/** An owner does nothing more on the strength of a sign of life that was begun longer ago than this, in milliseconds. */
+/** The owner pauses when its last heartbeat was begun longer ago than this, in milliseconds. */
 const fenceMs = 5_000;
-/** Others hold the owner for dead after this long without a sign of life, in milliseconds. */
+/** Other processes consider the owner dead after this time without a heartbeat, in milliseconds. */
 export const deadMs = 10_000;
 
-/** Another process has taken the job over, or this one is told to stop. */
+/** Thrown when another process has taken over the job, or this one is stopping. */
 export class DeposedError extends Error {
   override readonly name = 'DeposedError';
 }
 
-/** A job that this process does: as long as it gives signs of life, nobody else touches what it works on. */
+/** A job owned by this process: no other process works on it while the heartbeats continue. */
 export interface HeldJob {
   readonly id: string;
-  /** To be awaited before each step: fails with a `DeposedError` if the job is not this process's any more. */
+  /** Await it before each step: fails with a `DeposedError` if this process no longer owns the job. */
   hold(): Promise<void>;
-  /** What is told of it from now on. */
+  /** Sets the job's status message. */
   say(statusMessage: string): void;
-  /** Writes what becomes of the state; `change` gets it as it is. */
+  /** Changes the state; `change` gets the present one. */
   step(change: (before: MaintenanceDocument, job: RunningJob) => Changed): Promise<MaintenanceDocument>;
-  /** The same for the last step, which makes room for the next job. */
+  /** Changes the state and ends the job, so that the next one may begin. */
   finish(change: (before: MaintenanceDocument, job: RunningJob) => Changed): Promise<void>;
-  /** Gives no more signs of life. */
+  /** Stops the heartbeats. */
   stop(): void;
 }
 
-/** What is kept of a job that has ended. */
+/** The record that is kept of a finished job. */
 export const recordOf = (
   { id, startDate, request }: RunningJob,
   succeeded: boolean,
@@ -47,7 +47,7 @@ export const recordOf = (
   ...(request !== undefined && { request }),
 });
 
-/** Goes on with a job whose `owner` in the state is this process. */
+/** Continues a job whose `owner` in the state is this process. */
 export const openJob = (options: {
   readonly state: State;
   readonly job: RunningJob;
@@ -114,7 +114,7 @@ export const openJob = (options: {
     },
     async finish(change) {
       await state.change((before) => {
-        // The answer to this very step may have been lost.
+        // The answer to this step may have been lost.
         if (before.job === null && before[kind]?.id === id) return null;
         return { ...change(before, mine(before)), job: null };
       });
@@ -126,7 +126,7 @@ export const openJob = (options: {
   };
 };
 
-/** Takes a job up for this process. Fails with `conflict` if there is one already; a repeat of the same request gets its own one. */
+/** Claims a new job for this process. Fails with `conflict` if another one is running; a retry of the request gets its own job. */
 export const claim = async (
   state: State,
   wanted: Pick<RunningJob, 'kind' | 'id' | 'owner' | 'statusMessage' | 'startDate' | 'request'>,

@@ -19,37 +19,38 @@ import type { MaintenanceDocument, RunningJob } from '../domain/documents/backup
 
 export { statusView } from '../domain/backup-status.ts';
 
-/** The inside of this registry, which is closed before a restore replaces the store. */
+/** The instance of the registry that is closed before a restore replaces the store. */
 export interface InstanceParts {
   /** The id of the store's feed with which it was opened. */
   readonly feedId: string;
-  /** Closes it, and has another one opened as soon as the store may be served again. Resolves when it is closed. */
+  /** Closes the instance; a new one opens once the store may be served again. Resolves when it is closed. */
   leave(): Promise<void>;
-  /** Resolves when nothing of it can write any more. */
+  /** Resolves when the instance can no longer write. */
   readonly quiet: Promise<void>;
 }
 
-/** The jobs as calls begin and see them. */
+/** The backup and restore jobs as operations use them. */
 export interface BackupJobs {
-  /** The jobs, as they are now. */
+  /** The present state of the jobs. */
   status(): Promise<MaintenanceDocument>;
-  /** Begins a backup; answers its id. Fails with `conflict` if a job is running. */
+  /** Begins a backup and returns its id. Fails with `conflict` if a job is running. */
   backup(request: string | null): Promise<string>;
   /**
-   * Begins to restore the newest archive, by its id, or an offered one, by its name, which is read first; answers the id of the job. The nodes stop
-   * serving only after `accepted` was called, so that the caller gets that answer. `credential`: whoever shows the one with this hash may go on asking for the status. Fails with `conflict` if a job is running, `not-found`, `invalid-input` if it
-   * is no archive, `too-large`.
+   * Begins a restore and returns the id of the job: of the newest archive by its id, or of an uploaded one by its name.
+   * The nodes stop serving only after `accepted` was called, so that the caller gets the answer.
+   * `credential`: hash of the credential that may read the status during the restore.
+   * Fails with `conflict` if a job is running, `not-found`, `invalid-input` if it is no archive, `too-large`.
    */
   restore(
     archive: string,
     request: string | null,
     credential: string,
   ): Promise<{ readonly id: string; readonly accepted: () => void }>;
-  /** The newest archive that was made here, open; null if there is none. */
+  /** Opens the newest archive on this machine; null if there is none. */
   newest(): Promise<OpenArchive | null>;
 }
 
-/** A feed's id, and where it begins. */
+/** The id and the origin of a feed. */
 export interface FeedOrigin {
   readonly id: string;
   readonly origin: Origin | null;
@@ -57,32 +58,32 @@ export interface FeedOrigin {
 
 /** Backup and restore of the whole registry, one job at a time over all nodes (AC-5.12). */
 export interface Maintenance {
-  /** Waits as long as the store is being replaced, and undoes a restore whose process is gone. Answers which feed the store has then. */
+  /** Waits while the store is being replaced, and undoes a restore whose process has died. Returns the store's feed. */
   settled(): Promise<FeedOrigin>;
-  /** Is this still the feed of the store, and is the store not being replaced? */
+  /** Whether the store still has this feed and is not being replaced. */
   serves(feedId: string): Promise<boolean>;
-  /** Follows the feed for an inside: closes it when a restore begins. */
+  /** The change consumer that closes an instance when a restore begins. */
   follow(inside: InstanceParts): ChangeConsumer;
-  /** To be awaited when nothing of this process can write any more, before its lease is given up. */
+  /** Call it when this process can no longer write, before its lease is given up. */
   leaving(node: Pick<Node, 'barrier'>): Promise<void>;
-  /** The jobs as the calls of one inside begin and see them. */
+  /** The jobs for the operations of one instance. */
   jobs(inside: Pick<InstanceParts, 'leave'> & { readonly feed: ChangeFeed; readonly keys: KeyRing }): BackupJobs;
-  /** The jobs for whoever began the restore that is under way, by the hash of the credential that he showed; null for others. */
+  /** The status for the caller that began the running restore, identified by the hash of its credential; null for others. */
   statusFor(credential: string): Promise<MaintenanceDocument | null>;
-  /** Offers an archive that somebody sends, under the name returned, until it is withdrawn. */
+  /** Registers an uploaded archive under the returned name until it is withdrawn. */
   offer(open: () => Promise<Readable>): { readonly name: string; withdraw(): void };
-  /** Begins nothing more, and has what is under way end soon: a restore is undone at the next start. */
+  /** Starts no further job and stops the running one; an interrupted restore is undone at the next start. */
   stop(): void;
-  /** Waits until it has ended. */
+  /** Waits until the running job has ended. */
   close(): Promise<void>;
 }
 
 const lookMs = 250;
-/** How long the answer to whoever begins a restore may take on its way out of this process, in milliseconds; and how long it is waited for at most. */
+/** Time for sending the answer to the caller that begins a restore, and the maximum wait for it, in milliseconds. */
 const answerMs = 100;
 const maxAnswerMs = 10_000;
 
-/** The place of the feed at which it begins: the change that gave it its id. Null: it is as old as the store. */
+/** The origin of a feed: the change that set its id. Null: the feed is as old as the store. */
 const originOf = ({ feed: id, feedAt }: MaintenanceDocument): FeedOrigin => ({
   id,
   origin:
@@ -96,13 +97,13 @@ const originOf = ({ feed: id, feedAt }: MaintenanceDocument): FeedOrigin => ({
 
 const busy = (): RegistryError => new RegistryError('conflict', 'A maintenance job is running');
 
-/** Opens it. */
+/** Opens backup and restore. */
 export const openMaintenance = async (options: {
   readonly store: Store;
   /** True if no other process uses the store. */
   readonly alone: boolean;
   readonly dataDir: string;
-  /** The largest archive that is taken, in bytes. */
+  /** Maximum size of an uploaded archive, in bytes. */
   readonly maxBytes: number;
   readonly secrets: Secrets;
   readonly clock: Clock;
@@ -118,14 +119,14 @@ export const openMaintenance = async (options: {
   let current: HeldJob | null = null;
   let working: Promise<void> = Promise.resolve();
   let receiving = false;
-  /** When the newest job of this process was begun, or asked for. */
+  /** When the newest job of this process was requested. */
   let newestAt = 0;
   let stopped = false;
   let stop = (): void => undefined;
   const stopping = new Promise<void>((resolve) => (stop = resolve));
-  /** The credential of whoever began the restore that is under way. */
+  /** Credential hash of the caller that began the running restore. */
   let beganBy: string | null = null;
-  /** What this process waits for when it leaves to restore; undefined if it leaves for another reason. */
+  /** The barrier that this process awaits when it closes for a restore; undefined if it closes for another reason. */
   let barrier: { promise: Promise<void> } | undefined;
 
   const begin = (record: RunningJob, work: (job: HeldJob) => Promise<void>): void => {
@@ -143,7 +144,7 @@ export const openMaintenance = async (options: {
 
   const gone = (kind: string): string => `The process that made the ${kind} is gone`;
 
-  /** Goes on with a job whose owner gives no signs of life, unless somebody is faster. */
+  /** Takes over a job whose owner has died, unless another process is faster. */
   const takeOver = async (seen: MaintenanceDocument): Promise<void> => {
     const { rev } = seen._rollcall;
     const { job, _rollcall } = await state.change((before) => {
@@ -161,7 +162,7 @@ export const openMaintenance = async (options: {
   };
 
   let watched = { rev: -1, since: 0 };
-  /** The state; a job in it whose owner is gone is taken over. */
+  /** Reads the state and takes over a job whose owner has died. */
   const look = async (): Promise<MaintenanceDocument> => {
     const now = await state.read();
     const { rev } = now._rollcall;
@@ -173,7 +174,7 @@ export const openMaintenance = async (options: {
   };
 
   const take = async (kind: RunningJob['kind'], request: string | null, work: (job: HeldJob, at: Date) => Promise<void>) => {
-    // The date names the job: no two may begin at the same moment.
+    // The date names the job, so no two jobs may begin in one millisecond.
     newestAt = Math.max(clock.now(), newestAt + 1);
     const startDate = new Date(newestAt);
     const id = `${version}_${startDate.toISOString()}`;
@@ -184,7 +185,7 @@ export const openMaintenance = async (options: {
     return { id: claimed.job.id, fresh: claimed.fresh };
   };
 
-  /** What is told of a failure; details that may name files and hosts are in the log only. */
+  /** The public reason of a failure; details that may name files and hosts are in the log only. */
   const reasonOf = (error: unknown, job: HeldJob): string => {
     if (error instanceof ArchiveError || error instanceof BackupError) return error.message;
     log.error({ err: error, job: job.id }, 'a maintenance job failed');
@@ -200,7 +201,7 @@ export const openMaintenance = async (options: {
     answered: Promise<void>,
   ): Promise<void> => {
     const [first, second] = await Promise.all([files.open(path), files.open(path)]);
-    // The own change of the state may come by the feed, and close the inside, before it is acknowledged.
+    // The feed may deliver this state change, and so close the instance, before the write is acknowledged.
     barrier = { promise: Promise.reject(new RegistryError('unavailable')) };
     barrier.promise.catch(() => undefined);
     try {
@@ -244,7 +245,7 @@ export const openMaintenance = async (options: {
     }));
   };
 
-  /** The file of an archive that is to be restored, and whether it is to be removed afterwards. */
+  /** The archive file to restore, and whether it is an upload that is removed afterwards. */
   const fileOf = async (archive: string): Promise<{ readonly path: string; readonly received: boolean }> => {
     const offered = offers.get(archive);
     if (offered !== undefined) {
@@ -279,7 +280,7 @@ export const openMaintenance = async (options: {
 
     follow({ feedId, leave, quiet }) {
       const isOver = (document: MaintenanceDocument): boolean => isReplacing(document) || document.feed !== feedId;
-      /** What the feed brings may be long past: the state as it is now decides. */
+      /** Closes the instance if the present state says so: the feed's change may be old. */
       const leaveIfOver = async (): Promise<void> => {
         if (!isOver(await state.read())) return;
         void leave();

@@ -7,7 +7,7 @@ import { clearCopies, makeCopies, putBack, replaceAll, type Replacing } from './
 import { newFeedId, storeTime } from './state.ts';
 import type { MaintenanceDocument, RunningJob } from '../domain/documents/backup.ts';
 
-/** What a restore works with. */
+/** The context of a restore. */
 export interface Restoring {
   readonly store: Pick<Store, 'collection'>;
   readonly clock: Clock;
@@ -16,7 +16,7 @@ export interface Restoring {
 
 const replacingOf = ({ store, clock }: Restoring, job: HeldJob): Replacing => ({ store, clock, hold: job.hold });
 
-/** The one write that decides a restore: what it came to, and a new feed if documents were touched. From here on nodes serve again. */
+/** Writes the outcome of a restore, and a new feed id if documents were touched. After it the nodes serve again. */
 const decide = async (
   { store, clock }: Restoring,
   job: HeldJob,
@@ -36,11 +36,12 @@ const enter = (job: HeldJob, phase: RunningJob['phase'], statusMessage: string):
   job.step((_before, own) => ({ job: { ...own, phase, statusMessage } }));
 
 /**
- * Makes the store what the archive holds. Until the documents are being replaced a failure leaves everything as it was; after that whoever calls
- * has to undo it, see `undo`.
+ * Restores an archive.
+ * A failure before documents are replaced leaves the store unchanged; after that the caller must call `undo`.
  *
- * `ready` is awaited before the nodes stop serving; `leave` resolves when no node serves and no write is under way anywhere. Both files are the
- * archive, each read from its beginning.
+ * `ready` is awaited before the nodes stop serving.
+ * `leave` resolves when no node serves and no write is in progress on any node.
+ * Both files are the archive, each read from its beginning.
  */
 export const restore = async (
   restoring: Restoring,
@@ -61,13 +62,13 @@ export const restore = async (
   await conclude(restoring, job);
 };
 
-/** Removes what a decided restore leaves, and makes room for the next job. */
+/** Cleans up after the outcome is written, and ends the job. */
 const conclude = async (restoring: Restoring, job: HeldJob): Promise<void> => {
   await clearCopies(replacingOf(restoring, job));
   await job.finish(() => ({}));
 };
 
-/** Ends a restore that came no further than `phase`, whoever began it: everything is as it was, or what was decided is brought to its end. */
+/** Ends a restore that was interrupted in `phase`, on any node: rolls it back, or completes it if its outcome is written. */
 export const undo = async (restoring: Restoring, job: HeldJob, phase: RunningJob['phase'], reason: string): Promise<void> => {
   if (phase === 'replacing') {
     job.say('Putting everything back');

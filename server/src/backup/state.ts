@@ -6,35 +6,36 @@ import type { Store } from '../data/store.ts';
 import type { Collection } from '../store/port.ts';
 import type { ClockDocument, MaintenanceDocument } from '../domain/documents/backup.ts';
 
-/** The one document that says which feed the store has, and which job runs on it. Whoever changes it does so under its revision. */
+/** The maintenance document: the store's feed and its running job. Every change is a compare-and-set on its revision. */
 export interface State {
-  /** As the majority has it; made if it is not there. */
+  /** Reads with majority concern; creates the document if it is missing. */
   read(): Promise<MaintenanceDocument>;
   /**
-   * Replaces it by what `step` makes of it, again and again if others are faster. Null of `step` changes nothing. What the step throws ends it.
+   * Replaces the document by the result of `step`, which runs again after a concurrent change.
+   * Null changes nothing. An error of `step` is thrown to the caller.
    *
-   * A step may see its own outcome, where the answer to the write was lost: then it has to return null.
+   * If the answer to the write was lost, `step` sees its own result and must return null.
    */
   change(step: (before: MaintenanceDocument) => Changed | null): Promise<MaintenanceDocument>;
 }
 
-/** What becomes of the document; `shown`: is it something that clients are told of (default true)? */
+/** A change of the document; `shown`: whether clients are notified of it (default true). */
 export type Changed = Partial<Pick<MaintenanceDocument, 'feed' | 'feedAt' | 'job' | 'backup' | 'restore'>> & {
   readonly shown?: boolean;
 };
 
 const againMs = 100;
-/** How long a store that cannot be reached is waited for, in milliseconds. */
+/** How long to wait for an unreachable store, in milliseconds. */
 const patienceMs = 60_000;
 
-/** A new id for a feed: random, so that no position of another one means anything in it (ME-8). */
+/** A new id for a feed: random, so that positions of another feed are invalid (ME-8). */
 export const newFeedId = (): string => randomBytes(12).toString('base64url');
 
-/** Is the store being replaced, or about to be? Then no node serves. */
+/** Whether the store is being or about to be replaced, so that no node serves. */
 export const isReplacing = ({ job }: Pick<MaintenanceDocument, 'job'>): boolean =>
   job !== null && (job.phase === 'closing' || job.phase === 'replacing');
 
-/** Tries a store's operation again as long as that may help; it must be one that may be repeated. */
+/** Retries an idempotent store operation as long as that may help. */
 export const persistently = async <T>(clock: Clock, work: () => Promise<T>): Promise<T> => {
   const until = clock.monotonic() + patienceMs;
   for (;;) {
@@ -47,7 +48,7 @@ export const persistently = async <T>(clock: Clock, work: () => Promise<T>): Pro
   }
 };
 
-/** What time it is by the store's clock, or was just now. */
+/** The time of the store's clock. */
 export const storeTime = (store: Pick<Store, 'collection'>, clock: Clock): Promise<Date> =>
   persistently(clock, async () => {
     const rows = store.collection('maintenance') as unknown as Collection<ClockDocument>;
@@ -62,7 +63,7 @@ export const probeWrite = async (store: Pick<Store, 'collection'>): Promise<void
   await rows.updateOne({ _id: 'clock' }, { $currentDate: { at: true } }, { upsert: true });
 };
 
-/** Opens it. */
+/** Creates the access to the maintenance document. */
 export const createState = (store: Pick<Store, 'collection'>, clock: Clock): State => {
   const rows = store.collection('maintenance');
 

@@ -6,7 +6,7 @@ import { documentsOf, revisionOf, type Opening, type VerifiedArchive } from './c
 import { exactly, parts, rowsOf, type FilePart } from './file-parts.ts';
 import { persistently } from './state.ts';
 
-/** What works on the documents of a store while nobody else does. `hold` is awaited before each write. */
+/** The context of a replacement of the store's documents, without concurrent writes. `hold` is awaited before each write. */
 export interface Replacing {
   readonly store: Pick<Store, 'collection'>;
   readonly clock: Clock;
@@ -19,11 +19,11 @@ const bytesAtOnce = 4 * 1_048_576;
 
 type Rows = ReturnType<typeof rowsOf>;
 
-/** The safety copy of a part: a collection beside it. */
+/** The safety copy of a part: a second collection. */
 const copyOf = (store: Replacing['store'], { name }: FilePart): Rows =>
   rowsOf(store, `before-restore-${name}` as FilePart['name']);
 
-/** Removes what matches, some documents at a time: one order for all would outlast the time limits of a large store. */
+/** Removes the matching documents in batches: one command for all could exceed the time limits on a large store. */
 const empty = async ({ clock, hold }: Replacing, rows: Rows, filter: Document): Promise<void> => {
   for (;;) {
     await hold();
@@ -35,7 +35,7 @@ const empty = async ({ clock, hold }: Replacing, rows: Rows, filter: Document): 
   }
 };
 
-/** Collects documents and writes them some at a time; each write may be repeated. */
+/** Writes documents in batches; each batch may be retried. */
 const openSink = ({ clock, hold }: Replacing, rows: Rows) => {
   let batch: Document[] = [];
   let bytes = 0;
@@ -65,7 +65,7 @@ export const clearCopies = async (replacing: Replacing): Promise<void> => {
   for (const part of parts) await empty(replacing, copyOf(replacing.store, part), {});
 };
 
-/** Copies everything that a restore will remove; answers the highest revision that it met. */
+/** Copies every document that a restore may change; returns their highest revision. */
 export const makeCopies = async (replacing: Replacing): Promise<number> => {
   await clearCopies(replacing);
   let rev = 0;
@@ -80,7 +80,7 @@ export const makeCopies = async (replacing: Replacing): Promise<number> => {
   return rev;
 };
 
-/** Makes the store what the safety copies hold. It may be begun again and again, as long as the copies are there. */
+/** Restores the documents of the safety copies. It may be repeated as long as the copies exist. */
 export const putBack = async (replacing: Replacing): Promise<void> => {
   for (const part of parts) {
     const rows = rowsOf(replacing.store, part.name);
@@ -91,13 +91,13 @@ export const putBack = async (replacing: Replacing): Promise<void> => {
   }
 };
 
-/** A document with a revision above all that anybody may have seen. */
+/** The document with a revision above every one that a client may have seen. */
 const raised = (document: Document, rev: number): Document => ({
   ...document,
   _rollcall: { ...(document['_rollcall'] as Document | undefined), rev, shown: rev },
 });
 
-/** Makes the store what the archive holds, every revision above `rev` and above those of the archive. */
+/** Replaces the store's documents by the archive's, with every revision above `rev` and above those of the archive. */
 export const replaceAll = async (
   replacing: Replacing,
   file: FileHandle,

@@ -8,7 +8,7 @@ import type { HeldJob } from './job-lease.ts';
 import { exactly, partOf, parts, rowsOf } from './file-parts.ts';
 import type { Change } from '../data/feed/change.ts';
 
-/** How many changes may come while a backup runs: whoever reads it has to keep their ids apart. */
+/** Maximum number of changes during a backup: a reader keeps all their ids in memory. */
 export const maxChanges = 1_000_000;
 const lookMs = 250;
 
@@ -17,25 +17,26 @@ export class BackupError extends Error {
   override readonly name = 'BackupError';
 }
 
-/** One change as it goes into the archive; null if it is not part of one. */
+/** The archive record of one change; null if it does not belong in an archive. */
 const changeOf = async (
   store: Pick<Store, 'collection'>,
   { collection, type, id, document }: Change,
 ): Promise<Document | null> => {
   const part = partOf.get(collection);
   if (part === undefined) return null;
-  // Our own writes carry the document; another program's change of a field does not.
+  // Changes by the registry include the document; an update by another program does not.
   const after = type === 'update' ? await rowsOf(store, part.name).findOne({ _id: id } as Document, exactly) : document;
   if (after === null) return { of: collection, removed: { _id: id } };
   return part.includes(after) ? { of: collection, changed: after } : null;
 };
 
 /**
- * Writes the registry as it is at one place of the feed into a new archive.
+ * Writes a consistent backup of the registry, as of one position of the feed, into a new archive.
  *
- * Documents are read one after the other while others write, and every change that the feed brings meanwhile is written behind them; a change of
- * the job's own, begun after the last document was read, marks the place. So what an archive holds, the last word on each document taken, is what the store held there: every
- * write that was acknowledged before the job began is in it, and of later ones all up to the mark and none behind it.
+ * Documents are read while other writes go on; every change that the feed delivers meanwhile is appended.
+ * A change of the job's own state, written after the last document was read, marks the position.
+ * The last record of each document is its state at the mark.
+ * So the archive holds every write acknowledged before the job began, and all later ones up to the mark and none after it.
  */
 export const writeBackup = async (options: {
   readonly store: Pick<Store, 'collection'>;
@@ -63,7 +64,7 @@ export const writeBackup = async (options: {
     const archive = await writeArchive(file, job.id, at, options.key);
     let changes = 0;
 
-    /** Writes the changes that have come; true if the one at this revision of the job's state was among them, which ends them. */
+    /** Writes the collected changes; true if the mark, the job state with this revision, was among them and ends them. */
     const writeChanges = async (mark: number | null): Promise<boolean> => {
       for (let change = waiting.shift(); change !== undefined; change = waiting.shift()) {
         if (change.collection === 'maintenance') {

@@ -14,7 +14,7 @@ export interface MongoStore {
   /** Ordinary work. */
   db: Db;
   client: MongoClient;
-  /** The same database on a small client of its own, for authentication and the change stream: a full pool does not hold them up. */
+  /** The database on a separate small client, for authentication and the change stream: a full pool does not delay them. */
   reserved: Db;
   close(): Promise<void>;
 }

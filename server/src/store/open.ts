@@ -3,10 +3,10 @@ import { openEmbedded } from './embedded/index.ts';
 import { openMongo } from './mongo.ts';
 import type { CollectionMap, Database } from './port.ts';
 
-/** A store that is open, and whether this process has it alone. */
+/** An open store, and whether this process is its only user. */
 export interface OpenStore<C extends CollectionMap<C>> {
   readonly store: Database<C>;
-  /** The same store for the feed and the leases, on connections of their own: ordinary work that waits for one does not hold them up. */
+  /** The store on separate connections, for the feed and the leases: ordinary work does not delay them. */
   readonly reserved: Database<C>;
   /** True on the embedded store: there is one process, and no other node. */
   readonly alone: boolean;

@@ -22,7 +22,7 @@ export type CollectionMap<C> = { readonly [N in keyof C]: Document };
  */
 export interface Database<C extends CollectionMap<C>> {
   collection<N extends keyof C & string>(name: N): Collection<C[N]>;
-  /** One tail over all collections, in commit order. */
+  /** Opens a change stream over all collections, in commit order. */
   watch(pipeline?: Document[], options?: WatchOptions): ChangeStream;
 }
 

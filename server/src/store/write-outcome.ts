@@ -22,7 +22,7 @@ const transientNames: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Did this operation fail in a way that leaves its outcome open? A write must then be looked for before it is sent again.
+ * Whether this error leaves the outcome of the operation unknown. A write must then be read back before it is retried.
  *
  * True for lost connections, time limits and a primary that stepped down or was stopped; false when the store has answered
  * that it did not do it.

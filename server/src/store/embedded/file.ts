@@ -21,9 +21,9 @@ const schema = `
 /** An open data file. */
 export interface DataFile {
   sqlite: Sqlite;
-  /** How it reaches the disk; undefined in memory. */
+  /** The durability layer; undefined in memory. */
   disk: Disk | undefined;
-  /** Closes it and sets it free for the next one. */
+  /** Closes the file and releases its lock. */
   close(): void;
 }
 
@@ -89,7 +89,7 @@ function closeFile(sqlite: Sqlite): void {
   }
 }
 
-/** What is left after a loss may be pages of different times, which nobody could go on with. */
+/** Fails if a file that has lost data is inconsistent: its pages may be of different times. */
 function checkIntegrity(sqlite: Sqlite): void {
   const [first] = sqlite.prepare('PRAGMA integrity_check(1)').all() as { integrity_check: string }[];
   if (first?.integrity_check !== 'ok')

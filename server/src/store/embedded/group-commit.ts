@@ -12,7 +12,7 @@ export interface GroupCommit {
   write<T>(work: WriteSteps<T>): Promise<T>;
   /**
    * Resolves when everything committed so far is on the disk; undefined if it is already. A reader waits for it before it
-   * answers, so that nobody ever saw what a power cut then takes back.
+   * answers, so that no client sees a write that a power cut then undoes.
    */
   settled(): Promise<void> | undefined;
   /** Runs what is queued, then refuses all further work. */
@@ -50,7 +50,7 @@ const budgetMs = 20;
  *
  * They are answered when the disk has them. While it works, further turns commit; one sync serves all that committed
  * before it began. For a checkpoint turns wait, while reads go on. Without `disk` a commit is all there is to wait for. If a
- * sync fails, nobody can tell what the disk has: everything is refused from then on.
+ * sync fails, the content of the disk is unknown, and all further work is refused.
  */
 export function createGroupCommit(sqlite: Sqlite, hooks: Hooks, disk?: Disk): GroupCommit {
   const begin = sqlite.prepare('BEGIN IMMEDIATE');
