@@ -12,7 +12,7 @@ import type { Holder } from '../domain/topic-rights.ts';
 import type { Repository } from '../data/repository/types.ts';
 import type { DeviceDocument } from '../domain/documents/device.ts';
 
-/** What an MQTT client shows when it connects. */
+/** The credentials of a connecting MQTT client. */
 export interface MqttAttempt {
   readonly clientId: string;
   readonly username: string | undefined;
@@ -22,16 +22,19 @@ export interface MqttAttempt {
   readonly certificate: ShownCertificate | null;
 }
 
-/** A client certificate (DER), and after it what was sent beside it. TLS has proved that the client has its key. */
+/**
+ * A client certificate (DER), followed by the rest of its chain. TLS has proved that the client has
+ * its key.
+ */
 export type ShownCertificate = readonly Uint8Array[];
 
-/** Is the certificate that this identity showed still one to log in by? True if it showed none. */
+/** Does the certificate of this identity still permit a login? True without one. */
 export type Certified = (identity: MqttIdentity) => Promise<boolean>;
 
-/** Who an MQTT client is. */
+/** The identity of an MQTT client. */
 export interface MqttIdentity extends Holder {
   readonly actor: Actor;
-  /** Stands in front of each topic that it publishes to. */
+  /** Prefix of each topic that it publishes to. */
   readonly prefix: string;
   /** The group that its devices belong to. */
   readonly group?: string;
@@ -40,7 +43,7 @@ export interface MqttIdentity extends Holder {
    * token, otherwise itself.
    */
   readonly owner: string;
-  /** The client certificate (DER) that it showed, with what was sent beside it. `beside`: it showed a password too. */
+  /** The client certificate (DER) with its chain. `beside`: a password was given too. */
   readonly certificate?: { readonly chain: readonly Uint8Array[]; readonly beside?: 'password' };
 }
 
@@ -53,7 +56,7 @@ export type Recognise = (names: {
   readonly username: string | undefined;
 }) => Promise<MqttIdentity | null>;
 
-/** Who an attempt is. Fails with `LoginRefused` if it proves nothing. */
+/** Identifies a connecting client. Fails with `LoginRefused`. */
 export type MqttLogin = (attempt: MqttAttempt) => Promise<MqttIdentity>;
 
 /**
@@ -71,7 +74,7 @@ export class LoginRefused extends Error {
   }
 }
 
-/** What logins go through. */
+/** What the login needs. */
 export interface LoginKit {
   readonly authenticate: Authenticate;
   readonly authorities: Pick<EffectivePermissions, 'of' | 'getFresh'>;
@@ -126,7 +129,7 @@ export const createLogin = (kit: LoginKit) => {
     prefix: await prefixOf(actor.uuid),
   });
 
-  /** A token or a client record, by its secret. */
+  /** Logs in with a token or a client record, by its secret. */
   const bySecret = async (principal: MqttPrincipal, secret: string, address: string): Promise<MqttIdentity> => {
     const actor = await mqttPrincipals.verify(principal, secret, address);
     await noteLogin('login:secret', actor, { target: principal.uuid, address });
@@ -149,7 +152,7 @@ export const createLogin = (kit: LoginKit) => {
    */
   const certified = async (chain: ShownCertificate, beside?: 'password', verifier = trust.verifier()) => {
     const [certificate] = chain;
-    // TLS may have looked at another trust store, a moment ago.
+    // TLS may have used an earlier trust store.
     if (certificate === undefined || !(await verifier)(chain)) return null;
     const identified = trust.identify(certificate);
     const actor = await pins.verifyBinding(identified, beside);
@@ -215,7 +218,7 @@ export const createLogin = (kit: LoginKit) => {
     throw new LoginRefused(4);
   };
 
-  /** Who the client of a session would be that is not connected; null if it may not be. */
+  /** The identity of a session's absent client. Null if it has lost access. */
   const identify = async (uuid: string): Promise<MqttIdentity | null> => {
     const device = await devices.getFresh(uuid);
     if (device === null) return null;
@@ -225,7 +228,7 @@ export const createLogin = (kit: LoginKit) => {
     return principal?.state === 'active' ? identityOf({ ...actor, ...principal.standing }, principal) : null;
   };
 
-  /** As `login` would take the names. */
+  /** Recognises a client by its names, read as `login` reads them. */
   const recognise: Recognise = async ({ clientId, username }) => {
     if (username === undefined) return null;
     const bare = (uuid: string): Actor => ({ uuid, credentialId: '', hash: '' });
@@ -245,7 +248,7 @@ export const createLogin = (kit: LoginKit) => {
     return principal.state === 'active' ? identityOf({ ...bare(principal.uuid), ...principal.standing }, principal) : null;
   };
 
-  /** Reads the trust store once, for as many identities as are looked at again. */
+  /** Creates a check that reads the trust store once for many identities. */
   const certifier = (): Certified => {
     const verifier = trust.verifier();
     verifier.catch(() => undefined);

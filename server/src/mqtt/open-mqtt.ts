@@ -63,7 +63,7 @@ export interface MqttSettings {
   readonly mqttRetainedBytesPerOwner: number;
 }
 
-/** What the broker is built on. */
+/** What the MQTT side needs. */
 export interface MqttOptions {
   readonly clientAddress: ClientAddress;
   readonly store: Store;
@@ -102,21 +102,21 @@ export interface Mqtt {
   readonly broker: Broker;
   /** MQTT over websocket, for the HTTP server. */
   readonly upgrades: MqttUpgrades;
-  /** What brokers outside ask. */
+  /** Answers the questions of external brokers. */
   readonly outside: ExternalBrokers;
   readonly retained: RetainedFigures;
-  /** Opens the ports that the settings name; answers their URLs. */
+  /** Opens the ports in the settings. Answers their URLs. */
   listen(): Promise<readonly string[]>;
   close(): Promise<void>;
 }
 
-/** How long a session waits for its client, in milliseconds: seven days. */
+/** How long a session is kept without its client, in milliseconds: seven days. */
 const sessionMs = 7 * 86_400_000;
-/** How often it is looked for sessions of nodes that are no more, in milliseconds. */
+/** Interval of the search for sessions of dead nodes, in milliseconds. */
 const sweepMs = 5_000;
-/** How often it is looked for sessions that are to end, in milliseconds. */
+/** Interval of the search for expired sessions, in milliseconds. */
 const clearMs = 600_000;
-/** How often the certificate of the TLS listener is looked at, in milliseconds. */
+/** Interval of the check of the TLS listener's certificate, in milliseconds. */
 const renewMs = 86_400_000;
 
 /**
@@ -202,7 +202,7 @@ export const openMqtt = async (foundation: MqttOptions): Promise<Mqtt> => {
   );
   const closers: (() => Promise<void>)[] = [];
 
-  /** Ends sessions whose clients do not come back, or may not. */
+  /** Removes sessions whose clients have stayed away or have lost access. */
   const clear = async (): Promise<void> => {
     const owners = new Map<string, boolean>();
     for await (const session of sessions.away()) {

@@ -9,7 +9,10 @@ import type { QoS } from './subscription-index.ts';
 import type { Change } from '../data/feed/change.ts';
 import type { MqttPublicationDocument } from '../domain/documents/mqtt.ts';
 
-/** Everything that has to be stored of a message before it is acknowledged, and its way to the other nodes (ME-12). */
+/**
+ * Stores all of a message that has to be durable before its acknowledgement, and passes it to the
+ * other nodes (ME-12).
+ */
 export interface Publications {
   /**
    * Takes a message that was published here: it is retained, queued for every persistent session,
@@ -24,16 +27,16 @@ export interface Publications {
     owner: string,
     expect: (sessions: ReadonlyMap<string, QoS>) => void,
   ): MaybePromise<unknown>;
-  /** Keeps a message of another node for sessions whose clients are here. */
+  /** Queues another node's message for sessions whose clients are here. */
   keep(id: string, publication: Publication, sessions: ReadonlyMap<string, QoS>): Promise<void>;
-  /** The message that another node has published; undefined if the change is none. */
+  /** The message that another node has published. Undefined for any other change. */
   arrived(change: Change): { readonly id: string; readonly publication: Publication } | undefined;
 }
 
-/** How long the other nodes have to fetch a message, in milliseconds. */
+/** Time that the other nodes have to fetch a message, in milliseconds. */
 const keptMs = 120_000;
 
-/** Opens them. `others`: are there other nodes? */
+/** Creates the publications. `others`: are there other nodes? */
 export const createPublications = (options: {
   readonly store: Store;
   readonly sessions: Pick<MqttSessions, 'match'>;

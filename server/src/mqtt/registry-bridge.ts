@@ -14,17 +14,19 @@ import { notDeleted } from '../domain/tombstone.ts';
 import type { Repository } from '../data/repository/types.ts';
 import type { DeviceDocument } from '../domain/documents/device.ts';
 
-/** A device that a client speaks for. */
+/** A device that a client represents. */
 export interface Spoken {
   readonly uuid: string;
   readonly serial: string;
 }
 
-/** Brings what MQTT clients publish to the registry (DM-7). */
+/** Passes the messages of MQTT clients to the registry (DM-7). */
 export interface RegistryBridge {
   /**
-   * Makes a broadcast of a message, from the device that it is of: of a token's client the one with the serial number in the topic, else the
-   * client itself. On `<token>/<serial>/device` that device is registered first. Answers the device, if it is not the client itself; at once if there is nothing to wait for.
+   * Broadcasts a message from its device: for a token's client the device with the serial number in
+   * the topic, otherwise the client itself.
+   * On `<token>/<serial>/device` that device is registered first.
+   * Answers the device if it is not the client itself. Synchronous if nothing has to be loaded.
    */
   take(identity: MqttIdentity, publication: Publication, id: string): MaybePromise<Spoken | undefined>;
   /** The device with this serial number in the group of the client; null if none has registered. */
@@ -33,14 +35,14 @@ export interface RegistryBridge {
 
 const maxSerial = 128;
 const maxKnown = 50_000;
-/** How many devices with one serial number may have been unregistered before a new one cannot get an id. */
+/** Unregistered devices with one serial number, after which a new one gets no id. */
 const maxReturns = 16;
 const deviceType = 'mqtt-device';
 
-/** What a payload says, by its JSON reader: fails for what is no JSON, or none that may go on. */
+/** Parses the JSON of a payload. Fails for invalid or refused JSON. */
 export type ReadJson = (text: string) => unknown;
 
-/** Text that is JSON as what it says, other text as it is, other bytes as base64. */
+/** Reads a payload: JSON as its value, other text as text, other bytes as base64. */
 const readPayload = (payload: Buffer, readJson: ReadJson): unknown => {
   const text = payload.toString('utf8');
   if (!Buffer.from(text, 'utf8').equals(payload)) return payload.toString('base64');
@@ -51,7 +53,9 @@ const readPayload = (payload: Buffer, readJson: ReadJson): unknown => {
   }
 };
 
-/** What a device announces of itself (MT-5): a model needs a manufacturer, firmware needs a model. */
+/**
+ * Properties that a device announces (MT-5). A model needs a manufacturer, firmware needs a model.
+ */
 const announced = (given: unknown): Readonly<Record<string, string>> => {
   const { manufacturer, model, firmwareVersion } = isPlainObject(given) ? given : {};
   if (typeof manufacturer !== 'string') return {};
@@ -59,7 +63,7 @@ const announced = (given: unknown): Readonly<Record<string, string>> => {
   return typeof firmwareVersion === 'string' ? { manufacturer, model, firmwareVersion } : { manufacturer, model };
 };
 
-/** What came of looking for a device, or what will. */
+/** The result of a look-up of a device, or its promise. */
 interface Looked {
   uuid: MaybePromise<string | null>;
 }
@@ -69,7 +73,7 @@ const nameOf = (group: string, serial: string): string => `${group}/${serial}`;
 
 type Entry = { readonly uuid: string };
 
-/** Whom a list of a group's document names, but not everybody. */
+/** The uuids that a list of a group's document names, without the wildcard. */
 const namedBy = (group: DeviceDocument | null, [area, list]: readonly [string, string]): readonly Entry[] => {
   const { whitelists } = (group?.['meshblu'] ?? {}) as { readonly whitelists?: Readonly<Record<string, unknown>> };
   const lists = isPlainObject(whitelists?.[area]) ? whitelists[area] : {};
@@ -97,13 +101,13 @@ const whitelistsOf = (uuid: string, group: DeviceDocument | null) => {
   };
 };
 
-/** Opens it. */
+/** Creates the bridge. */
 export const createRegistryBridge = (options: {
   readonly store: Store;
   readonly devices: Repository<DeviceDocument>;
   readonly feed: Pick<ChangeFeed, 'subscribe' | 'onResync'>;
   readonly ids: IdempotentIds;
-  /** May anybody hear a broadcast of this device? */
+  /** Is a broadcast of this device public? */
   readonly audience: Audience;
   readonly send: (sent: Sent) => Promise<void>;
   readonly readJson: ReadJson;

@@ -3,7 +3,7 @@ import type { Log } from '../common/log.ts';
 import type { Store } from '../data/store.ts';
 import type { MqttRetainedDocument } from '../domain/documents/mqtt.ts';
 
-/** How much may be retained: messages, and bytes of their topics and payloads. */
+/** Limits on retained messages: their number, and the bytes of their topics and payloads. */
 export interface RetainedBounds {
   readonly messages: number;
   readonly bytes: number;
@@ -11,25 +11,34 @@ export interface RetainedBounds {
   readonly bytesPerOwner: number;
 }
 
-/** What is retained now, and how often a message was not kept because there was too much. */
+/** Retained messages at this moment, and the number of refused ones. */
 export interface RetainedFigures {
   readonly messages: number;
   readonly bytes: number;
   readonly dropped: number;
 }
 
-/** One message as it counts. `owner` is unknown for what an older version has kept: that counts for all together. */
+/**
+ * The size of one message. `owner` is unknown for messages of older versions, which count only
+ * towards the total.
+ */
 export interface Weight {
   readonly owner: string | undefined;
   readonly bytes: number;
 }
 
-/** Counts what is retained on all nodes, in memory: exact as far as the feed has come, with this node's own writes. */
+/**
+ * Counts the retained messages of all nodes in memory, as of the feed's position plus this node's
+ * own writes.
+ */
 export interface RetainedUsage {
   readonly figures: RetainedFigures;
-  /** Counts the message of a topic if it is within the bounds; false, and logged, if not. The function takes it back. */
+  /**
+   * Counts a topic's message if it fits the bounds. Returns an undo function, or false after a log
+   * entry.
+   */
   admit(topic: string, weight: Weight): (() => void) | false;
-  /** The topic has none any more. The function takes it back. */
+  /** Removes a topic from the count. Returns an undo function. */
   remove(topic: string): () => void;
   close(): void;
 }
@@ -42,10 +51,10 @@ interface Sum {
   bytes: number;
 }
 
-/** Bytes that a message counts. */
+/** Size of a message, in bytes. */
 export const weightOf = (topic: string, payloadBytes: number): number => Buffer.byteLength(topic) + payloadBytes;
 
-/** Opens it, with what is in the store. */
+/** Opens the count with the stored messages. */
 export const openRetainedUsage = async (options: {
   readonly store: Store;
   readonly feed: Pick<ChangeFeed, 'subscribe' | 'onResync'>;
@@ -117,7 +126,10 @@ export const openRetainedUsage = async (options: {
     const had = before?.owner === owner ? before : undefined;
     return own === undefined || within(own, had, bounds.messagesPerOwner, bounds.bytesPerOwner);
   };
-  /** Changes what counts; the function takes it back if nothing else has changed it since. */
+  /**
+   * Changes the count of a topic. The function returned undoes that unless there was a later
+   * change.
+   */
   const change = (topic: string, weight: Weight | undefined): (() => void) => {
     const before = weights.get(topic);
     set(topic, weight);

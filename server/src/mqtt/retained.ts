@@ -3,7 +3,7 @@ import { weightOf, type RetainedUsage } from './retained-usage.ts';
 import { publicationOf, stored, type Publication } from './stored-message.ts';
 import { createSubscriptionIndex } from './subscription-index.ts';
 
-/** The last message of each topic that asked to be kept (MQTT 3.1.1, section 3.3.1.3). */
+/** Retained messages: the last one of each topic (MQTT 3.1.1, section 3.3.1.3). */
 export interface Retained {
   /**
    * Stores a retained message. One without payload removes the message of its topic.
@@ -13,19 +13,22 @@ export interface Retained {
    * since it would be out of date.
    */
   keep(publication: Publication, owner: string): Promise<void>;
-  /** Those whose topics match one of these filters. */
+  /** The messages whose topics match one of these filters. */
   matching(filters: readonly string[]): AsyncIterable<Publication>;
 }
 
 const isWild = (filter: string): boolean => /[+#]/.test(filter);
 
-/** What every topic that a filter with wildcards matches begins with: `a/#` matches `a` too. */
+/** The literal prefix of all topics that a filter with wildcards matches: `a/#` matches `a` too. */
 const literalOf = (filter: string): string => filter.slice(0, Math.max(0, filter.search(/[+#]/) - 1));
 
-/** How many topics are asked for at once. */
+/** Topics in one query. */
 const atOnce = 100;
 
-/** Store filters that find everything these filters match, and little else; nothing is found twice by those of filters with wildcards. */
+/**
+ * Store filters that find all matches of these filters and few other topics.
+ * Those of filters with wildcards do not overlap.
+ */
 const among = function* (filters: readonly string[]) {
   let last: string | undefined;
   for (const literal of filters.filter(isWild).map(literalOf).sort()) {
@@ -37,7 +40,7 @@ const among = function* (filters: readonly string[]) {
   for (let at = 0; at < exact.length; at += atOnce) yield { _id: { $in: exact.slice(at, at + atOnce) } };
 };
 
-/** Opens them. */
+/** Opens the retained messages. */
 export const createRetained = (store: Store, usage: Pick<RetainedUsage, 'admit' | 'remove'>): Retained => {
   const rows = store.collection('mqtt-retained');
   const write = async (publication: Publication, owner: string): Promise<void> => {
@@ -52,7 +55,7 @@ export const createRetained = (store: Store, usage: Pick<RetainedUsage, 'admit' 
       throw error;
     }
   };
-  /** The newest write of each topic that is being written. */
+  /** The newest write in progress of each topic. */
   const writing = new Map<string, Promise<void>>();
 
   return {

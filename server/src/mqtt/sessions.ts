@@ -13,39 +13,44 @@ export interface Claim {
   readonly uuid: string;
   /** Does the session end with the connection? */
   readonly clean: boolean;
-  /** Names the connection: random. */
+  /** Random id of the connection. */
   readonly link: string;
   readonly will?: StoredPublish | undefined;
 }
 
-/** What a client finds when it comes. */
+/** The session that a connecting client gets. */
 export interface ClaimedSession {
-  /** Was there a session that goes on? */
+  /** Is an earlier session resumed? */
   readonly present: boolean;
   readonly subscriptions: readonly Subscribed[];
 }
 
-/** The sessions of all nodes: whose a client id is, where its client is, and what it subscribes to (ME-12). */
+/**
+ * The sessions of all nodes: owner of the client id, node of the client, and subscriptions (ME-12).
+ */
 export interface MqttSessions {
   /**
    * Takes the session over from the connection that has it.
    * Null if the client id belongs to another principal. `busy`: there are too many sessions.
    */
   claim(claim: Claim): Promise<ClaimedSession | null>;
-  /** The connection has gone: a clean session goes with it, another one waits. */
+  /**
+   * Reports that the connection has closed. A clean session is removed, a persistent one is kept.
+   */
   leave(clientId: string, link: string): Promise<void>;
-  /** Replaces the subscriptions, as long as this connection has the session. */
+  /** Replaces the subscriptions while this connection has the session. */
   subscribe(clientId: string, link: string, subscriptions: readonly Subscribed[]): Promise<void>;
   /**
-   * The sessions for which a message with this topic waits: those that outlive their connections and subscribe to it with QoS 1 or 2. With
-   * `owner`, only sessions of this uuid.
+   * The persistent sessions that a message with this topic is queued for: those that subscribe to
+   * it with QoS 1 or 2.
+   * `owner`: only sessions of this uuid.
    */
   match(topic: string, owner?: string): ReadonlyMap<string, QoS>;
-  /** May the sessions of this owner that outlive their connections have so many more levels in their filters? */
+  /** May the persistent sessions of this owner have so many more filter levels? */
   admits(uuid: string, levels: number): boolean;
-  /** Ends a session with all that waits for it. */
+  /** Removes a session and its queue. */
   remove(session: MqttSessionDocument): Promise<void>;
-  /** Sessions that say that one of these nodes has them; without nodes, any that is not this one. */
+  /** Sessions on one of these nodes. Without `nodes`, sessions on any other node. */
   elsewhere(nodes?: readonly string[]): AsyncIterable<MqttSessionDocument>;
   /** Sessions whose client is away. */
   away(): AsyncIterable<MqttSessionDocument>;
@@ -57,17 +62,19 @@ export interface MqttSessions {
   close(): void;
 }
 
-/** What is in memory of each session. */
+/** The part of a session that is in memory. */
 interface Known {
   readonly rev: number;
   readonly uuid: string;
   readonly weight: number;
 }
 
-/** How many sessions that outlive their connections one principal or device may have. */
+/** Persistent sessions that one principal or device may have. */
 const most = 10_000;
 
-/** How much a session takes in the memory of every node, in levels of filters: itself counts as one. */
+/**
+ * Memory that a session takes on every node, in filter levels. The session itself counts as one.
+ */
 const weightOf = ({ clean, subscriptions }: MqttSessionDocument): number =>
   clean ? 0 : subscriptions.reduce((sum, { topic }) => sum + levelsOf(topic), 1);
 
@@ -124,7 +131,7 @@ export const openMqttSessions = async (options: {
     feed.subscribe(({ collection, document, id }: Change) => {
       if (collection !== 'mqtt-sessions') return;
       const session = document as MqttSessionDocument | null;
-      // What this node has removed may be there again by now.
+      // A session that this node removed may exist again by now.
       if (session === null) return others ? forget(String(id)) : undefined;
       see(session);
       if (session.node !== node) options.taken(session._id, session.link);
@@ -151,7 +158,7 @@ export const openMqttSessions = async (options: {
     return true;
   };
 
-  /** Changes a session as long as this connection has it. */
+  /** Changes a session while this connection has it. */
   const revise = async (
     clientId: string,
     link: string,

@@ -2,7 +2,7 @@ import { Binary } from 'mongodb';
 import type { QoS } from './subscription-index.ts';
 import type { StoredPublish } from '../domain/documents/mqtt.ts';
 
-/** A message as the broker has it. */
+/** A message in the broker's form. */
 export interface Publication {
   readonly topic: string;
   readonly payload: Buffer;
@@ -10,7 +10,7 @@ export interface Publication {
   readonly retain: boolean;
 }
 
-/** The message in the form in which it is stored. */
+/** Converts a message to its stored form. */
 export const stored = ({ topic, payload, qos, retain }: Publication): StoredPublish => ({
   topic,
   payload: new Binary(payload),
@@ -18,7 +18,7 @@ export const stored = ({ topic, payload, qos, retain }: Publication): StoredPubl
   retain,
 });
 
-/** And back. */
+/** Converts a stored message back. */
 export const publicationOf = ({ topic, payload, qos, retain }: StoredPublish): Publication => ({
   topic,
   payload: Buffer.from(payload.buffer.buffer, payload.buffer.byteOffset, payload.position),

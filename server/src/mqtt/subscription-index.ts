@@ -7,11 +7,14 @@ export interface Subscribed {
   readonly qos: QoS;
 }
 
-/** Which sessions subscribe to a topic. */
+/** Index of sessions by the topics that they subscribe to. */
 export interface SubscriptionIndex {
-  /** The subscriptions of this session are these and no others. */
+  /** Replaces the subscriptions of this session. */
   set(client: string, subscriptions: readonly Subscribed[]): void;
-  /** The sessions that a message with this topic goes to, each with the highest QoS of its matching subscriptions. */
+  /**
+   * The sessions that subscribe to this topic, each with the highest QoS of its matching
+   * subscriptions.
+   */
   match(topic: string): ReadonlyMap<string, QoS>;
 }
 
@@ -55,7 +58,7 @@ const collect = (tree: Level, names: readonly string[], at: number, found: Map<s
   }
 };
 
-/** An empty index. */
+/** Creates an empty index. */
 export const createSubscriptionIndex = (): SubscriptionIndex => {
   const tree = level();
   const known = new Map<string, readonly Subscribed[]>();
@@ -74,7 +77,7 @@ export const createSubscriptionIndex = (): SubscriptionIndex => {
   };
 };
 
-/** How many levels a filter has: each takes memory where it is looked for. */
+/** Number of levels of a filter. Each takes memory in the index. */
 export const levelsOf = (filter: string): number => filter.split('/').length;
 
 /** Does this filter match this topic (MQTT 3.1.1, section 4.7)? */

@@ -7,19 +7,27 @@ import { isDeviceTopic, mayPublish, mayRead, ownRights, type OwnRights } from '.
 import type { Repository } from '../data/repository/types.ts';
 import type { DeviceDocument } from '../domain/documents/device.ts';
 
-/** What MQTT clients may do with topics as things are now, for brokers in the process and outside (DM-5). */
+/**
+ * The rights of MQTT clients on topics at this moment, for the internal and external brokers
+ * (DM-5).
+ */
 export interface TopicPermission {
-  /** May it publish to this topic? The prefix of its principal stands in front already. At once if nothing has to be loaded. */
+  /**
+   * May it publish to this topic, which includes the prefix? Synchronous if nothing has to be
+   * loaded.
+   */
   publish(identity: MqttIdentity, topic: string, own?: OwnRights): MaybePromise<boolean>;
-  /** May it subscribe to this filter? All that it matches has to be covered. */
+  /** May it subscribe to this filter? Its rights have to cover everything the filter matches. */
   subscribe(identity: MqttIdentity, filter: string, own?: OwnRights): MaybePromise<boolean>;
-  /** May it hear the broadcasts of the device that has this uuid for a topic (MS-2.17)? */
+  /** May it receive the broadcasts of the device whose uuid is this topic (MS-2.17)? */
   hear(identity: MqttIdentity, uuid: string): Promise<boolean>;
-  /** May it have a message on this topic? Answered at once; undefined if something has to be loaded. */
+  /**
+   * May it receive a message on this topic? Synchronous. Undefined if something has to be loaded.
+   */
   receive(identity: MqttIdentity, topic: string, own: OwnRights): boolean | undefined;
 }
 
-/** Opens it. A refusal by roles is decided again on a fresh read before it counts. */
+/** Creates the checks. A refusal by roles is confirmed on a fresh read. */
 export const createTopicPermission = (kit: {
   readonly authorities: Pick<EffectivePermissions, 'peek' | 'of' | 'getFresh'>;
   readonly devices: Repository<DeviceDocument>;

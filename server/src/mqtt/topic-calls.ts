@@ -15,8 +15,9 @@ export interface TopicAnswer {
 }
 
 /**
- * Carries out the call that a Meshblu client makes by publishing on one of Meshblu's topics (DM-5). Nothing of it is written
- * any more when it resolves; what it gives then carries out the endings, and gives the answer, if there is one.
+ * Runs the call that a Meshblu client makes by publishing on one of Meshblu's topics (DM-5).
+ * All its writes are done when it resolves. The function it gives applies the revocations and
+ * returns the answer, if any.
  */
 export type TopicCalls = (
   actor: Actor,
@@ -25,7 +26,7 @@ export type TopicCalls = (
   payload: Buffer,
 ) => Promise<() => Promise<TopicAnswer | undefined>>;
 
-/** What the calls go through. */
+/** What the calls need. */
 export interface TopicCallsOptions {
   readonly operations: ReadonlyMap<string, TableOperation>;
   readonly dispatch: (operation: TableOperation, call: Call) => Promise<Result<unknown>>;
@@ -44,13 +45,13 @@ const argumentOf = (payload: Buffer, readJson: ReadJson): Readonly<Record<string
   return typeof value === 'string' ? { uuid: value } : {};
 };
 
-/** Longest payload of a call that is no message to devices, in bytes. */
+/** Longest payload of a call other than a message to devices, in bytes. */
 const maxInputBytes = 131_072;
 
-/** Calls without a subject are about the caller. */
+/** Calls that default to the caller as their subject. */
 const aboutSelf = new Set<JobTopic>(['update', 'generateAndStoreToken', 'resetToken', 'getPublicKey']);
 
-/** Opens them. */
+/** Creates the calls. */
 export const createTopicCalls =
   ({ operations, dispatch, applyRevocations, toRegistryError, readJson }: TopicCallsOptions): TopicCalls =>
   async (actor, connection, topic, payload) => {

@@ -11,23 +11,23 @@ interface BrokerInternals {
 
 interface ClientInternals {
   readonly conn: Duplex;
-  /** By filter. */
+  /** The client's subscriptions, by filter. */
   readonly subscriptions: Readonly<Record<string, unknown>>;
-  /** The packets that were seen, by broker: a second one with the same number is a repeat. */
+  /** Packets seen so far, by broker. A second one with an equal number is a repeat. */
   readonly duplicates: Record<string, number>;
   readonly _parser: Parser;
   connackSent: boolean;
-  /** Who waits until the connection takes bytes again: one for each packet. */
+  /** Callbacks that wait until the connection accepts bytes again, one for each packet. */
   readonly _pendingDrains: readonly unknown[];
-  /** Nothing is read any more until aedes has let it in. */
+  /** Stops reading until aedes has admitted the client. */
   pause(): void;
-  /** How many packets are being worked at: only then more is read when there is none. */
+  /** Packets in progress. More is read only when this is zero. */
   _parsingBatch: number;
-  /** One packet is done. */
+  /** Reports one packet as processed. */
   _nextBatch(): void;
 }
 
-/** A packet as mqtt-packet has read it. */
+/** A packet as mqtt-packet parses it. */
 export interface Parsed {
   readonly cmd: string;
   /** The remaining length. */
@@ -43,14 +43,14 @@ export interface Parsed {
   readonly unsubscriptions?: readonly string[];
 }
 
-/** The parser of mqtt-packet 9: its steps, each true when it has what it needs, and what they work on. */
+/** The parser of mqtt-packet 9. Each step returns true when it has all its bytes. */
 export interface Parser {
   readonly packet: Parsed;
-  /** Set when a step has failed. */
+  /** The failure of a step. */
   readonly error: Error | null;
-  /** Bytes that are not consumed yet, those of the packet first. */
+  /** Unconsumed bytes, beginning with the current packet. */
   readonly _list: { readonly length: number; slice(start: number, end: number): Buffer; consume(bytes: number): void };
-  /** How much of them is read. */
+  /** Position in the unconsumed bytes. */
   readonly _pos: number;
   _parseHeader(): boolean;
   _parseLength(): boolean;
@@ -58,7 +58,7 @@ export interface Parser {
   _parseString(): string | null;
   _emitError(error: Error): void;
   parse(bytes: Buffer): number;
-  /** Sees packets before aedes does. */
+  /** Adds a listener that gets packets before aedes does. */
   prependListener(event: 'packet', listener: (packet: Parsed) => void): unknown;
 }
 
@@ -67,10 +67,10 @@ const internalsOf = (client: Client): ClientInternals => client as unknown as Cl
 export const clientOf = (broker: Aedes, clientId: string): Client | undefined =>
   (broker as unknown as BrokerInternals).clients[clientId];
 
-/** Bytes that the other end has not read yet. */
+/** Bytes that the client has not read yet. */
 export const backlogOf = (client: Client): number => internalsOf(client).conn.writableLength;
 
-/** Packets that the other end has not read yet, about. */
+/** Packets that the client has not read yet, approximately. */
 export const unreadBy = (client: Client): number => internalsOf(client)._pendingDrains.length;
 
 /**
@@ -101,13 +101,13 @@ export const parserOf = (client: Client): Parser => internalsOf(client)._parser;
 /** Can anything be sent to a client? */
 export const isOpen = (client: Client): boolean => !client.closed && !internalsOf(client).conn.destroyed;
 
-/** Reads nothing more of a client until aedes has let it in. */
+/** Stops reading from a client until aedes has admitted it. */
 export const pause = (client: Client): void => internalsOf(client).pause();
 
-/** More packets than are ever worked at. */
+/** A count above that of any packets in progress. */
 const many = 1_000_000;
 
-/** Reads nothing more of a client that was let in; the function returned goes on. */
+/** Stops reading from an admitted client. The function returned resumes. */
 export const stopReading = (client: Client): (() => void) => {
   const internals = internalsOf(client);
   internals._parsingBatch += many;
@@ -128,10 +128,16 @@ export const letIn = (client: Client): void => {
   internalsOf(client).connackSent = true;
 };
 
-/** How many packets a client is known to have had: a packet comes once by each matching subscription, all of them at once. */
+/**
+ * Offered packets remembered for each client. A packet comes once for each matching subscription,
+ * all at once.
+ */
 const maxPassed = 64;
 
-/** Notes a packet that a client has been offered, and forgets the oldest of `passed`: aedes would remember each for ever. */
+/**
+ * Notes a packet that was offered to a client, and forgets the oldest in `passed`. aedes itself
+ * would never forget one.
+ */
 export const forgetPacket = (client: Client, passed: string[], id: string): void => {
   passed.push(id);
   if (passed.length <= maxPassed) return;
@@ -139,7 +145,7 @@ export const forgetPacket = (client: Client, passed: string[], id: string): void
   if (oldest !== undefined) delete internalsOf(client).duplicates[oldest];
 };
 
-/** Has aedes forget that a client was offered this packet. */
+/** Makes aedes forget that a client was offered this packet. */
 export const offerAgain = (client: Client, id: string): void => {
   delete internalsOf(client).duplicates[id];
 };

@@ -30,22 +30,24 @@ import { addProtocolChecks } from './protocol-checks.ts';
 import { answerEachFilter } from './suback.ts';
 import type { Change } from '../../data/feed/change.ts';
 
-/** What the broker works with. */
+/** What the broker needs from the rest of the server. */
 export interface BrokerKit {
   readonly login: MqttLogin;
-  /** Looks at the certificates of identities again, by the trust store as it is now. */
+  /** Creates a check of identities' certificates against the current trust store. */
   readonly certifier: () => Certified;
-  /** Calls `look` when one of these certificates has expired; the function returned takes that back. */
+  /**
+   * Calls `look` when one of these certificates has expired. The function returned cancels that.
+   */
   readonly onExpired: (chain: readonly Uint8Array[], look: () => void) => () => void;
-  /** Who a client would be whose session is this principal's; null if that may not be here. */
+  /** The identity of a session's client by its principal. Null if the principal has lost access. */
   readonly identify: (uuid: string) => Promise<MqttIdentity | null>;
   readonly permission: TopicPermission;
-  /** How many levels the filters of connected clients may have. */
+  /** Limits on the filter levels of connected clients. */
   readonly bounds: LevelBounds;
   /** Largest packet, in bytes (MQTT 3.1.1 allows 256 MiB). */
   readonly maxPacketBytes: number;
   readonly connections: Connections;
-  /** Those of these actors who may still be here. */
+  /** The actors among these that still have access. */
   readonly live: (actors: readonly Actor[]) => Promise<ReadonlySet<Actor>>;
   readonly sessions: MqttSessions;
   readonly queue: OfflineQueue;
@@ -55,18 +57,21 @@ export interface BrokerKit {
   readonly jobs: TopicCalls;
   /** Shows a device as online until the function returned is called. */
   readonly hold: (uuid: string, provenAt: () => number) => () => void;
-  /** Lets a connection listen to another device's broadcasts. */
+  /** Subscribes a connection to another device's broadcasts. */
   readonly listen: (connection: Connection, uuid: string) => void;
   readonly unlisten: (connection: Connection, uuid: string) => void;
-  /** Are clean sessions of other nodes' business? */
+  /** Are there other nodes, which need to know of clean sessions? */
   readonly others: boolean;
   /** Is that node alive? */
   readonly lives: (node: string) => boolean;
   /** Fails while this node may not answer. */
   readonly available: () => void;
-  /** What happens to a message on a topic that its publisher may not publish to. MQTT 3.1.1 has no negative acknowledgement. */
+  /**
+   * Treatment of a message on a topic that its publisher may not publish to.
+   * MQTT 3.1.1 has no negative acknowledgement.
+   */
   readonly deniedPublish: 'ignore' | 'close';
-  /** Notes such a message. */
+  /** Counts such a message. */
   readonly denied: (clientId: string, topic: string) => void;
   readonly report: (error: unknown) => void;
   readonly now: () => number;
@@ -74,17 +79,26 @@ export interface BrokerKit {
 
 /** The MQTT broker of this node. */
 export interface Broker {
-  /** Serves one connection, which has bytes of MQTT 3.1.1 to say. */
+  /** Serves one connection that speaks MQTT 3.1.1. */
   handle(stream: Duplex, address: string, request?: IncomingMessage): void;
   /** Takes messages of other nodes from the feed. */
   change(change: Change): Promise<unknown> | undefined;
-  /** Ends the connection of a client id unless it is this one: another node has it. */
+  /** Ends the connection of a client id that another node has taken over, unless it is this one. */
   taken(clientId: string, link: string | undefined): void;
-  /** Sends a message to the client of a kept session, if that is here and has not had it. */
+  /**
+   * Sends a message to the client of a persistent session, if it is connected here and has not had
+   * the message.
+   */
   offer(clientId: string, id: string, publication: Publication): void;
-  /** Ends the connections of this user, or of all, that showed a certificate by which they could not log in any more. */
+  /**
+   * Ends the connections of this user, or of all users, whose certificate no longer permits a
+   * login.
+   */
   endUncertified(uuid?: string): Promise<void>;
-  /** Publishes the wills of clients whose node died with them: one of these, or without nodes any that is not alive. */
+  /**
+   * Publishes the wills of clients whose node has died: one of these nodes, or by default any that
+   * is not alive.
+   */
   makeUp(nodes?: readonly string[]): Promise<void>;
   /** Live connections. */
   readonly size: number;
@@ -95,15 +109,15 @@ export interface Broker {
 const maxTopicBytes = 4_096;
 /** Longest client id, in bytes. */
 const maxClientIdBytes = 1_024;
-/** How long a publisher waits for subscribers that take nothing, in milliseconds. */
+/** Longest wait of a publisher for subscribers that read nothing, in milliseconds. */
 const patienceMs = 20;
-/** A connection that takes nothing for so long is closed, in milliseconds. */
+/** Time after which a connection that reads nothing is closed, in milliseconds. */
 const drainMs = 10_000;
-/** A connection has to say CONNECT in this time, in milliseconds. */
+/** Time in which a connection has to send CONNECT, in milliseconds. */
 const connectMs = 10_000;
-/** How long it may take until the clients have left when the broker closes, in milliseconds. */
+/** Time for the clients to disconnect when the broker closes, in milliseconds. */
 const closeMs = 3_000;
-/** How many messages with QoS 2 a client may have sent without PUBREL; one more ends the connection. */
+/** QoS 2 messages that a client may have sent without PUBREL. One more ends the connection. */
 const maxUnreleased = 1_000;
 /** Topic for the calls that clients make by publishing. It has no subscribers. */
 const nowhere = '$rollcall/call';
@@ -115,10 +129,10 @@ const refused = (returnCode: 2 | 3 | 4 | 5): Error & { returnCode: 2 | 3 | 4 | 5
 export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
   const { connections, sessions, queue, permission, publications, available, now } = kit;
   const links = new Map<Client, ClientSession>();
-  /** The filters of clients that are here. */
+  /** Levels of the filters of connected clients. */
   const budget = openLevelBudget(kit.bounds);
   const byConnection = new WeakMap<Connection, ClientSession>();
-  /** The newest link of a client id: its client may still be on its way in. */
+  /** The newest session of each client id. Its client may still be connecting. */
   const byClientId = new Map<string, ClientSession>();
   const asking = new WeakMap<Client, ConnectPacket>();
   const addresses = new WeakMap<Client, string>();
@@ -133,8 +147,9 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
 
   let subscriber: ClientSession | undefined;
   /**
-   * aedes asks by the client, or while one connects by its id alone. A client that has left never gets the link of the next connection of its
-   * session, whose packet identifiers name other messages.
+   * The session of a client. aedes asks by the client, or by its id alone while one connects.
+   * A client that has left never gets the session of a later connection, whose packet identifiers
+   * name other messages.
    */
   const linkOf = (client: Pick<Client, 'id'>): ClientSession | undefined =>
     links.get(client as Client) ?? (asking.has(client as Client) ? undefined : byClientId.get(client.id));
@@ -174,7 +189,7 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
             (follow) => follow && (link.following = follow()),
           ),
         () => {
-          // The acknowledgement goes out in a moment.
+          // The acknowledgement follows immediately.
           if (packet.qos > 0) coalesceWrites(link.client);
           callback(null);
         },
@@ -188,7 +203,8 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
       const link = links.get(client);
       if (link === undefined) return callback(new Error('not connected'));
       grant(link, subscription).then(
-        // aedes would take the QoS of one matching subscription for that of all: which one a message gets is decided when it goes out.
+        // aedes would apply the QoS of one matching subscription to all. The QoS of a message is
+        // decided when it is sent.
         (granted) => callback(null, granted ? { ...subscription, qos: 2 } : null),
         (error: unknown) => callback(error as Error),
       );
@@ -211,7 +227,7 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
     return refused(isDenied ? 5 : 3);
   };
 
-  /** Lets a client in: who it is first, and only then whose session it takes over. */
+  /** Admits a client: it is identified first, and takes over a session only then. */
   const enter = async (client: Client, username: string | undefined, password: Buffer | undefined): Promise<void> => {
     available();
     const packet = asking.get(client);
@@ -330,13 +346,13 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
     goOn.get(client)?.();
   });
   broker.on('ping', (_packet, client) => provenAt.set(client, now()));
-  // What a client does wrong ends its own connection, and that is all.
+  // A client's fault ends its own connection and nothing else.
   for (const event of ['clientError', 'connectionError'] as const) broker.on(event, () => undefined);
   broker.on('error' as never, (error: unknown) => kit.report(error));
 
   /**
-   * Decides on a message of a client and has it stored; then brings it to the registry. A call that it makes is carried out at once, and what that
-   * gives is left to be done.
+   * Decides on a client's message and stores it, then passes it to the registry.
+   * A call in it runs at once. Its follow-up work runs later.
    */
   const accept = (
     link: ClientSession,
@@ -369,7 +385,7 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
     const payload = bytesOf(packet.payload);
     const qos = packet.qos as QoS;
     const { messageId } = packet;
-    // [MQTT-3.3.1-3] It says nothing of what goes out.
+    // [MQTT-3.3.1-3] The flag of an incoming message does not apply to outgoing ones.
     packet.dup = false;
     let remembered: Promise<void> | undefined;
     if (qos === 2 && messageId !== undefined) {
@@ -408,7 +424,10 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
     return () => chain(stores, handOn);
   };
 
-  /** To all connections of its device, as on a topic; to its own even if that was ended by the call. */
+  /**
+   * Publishes an answer to all connections of its device. The caller gets it even if the call has
+   * ended its connection.
+   */
   const answer = (link: ClientSession, told: TopicAnswer | undefined): void => {
     if (told === undefined) return;
     const { uuid } = link.identity.actor;
@@ -433,7 +452,8 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
     const isStored = link.keeps && isLetIn(link.client) && !link.filters.has(topic);
     if (isStored && !sessions.admits(identity.actor.uuid, levelsOf(topic))) return false;
     if (!link.filters.reserve(topic)) return false;
-    // [MQTT-3.1.2-4] What a session subscribes to was granted; each delivery asks for the right, which may come back.
+    // [MQTT-3.1.2-4] The session's subscriptions were granted earlier. Each delivery checks the
+    // right again, which may return.
     let granted = !isLetIn(link.client);
     try {
       const isCovered = await permission.subscribe(identity, topic, own);
@@ -456,7 +476,7 @@ export const openBroker = async (kit: BrokerKit): Promise<Broker> => {
       );
     });
 
-  /** Messages of other nodes, one after the other. */
+  /** Messages of other nodes, in order. */
   let arrivals: Promise<unknown> = Promise.resolve();
   const arrive = async (id: string, publication: Publication): Promise<void> => {
     if (publication.qos > 0) {

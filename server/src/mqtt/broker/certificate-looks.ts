@@ -1,15 +1,20 @@
 import type { Certified } from '../login.ts';
 import type { ClientSession } from './client-session.ts';
 
-/** Looks again at the certificates that connections showed when they logged in. */
+/** Repeats the check of the certificates that connections showed when they logged in. */
 export interface CertificateLooks {
-  /** Ends those whose certificate is not one to log in by any more; resolves when nothing of theirs can be written any more. */
+  /**
+   * Ends the connections whose certificate no longer permits a login.
+   * Resolves when nothing of theirs can be written any more.
+   */
   look(links: readonly ClientSession[]): Promise<void>;
-  /** How often it was looked. A login during which this changes has to look for itself. */
+  /**
+   * Number of checks so far. A login during which it changes has to check its certificate again.
+   */
   readonly looks: number;
 }
 
-/** Opens them. */
+/** Creates the checks. */
 export const createCertificateLooks = (certifier: () => Certified): CertificateLooks => {
   let looks = 0;
   return {

@@ -11,79 +11,93 @@ import { createRetainedFirst, type RetainedFirst } from './retained-first.ts';
 import { createFilters, type Filters } from './filters.ts';
 import { createOrderedAcks, type OrderedAcks } from './ordered-acks.ts';
 
-/** One MQTT connection that has proved who it is, and the part of its session that is in memory while it is here. */
+/**
+ * One authenticated MQTT connection, and the part of its session that is in memory while it lasts.
+ */
 export interface ClientSession {
-  /** Names the connection in the session: random. */
+  /** Random id of the connection within the session. */
   readonly id: string;
   readonly client: Client;
   readonly identity: MqttIdentity;
   readonly own: OwnRights;
-  /** The connections table's view of it. */
+  /** The connection in the table of connections. */
   readonly connection: Connection;
   /** Does the session outlive the connection? */
   readonly keeps: boolean;
   readonly hasWill: boolean;
-  /** The subscriptions of the session that goes on; null if there was none. */
+  /** The subscriptions of the resumed session. Null if there was none. */
   readonly restored: readonly Subscribed[] | null;
   readonly filters: Filters;
-  /** The messages that it was offered lately. */
+  /** Ids of the messages offered to it lately. */
   readonly passed: string[];
   readonly retained: RetainedFirst;
   readonly outgoing: OutgoingMessages;
   readonly incoming: IncomingMessages;
-  /** Has it lost its identity? Nothing of it is taken or delivered any more. */
+  /** Has its identity been revoked? Nothing of it is accepted or delivered any more. */
   ended: boolean;
-  /** Has another connection taken over its session? Its acknowledgements and packet identifiers count no more. */
+  /**
+   * Has another connection taken over its session? Its acknowledgements and packet identifiers no
+   * longer count.
+   */
   readonly isSuperseded: boolean;
-  /** Another connection takes over the session. Settles when nothing of this one is being written any more. */
+  /**
+   * Gives the session up to another connection. Settles when nothing of this one is being written
+   * any more.
+   */
   supersede(): Promise<void>;
-  /** What is left to be done of its newest call. */
+  /** The follow-up work of its newest call. */
   following: Promise<void>;
   /** Runs pieces of work one after the other, in the order in which they came. */
   line<T>(work: () => Promise<T>): Promise<T>;
   /**
-   * Carries out work in two steps: the first ones one after the other, and so the second ones, but a first step does not wait for the second ones
-   * in front of it. So what is stored in the second is stored together. With nothing in front of it and nothing to wait for it is done at once, and
-   * what fails at once is thrown.
+   * Runs work in two steps. The first steps run one after the other, and so do the second ones.
+   * A first step does not wait for earlier second steps, so that their writes share a batch.
+   * Without earlier work or waiting it runs synchronously, and its failure is thrown.
    */
   steps<T>(first: () => MaybePromise<() => MaybePromise<T>>): MaybePromise<T>;
-  /** In which PUBLISH, PUBREC and PUBREL go out [MQTT-4.6.0-3] [MQTT-4.6.0-4] [MQTT-4.6.0-6]. */
+  /**
+   * Orders in which PUBLISH, PUBREC and PUBREL are sent [MQTT-4.6.0-3] [MQTT-4.6.0-4]
+   * [MQTT-4.6.0-6].
+   */
   readonly publishes: OrderedAcks;
   readonly pubrecs: OrderedAcks;
   readonly pubrels: OrderedAcks;
   /** Runs deliveries one after the other, in the order in which they came. */
   tellLater(work: () => Promise<void>): Promise<void>;
-  /** Counts something as under way until it is done. */
+  /** Counts work as in progress until it settles. */
   track<T>(work: Promise<T>): Promise<T>;
-  /** Settles when nothing of it is under way. */
+  /** Settles when no work is in progress. */
   settled(): Promise<void>;
 }
 
-/** Messages of a kept session on their way to its client: from their id to the row, and from the packet identifier to the row. */
+/**
+ * Unacknowledged messages of a persistent session: rows of the delivery queue by message and by
+ * packet identifier.
+ */
 export interface OutgoingMessages {
   readonly byPacket: Map<string, { readonly row: string; readonly waited: boolean }>;
-  /** The row of each packet identifier in use; an empty text for a message that no row keeps. */
+  /** The row of each packet identifier in use. Empty for a message without a row. */
   readonly byMessageId: Map<number, string>;
-  /** Rows that have been handed to the connection, acknowledged ones too. */
+  /** Rows passed to the connection, acknowledged ones included. */
   readonly taken: RecentSet;
-  /** What waited has been sent: only then new messages follow it. */
+  /** Resolves when the queued messages have been sent. New messages are sent only afterwards. */
   readonly drained: Promise<void>;
   drain(): void;
-  /** A packet identifier is free again. */
+  /** Frees a packet identifier. */
   acknowledged(messageId: number): void;
-  /** Settles when the client has not much left to acknowledge, or has left. */
+  /** Settles when few messages are unacknowledged, or when the client has left. */
   room(): Promise<void>;
-  /** The client has left. */
+  /** Reports that the client has left. */
   leave(): void;
-  /** Are there so many messages that the client has not acknowledged that it gets no more? */
+  /** Has the client so many unacknowledged messages that it gets no more? */
   readonly isFull: boolean;
-  /** A packet identifier that was not in use; it is from now on. */
+  /** Allocates a free packet identifier. */
   nextMessageId(): number;
 }
 
-/** QoS 2 messages from the client that it has not released yet. */
+/** QoS 2 messages from the client that it has not released. */
 export interface IncomingMessages {
-  /** True the first time: the message is to be taken. */
+  /** True the first time: the message has to be accepted. */
   accept(messageId: number): boolean;
   /** Was it already known? The first call for a packet answers false. */
   isKnown(messageId: number): boolean;
@@ -92,9 +106,9 @@ export interface IncomingMessages {
 }
 
 const highest = 65_535;
-/** How many rows are known to have been handed on: several times as many as may wait. */
+/** Rows remembered as passed on: several times as many as may wait. */
 const maxTaken = 4_000;
-/** How many messages a client may leave without acknowledgement. */
+/** Messages that a client may leave unacknowledged. */
 const maxUnacknowledged = 5_000;
 
 const openOutgoing = (unacknowledged: ReadonlyMap<number, string>): OutgoingMessages => {
@@ -157,14 +171,14 @@ const openIncoming = (unreleased: readonly number[]): IncomingMessages => {
   };
 };
 
-/** A link without anything under way. */
+/** Creates a client session without any work in progress. */
 export const createClientSession = (
   given: Pick<ClientSession, 'id' | 'client' | 'identity' | 'connection' | 'keeps' | 'hasWill' | 'restored'> & {
-    /** What its filters share with those of others. */
+    /** Filter levels, shared with the other clients. */
     readonly budget: LevelBudget;
-    /** Packet identifiers of the client's messages that it has not released. */
+    /** Packet identifiers of the client's unreleased messages. */
     readonly unreleased: readonly number[];
-    /** Packet identifiers under which messages were sent that it has not acknowledged, and their rows. */
+    /** Packet identifiers of sent and unacknowledged messages, and their rows. */
     readonly unacknowledged: ReadonlyMap<number, string>;
   },
 ): ClientSession => {
@@ -173,7 +187,7 @@ export const createClientSession = (
   let handing: Promise<unknown> = Promise.resolve();
   let telling: Promise<unknown> = Promise.resolve();
   const underWay = new Set<Promise<unknown>>();
-  /** How many pieces of work the next one has to wait for. */
+  /** Pieces of work that the next one has to wait for. */
   let held = 0;
   let isSuperseded = false;
   const release = (): void => void (held -= 1);

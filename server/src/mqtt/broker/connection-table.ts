@@ -12,9 +12,9 @@ import { encodeCommand, encodeMeshbluEvent, createMqttFanOut, type EncodedEvent 
  * represent.
  */
 export interface ConnectionTable {
-  /** The connection of a client itself. `link` is asked once there is one. */
+  /** The connection of the client itself. `link` is called once the session exists. */
   connectionOf(link: () => ClientSession, actor: Actor, id: string): Connection;
-  /** Puts a client into the table, and shows its device as online. */
+  /** Registers a client, and shows its device as online. */
   join(link: ClientSession): void;
   /**
    * Registers a client as representing a device.
@@ -28,10 +28,10 @@ export interface ConnectionTable {
   leave(link: ClientSession): void;
 }
 
-/** How many devices one connection may speak for. */
+/** Devices that one connection may represent. */
 const maxDevicesPerLink = 1_000;
 
-/** Opens it. */
+/** Creates the table. */
 export const createConnectionTable = (kit: {
   readonly connections: Connections;
   readonly hold: (uuid: string, provenAt: () => number) => () => void;
@@ -43,7 +43,7 @@ export const createConnectionTable = (kit: {
 }): ConnectionTable => {
   const { connections, tell } = kit;
 
-  /** The releases of a link, called when it leaves. */
+  /** Releases of each session, called when its client leaves. */
   const releases = new Map<ClientSession, (() => void)[]>();
   const spokenFor = new Map<ClientSession, Set<string>>();
 
@@ -85,7 +85,10 @@ export const createConnectionTable = (kit: {
     );
   };
 
-  /** A connection of the table: the client's own, or with a command topic that of a device which it speaks for. */
+  /**
+   * A connection in the table: the client's own, or with a command topic that of a device it
+   * represents.
+   */
   const connectionOf = (link: () => ClientSession, actor: Actor, id: string, uuid: string, commands?: string): Connection => ({
     actor,
     ...(uuid !== actor.uuid && { device: uuid }),
@@ -103,7 +106,10 @@ export const createConnectionTable = (kit: {
     onLeave: (release) => void heldBy(link()).push(release),
   });
 
-  /** Broadcasts of a device that the client subscribes to come on that device's topic, everything else on its own. */
+  /**
+   * The topic of an event: the sending device's for broadcasts that the client subscribes to,
+   * otherwise its own.
+   */
   const topicOf = (link: ClientSession, own: string, data: unknown): string => {
     const { fromUuid: from, devices } = (data ?? {}) as { readonly fromUuid?: unknown; readonly devices?: unknown };
     const isAddressed = Array.isArray(devices) ? devices.includes(own) : devices === own;

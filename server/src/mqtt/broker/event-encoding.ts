@@ -1,26 +1,29 @@
 import type { FanOut } from '../../realtime/connections.ts';
 import { isPlainObject } from '../../common/plain-object.ts';
 
-/** A message for one connection: where it appears and what it says. */
+/** A message for one connection: its topic and its payload. */
 export interface EncodedEvent {
   readonly topic: string;
   readonly payload: string;
 }
 
-/** As Meshblu's MQTT adapter has it: everything comes on the topic that is the device's uuid (DM-5). */
+/** Encodes an event like Meshblu's MQTT adapter, on the topic that is the device's uuid (DM-5). */
 export const encodeMeshbluEvent = (event: string, data: unknown, topic: string): EncodedEvent => ({
   topic,
   payload: JSON.stringify({ topic: event, data }),
 });
 
-/** Commands come as what the sender gave as payload (MT-5). */
+/** Encodes a command: the payload that the sender gave (MT-5). */
 export const encodeCommand = (event: string, data: unknown, topic: string): EncodedEvent | undefined => {
   if (event !== 'message' || !isPlainObject(data)) return undefined;
   const { payload } = data;
   return { topic, payload: typeof payload === 'string' ? payload : JSON.stringify(payload ?? null) };
 };
 
-/** The way out to one MQTT connection. `wording`: what an event of the registry becomes, undefined if it is none of its business. */
+/**
+ * Creates the outlet to one MQTT connection.
+ * `wording`: encodes an event of the registry, or returns undefined if it is not sent over MQTT.
+ */
 export const createMqttFanOut = (
   wording: (event: string, data: unknown) => EncodedEvent | undefined,
   deliver: (told: EncodedEvent, id: string | undefined) => void,

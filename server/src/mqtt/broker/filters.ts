@@ -1,42 +1,47 @@
 import type { LevelBudget } from '../level-budget.ts';
 import { levelsOf, matches, type QoS, type Subscribed } from '../subscription-index.ts';
 
-/** What one client subscribes to. */
+/** The subscriptions of one client. */
 export interface Filters {
   has(filter: string): boolean;
-  /** All that were granted. */
+  /** All granted subscriptions. */
   all(): readonly Subscribed[];
-  /** Makes room for a filter that is asked for; false if the client has as many as it may. */
+  /** Reserves a place for a requested filter. False if the client has reached its limit. */
   reserve(filter: string): boolean;
-  /** Says what came of it: the QoS that is granted, or undefined. */
+  /** Completes a reservation with the granted QoS, or undefined for a refusal. */
   settle(filter: string, qos: QoS | undefined): void;
   remove(filters: readonly string[]): void;
-  /** The highest QoS with which the client wants messages on this topic; undefined if it does not. */
+  /**
+   * The highest QoS that the client subscribes to this topic with. Undefined without a
+   * subscription.
+   */
   wanted(topic: string): QoS | undefined;
-  /** The filters that messages are delivered by have changed. */
+  /** Reports that the filters used for delivery have changed. */
   refresh(): void;
-  /** The client has left: its filters count no more. */
+  /** Reports that the client has left. Its filters no longer count. */
   leave(): void;
 }
 
-/** How many filters a client may have subscribed to, and their length in all, in characters. */
+/** Filters that a client may have, and their total length in characters. */
 const most = 1_000;
 const maxCharacters = 262_144;
 /**
- * Filters with `+` may be this deep without counting, and this much deeper in all: a message is matched level by level with all that may still
- * match it, and many deep ones that overlap would make it slow for everybody.
+ * Levels that are free for a filter with `+`.
+ * Deeper ones count towards the client's limit: messages are matched level by level, and many deep
+ * overlapping filters would slow delivery for all clients.
  */
 const freeLevels = 8;
 const maxWildLevels = 1_000;
-/** And all of them together, each level of which takes memory. */
+/** Levels of all filters of a client together. Each takes memory. */
 const maxLevels = 10_000;
 const wildLevelsOf = (filter: string): number => (filter.includes('+') ? Math.max(0, levelsOf(filter) - freeLevels) : 0);
-/** Topics of which it is known by heart what the client wants. */
+/** Topics whose QoS is cached. */
 const maxKnown = 1_000;
 
 /**
- * Opens them, without any. `delivering` gives the filters that messages are delivered by: a filter is granted first. `budget`: what they share with
- * the filters of others, in which they count for `owner`.
+ * Creates the filters of a client, without any.
+ * `delivering`: the filters used for delivery. A filter is granted before it is one of them.
+ * `budget`: the levels shared with other clients, counted for `owner`.
  */
 export const createFilters = (delivering: () => readonly string[], budget: LevelBudget, owner: string): Filters => {
   const granted = new Map<string, QoS>();

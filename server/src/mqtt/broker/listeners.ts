@@ -8,14 +8,17 @@ import type { Broker } from './broker.ts';
 
 /** A listener for MQTT over TCP or TLS. */
 export interface MqttListener {
-  /** Where it listens: `HOST:PORT`. */
+  /** Address it listens on: `HOST:PORT`. */
   readonly address: string;
   close(): Promise<void>;
 }
 
-/** More connections than this are closed at once. */
+/** Connections at one time. Further ones are closed at once. */
 const maxConnections = 20_000;
-/** A connection that was cut without a word is noticed by the kernel, beside MQTT's keep-alive, in milliseconds. */
+/**
+ * Interval of TCP keep-alive, in milliseconds. The kernel finds cut connections independently of
+ * MQTT's keep-alive.
+ */
 const probeMs = 60_000;
 const handshakeMs = 10_000;
 
@@ -51,18 +54,20 @@ export const serveMqtt = async (
   };
 };
 
-/** MQTT over TCP. */
+/** Listens for MQTT over TCP. */
 export const listenTcp = (broker: Pick<Broker, 'handle'>, host: string, port: number): Promise<MqttListener> =>
   serveMqtt(createServer(), broker, { host, port, event: 'connection' });
 
-/** What a TLS listener shows and whom it trusts, as PEM. */
+/** Certificate, key and trusted authorities of a TLS listener, as PEM. */
 export interface TlsIdentity {
   readonly cert: string;
   readonly key: string;
   readonly ca: readonly string[];
 }
 
-/** A TLS listener whose certificates can be replaced while it runs; connections that are there keep theirs. */
+/**
+ * A TLS listener whose certificates can be replaced while it runs. Open connections keep theirs.
+ */
 export interface MqttTlsListener extends MqttListener {
   renew(identity: TlsIdentity): void;
 }
@@ -87,14 +92,16 @@ export const listenTls = async (
 
 /** MQTT over websocket (MQTT 3.1.1, section 6), on an HTTP server's upgrades. */
 export interface MqttUpgrades {
-  /** Takes the upgrade if its path is `/mqtt`; false: not ours. */
+  /** Takes the upgrade if its path is `/mqtt`. False for any other path. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): boolean;
   close(): void;
 }
 
 const subprotocols = ['mqtt', 'mqttv3.1'];
 
-/** Opens it. `maxPacketBytes`: of one packet. `admits` decides on the Origin of a browser. */
+/**
+ * Creates the handler. `maxPacketBytes`: largest packet. `admits`: decides on a browser's Origin.
+ */
 export const openUpgrades = (
   broker: Pick<Broker, 'handle' | 'size'>,
   maxPacketBytes: number,

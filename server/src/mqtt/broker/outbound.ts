@@ -9,13 +9,19 @@ import { coalesceWrites, flushWrites } from './write-coalescing.ts';
 import type { ClientSession } from './client-session.ts';
 import type { EncodedEvent } from './event-encoding.ts';
 
-/** What goes out to clients, and whether it still may. */
+/** Sends messages to clients, after a check that they may still have them. */
 export interface Outbound {
-  /** Which rows of kept sessions belong to a message that is about to be emitted to their clients here. */
+  /**
+   * Announces a message that is about to be emitted, with the persistent sessions that have a row
+   * for it.
+   */
   expect(id: string, topic: string, kept: ReadonlyMap<string, QoS>): void;
-  /** Sends a message to the client of a kept session that came while it was stored for it, unless it has had it. */
+  /**
+   * Sends a message to the client of a persistent session that connected while it was stored,
+   * unless it has had it.
+   */
   offer(clientId: string, id: string, publication: Publication): void;
-  /** Lets a message out to a client, if it may still have it: the packet as it goes out, or null. */
+  /** Checks a message on its way to a client. Returns the packet to send, or null. */
   forward(link: ClientSession | undefined, packet: AedesPublishPacket): AedesPublishPacket | null;
   /**
    * Sends a client a message on its own topic, if it subscribes to that. Without a message's id it
@@ -24,21 +30,26 @@ export interface Outbound {
   tell(link: ClientSession, told: EncodedEvent, message: string | undefined): void;
 }
 
-/** What may wait for one connection, in bytes; then QoS 0 is dropped and with other messages the connection ends. */
+/**
+ * Bytes that may wait for one connection. Beyond them QoS 0 is dropped, and any other message ends
+ * the connection.
+ */
 const maxBacklogBytes = 1_048_576;
 /** Packets that may wait for one connection. */
 const maxBacklog = 10_000;
 
-/** Every message is one of its own for aedes, which would take those of one broker for repeats if they overtook each other. */
+/**
+ * A unique stamp for each message. aedes would take overtaken messages of one broker for repeats.
+ */
 export const stampOf = (id: string): { readonly brokerId: string; readonly brokerCounter: number } => ({
   brokerId: id,
   brokerCounter: 1,
 });
 
-/** A payload as bytes: those of a packet are its own, and are not copied. */
+/** A payload as bytes. Those of a packet are not copied. */
 export const bytesOf = (payload: string | Buffer): Buffer => (typeof payload === 'string' ? Buffer.from(payload) : payload);
 
-/** Opens it. `here`: the link of a client that is here with this client id. */
+/** Creates the outbound side. `here`: the session of a client that is connected here. */
 export const createOutbound = (kit: {
   readonly here: (clientId: string) => ClientSession | undefined;
   readonly queue: OfflineQueue;
@@ -81,7 +92,7 @@ export const createOutbound = (kit: {
     if (link === undefined || (link.ended && !isOurs(link, packet))) return null;
     const { client } = link;
     const { topic, brokerId } = packet;
-    // [MQTT-3.2.0-1] What is kept waits for CONNACK.
+    // [MQTT-3.2.0-1] Stored messages wait for CONNACK.
     if (!isLetIn(client) && !link.outgoing.byPacket.has(brokerId)) return null;
     if (isRetained(packet)) link.retained.sent();
     else if (isNew(link, packet) && link.retained.hold(packet.payload.length, () => void later(link, packet).catch(kit.report)))
@@ -89,12 +100,12 @@ export const createOutbound = (kit: {
     forgetPacket(client, link.passed, brokerId);
     // Data that is only being coalesced does not count as unread.
     if (backlogOf(client) > maxBacklogBytes) flushWrites(client);
-    // What has waited for the client has its QoS and its identifier already.
+    // A queued message has its QoS and its identifier already.
     if (packet.qos > 0 && packet.messageId === undefined)
       packet.qos = Math.min(packet.qos, link.filters.wanted(topic) ?? packet.qos) as QoS;
     const isFull = backlogOf(client) > maxBacklogBytes || unreadBy(client) > maxBacklog;
     if (isFull || (packet.qos > 0 && link.outgoing.isFull)) {
-      // What is kept comes again when the client does.
+      // A stored message is sent again when the client returns.
       if (packet.qos > 0) setImmediate(() => client.close());
       return putBack(link, packet);
     }
@@ -110,7 +121,10 @@ export const createOutbound = (kit: {
     return packet;
   };
 
-  /** A message that waited for its client and does not go out now keeps its row: aedes clears its identifier, which must not remove the row. */
+  /**
+   * Keeps the row of a queued message that is not sent now. aedes clears its identifier, which must
+   * not remove the row.
+   */
   const putBack = ({ outgoing }: ClientSession, { brokerId, messageId }: AedesPublishPacket): null => {
     const row = messageId === undefined ? undefined : outgoing.byMessageId.get(messageId);
     if (messageId !== undefined && row !== undefined && row !== '') {
@@ -120,14 +134,14 @@ export const createOutbound = (kit: {
     return null;
   };
 
-  /** aedes marks what it sends because of a subscription, so that it is not taken for a repeat. */
+  /** aedes marks retained messages, so that they are not taken for repeats. */
   const isRetained = ({ brokerId }: AedesPublishPacket): boolean => (brokerId as string | null) === null;
 
-  /** Has it been published just now, and has not waited for the client? */
+  /** Was it published just now, without waiting in the queue? */
   const isNew = (link: ClientSession, packet: AedesPublishPacket): boolean =>
     packet.messageId === undefined && !isOurs(link, packet);
 
-  /** Was it sent to this client alone, by the registry, which has decided on it? */
+  /** Did the registry itself send it to this client alone? */
   const isOurs = (link: ClientSession, packet: AedesPublishPacket): boolean =>
     (packet as { readonly clientId?: string }).clientId === link.id;
 
@@ -138,7 +152,7 @@ export const createOutbound = (kit: {
     send(link, { topic, payload: bytesOf(payload), qos: qos as QoS, retain }, brokerId);
   };
 
-  /** A message that a client may not have any more does not wait for it either. */
+  /** Drops a message that the client may not have any more, and its row. */
   const withhold = (link: ClientSession, id: string): null => {
     const { client, outgoing } = link;
     const message = outgoing.byPacket.get(id);
@@ -168,7 +182,8 @@ export const createOutbound = (kit: {
     const told = link.tellLater(async () => {
       await publications.keep(id, publication, new Map([[clientId, publication.qos]]));
       send(link, publication, id);
-      // Another connection may have taken the session over, and may have read its queue before this was stored.
+      // Another connection may have taken the session over, and may have read its queue before this
+      // write.
       if (here(clientId) !== link) offer(clientId, id, publication);
     });
     link.track(told).catch(kit.report);

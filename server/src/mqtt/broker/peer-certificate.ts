@@ -2,12 +2,12 @@ import type { Duplex } from 'node:stream';
 import { TLSSocket, type DetailedPeerCertificate } from 'node:tls';
 import type { ShownCertificate } from '../login.ts';
 
-/** How many certificates of one chain are looked at. */
+/** Certificates of one chain that are read. */
 const maxChain = 16;
 
 /**
- * The certificate that the other end of a TLS connection has shown, and what it sent with it; null if it showed none. TLS has proved that it has
- * the key.
+ * The client certificate of a TLS connection and the chain sent with it. Null without one.
+ * TLS has proved that the client has its key.
  */
 export const peerCertificateOf = (stream: Duplex): ShownCertificate | null => {
   if (!(stream instanceof TLSSocket)) return null;
@@ -15,7 +15,7 @@ export const peerCertificateOf = (stream: Duplex): ShownCertificate | null => {
   let next: DetailedPeerCertificate | undefined = stream.getPeerCertificate(true);
   while (next?.raw !== undefined && chain.length < maxChain) {
     chain.push(next.raw);
-    // The chain of a self-signed one ends with itself.
+    // The issuer of a self-signed certificate is itself.
     next = next.issuerCertificate === next ? undefined : next.issuerCertificate;
   }
   return chain.length === 0 ? null : chain;

@@ -7,7 +7,7 @@ import type { QoS } from '../subscription-index.ts';
 import { isOpen } from './aedes-internals.ts';
 import type { ClientSession } from './client-session.ts';
 
-/** How many waiting messages get their packet identifiers in one write. */
+/** Queued messages that get their packet identifiers in one write. */
 const maxPart = 200;
 
 /** Topic of a placeholder subscription. It shows aedes that there is a session. */
@@ -25,11 +25,11 @@ interface Identified {
 }
 
 /**
- * aedes' persistence on the registry's store. What a connected client's session needs is in memory, in its link; the store is written before
- * anything is acknowledged.
+ * aedes' persistence on the registry's store.
+ * A connected client's session is in memory. The store is written before anything is acknowledged.
  *
- * Messages are stored for sessions, and retained, before aedes gets them (see `publications.ts`): aedes acknowledges a message of QoS 1 before
- * it asks its persistence.
+ * Messages are queued for sessions, and retained, before aedes gets them (see `publications.ts`):
+ * aedes acknowledges a QoS 1 message before it calls its persistence.
  */
 export const persistenceOf = (kit: {
   readonly sessions: MqttSessions;
@@ -51,7 +51,7 @@ export const persistenceOf = (kit: {
     return link;
   };
 
-  /** Prepares a part of what waits for a session to go out: each message has its packet identifier, and all of them are stored. */
+  /** Prepares a batch of queued messages: each gets its packet identifier, and all are stored. */
   const identified = async (link: ClientSession, part: readonly QueuedPublish[]) => {
     const { outgoing } = link;
     const packets = [];
@@ -60,13 +60,14 @@ export const persistenceOf = (kit: {
       if (outgoing.taken.has(id)) continue;
       outgoing.taken.add(id);
       outgoing.byPacket.set(id, { row: id, waited: true });
-      // An earlier connection that was slow to end may have given it an identifier that another message has.
+      // An earlier connection that ended late may have assigned an identifier that another message
+      // has.
       const isOwn = messageId !== undefined && outgoing.byMessageId.get(messageId) === id;
       const given = isOwn ? messageId : outgoing.nextMessageId();
       outgoing.byMessageId.set(given, id);
       if (!isOwn && publication.qos > 0) writes.push(queue.sent(id, given));
       const cmd = received ? 'pubrel' : 'publish';
-      // [MQTT-3.6.1-1] PUBREL knows no repeats.
+      // [MQTT-3.6.1-1] PUBREL has no DUP flag.
       const dup = !received && messageId !== undefined;
       packets.push({ cmd, ...publication, brokerId: id, brokerCounter: 1, messageId: given, dup });
     }
@@ -74,7 +75,9 @@ export const persistenceOf = (kit: {
     return packets;
   };
 
-  /** What waits for a session, in order; what has been handed to the connection meanwhile is passed by. */
+  /**
+   * The queued messages of a session, in order. Those already passed to the connection are skipped.
+   */
   async function* waiting(link: ClientSession) {
     const { outgoing, client } = link;
     let part: QueuedPublish[] = [];
@@ -91,9 +94,12 @@ export const persistenceOf = (kit: {
     }
   }
 
-  /** For whose filters retained messages are being sent, and which filters come next. */
+  /** Sessions that retained messages are being sent to, and their next filters. */
   const asked = new WeakMap<ClientSession, Set<string>>();
-  /** Retained messages, as fast as the client acknowledges them. aedes listens to no failure of this stream. */
+  /**
+   * Retained messages, at the rate of the client's acknowledgements. aedes ignores a failure of
+   * this stream.
+   */
   async function* retainedPackets(link: ClientSession, next: Set<string>) {
     try {
       while (next.size > 0) {
@@ -115,7 +121,7 @@ export const persistenceOf = (kit: {
     }
   }
 
-  /** Notes under which packet identifier a message goes out; one with QoS 0 is not waited for any more. */
+  /** Notes the packet identifier of a sent message. One with QoS 0 leaves the queue. */
   const sent = async (link: ClientSession, row: string, { brokerId, messageId, qos }: Outbound): Promise<void> => {
     const { client, outgoing } = link;
     outgoing.byPacket.delete(brokerId);
@@ -125,7 +131,7 @@ export const persistenceOf = (kit: {
     await link.track(queue.sent(row, messageId));
   };
 
-  /** Writes down what a client subscribes to: aedes asks for it once for each filter of a packet. */
+  /** Writes of subscriptions in progress: aedes asks once for each filter of a packet. */
   const writing = new WeakMap<ClientSession, Promise<void>>();
   const keepFilters = (link: ClientSession): Promise<void> | undefined => {
     if (!link.keeps) return undefined;
@@ -182,12 +188,13 @@ export const persistenceOf = (kit: {
         return turn();
       }
       const message = outgoing.byPacket.get(packet.brokerId);
-      // It was stored together with the others that waited.
+      // It was stored together with the other queued messages.
       if (message?.waited === true && packet.qos > 0) return void outgoing.byPacket.delete(packet.brokerId);
       if (message?.waited === true) return sent(link, message.row, packet);
       const turn = link.publishes();
       await outgoing.drained;
-      // Without a row the subscription is younger than the message, which does not wait for this client.
+      // Without a row the subscription is newer than the message, which is not queued for this
+      // client.
       if (message !== undefined) await sent(link, message.row, packet);
       return turn();
     },

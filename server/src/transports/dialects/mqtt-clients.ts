@@ -25,7 +25,7 @@ const record = picked('id', 'owner', 'name', 'description', 'clientId', 'key', '
 const successes: Readonly<Record<string, Success>> = { 'GET /api/client': found(only('clients', eachOf(record))) };
 const successOf = (route: string): Success => ({ ...(successes[route] ?? found(record)), headers: noStore });
 
-/** What a body may say; other names are ignored. */
+/** The fields of a body. Other names are ignored. */
 const written: Readonly<Record<string, readonly string[]>> = {
   'POST /api/client': ['name', 'description', 'clientId', 'key'],
   'PUT /api/client/:id': ['name', 'description', 'clientId', 'key'],
@@ -34,7 +34,7 @@ const written: Readonly<Record<string, readonly string[]>> = {
 const wrongBody = (message: string): RegistryError =>
   new RegistryError('invalid-input', message, { details: [{ path: '', rule: 'type', message }] });
 
-/** A field that stands in a form twice is no text. */
+/** A field that occurs twice in a form is not text. */
 const readForm = (text: string): Properties => {
   const form = new URLSearchParams(text);
   return Object.fromEntries(

@@ -52,7 +52,7 @@ const failure = (status: number, msg: string, headers: DialectAnswer['headers'] 
 });
 const failureSchema = schemaOf({ properties: { msg: text, code: count }, required: ['msg', 'code'], open: false });
 
-/** What may stand in the query: never a secret, which would be kept in the logs of others. */
+/** Fields allowed in the query. Never a secret, which would end up in logs. */
 const queried = ['groupName', 'username', 'description', 'token'];
 
 const wrongInput = ({ message, details = [] }: RegistryError): DialectAnswer => {
@@ -81,7 +81,7 @@ export const mqttTokenDialect: Dialect = {
     return { ...Object.fromEntries(fromQuery), ...body };
   },
 
-  // A secret in the query is not taken: it would be kept in the logs of others.
+  // A secret in the query is refused: it would end up in logs.
   ignoredInQuery: ['secret', 'password'],
 
   succeed: (route, output) => answerOf(successes[route] ?? revoked, output),

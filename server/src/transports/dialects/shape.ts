@@ -7,28 +7,28 @@ export interface Shape {
   readonly schema: (given: Json) => Json;
 }
 
-/** As it is. */
+/** The unchanged value. */
 export const asItIs: Shape = { value: (given) => given, schema: (given) => given };
 
-/** First the one, then the other. */
+/** Applies one shape and then another. */
 export const sequence = (one: Shape, other: Shape): Shape => ({
   value: (given) => other.value(one.value(given)),
   schema: (given) => other.schema(one.schema(given)),
 });
 
-/** One field alone, in the place of the object that it stands in. */
+/** One field's value instead of its object. */
 export const only = (field: string, shape: Shape = asItIs): Shape => ({
   value: (given) => shape.value(isPlainObject(given) ? given[field] : undefined),
   schema: (given) => shape.schema(schemaFieldsOf(given).properties[field] ?? {}),
 });
 
-/** Each of a list. */
+/** Applies a shape to each item of a list. */
 export const eachOf = (shape: Shape): Shape => ({
   value: (given) => (Array.isArray(given) ? (given as readonly unknown[]).map(shape.value) : []),
   schema: (given) => ({ ...given, type: 'array', items: shape.schema(itemsOf(given)) }),
 });
 
-/** These fields in shapes of their own; the others as they are. */
+/** Applies shapes to these fields. Other fields are unchanged. */
 export const withFields = (shapes: Readonly<Record<string, Shape>>): Shape => {
   const changed = <T>(from: Readonly<Record<string, T>>, change: (shape: Shape, one: T) => T): Record<string, T> =>
     Object.fromEntries(
@@ -46,7 +46,7 @@ export const withFields = (shapes: Readonly<Record<string, Shape>>): Shape => {
   };
 };
 
-/** Fields under other names. */
+/** Renames fields. */
 export const renamed = (names: Readonly<Record<string, string>>): Shape => {
   const nameOf = (name: string): string => (Object.hasOwn(names, name) ? (names[name] ?? name) : name);
   const moved = <T>(from: Readonly<Record<string, T>>): Record<string, T> =>
@@ -60,7 +60,7 @@ export const renamed = (names: Readonly<Record<string, string>>): Shape => {
   };
 };
 
-/** These fields, and no others. */
+/** Selects these fields. */
 export const picked = (...names: readonly string[]): Shape => ({
   value: (given) =>
     isPlainObject(given) ? Object.fromEntries(names.filter((name) => name in given).map((name) => [name, given[name]])) : given,
@@ -75,13 +75,13 @@ export const picked = (...names: readonly string[]): Shape => ({
   },
 });
 
-/** A text in the place of null. */
+/** Replaces null by a text. */
 export const textForNull: Shape = {
   value: (given) => given ?? '',
   schema: () => ({ type: 'string' }),
 };
 
-/** Any value as text. */
+/** Converts any value to text. */
 export const asText: Shape = { value: (given) => String(given), schema: () => ({ type: 'string' }) };
 
 /** A constant value. */
