@@ -4,30 +4,33 @@ import type { Duplex } from 'node:stream';
 import { RegistryError, type ErrorCode } from '@rollcall/client/contract';
 import type { UnavailableAnswer } from './unavailable.ts';
 
-/** What answers the requests of a listener. */
+/** Handlers of the requests and upgrades of a listener. */
 export interface Front {
   request(request: IncomingMessage, response: ServerResponse): void | Promise<void>;
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
 }
 
-/** The one HTTP server of a registry. It outlives what answers its requests: that is another one after a restore. */
+/** The HTTP server of a registry. It stays open while a restore replaces its handlers. */
 export interface HttpListener {
-  /** Begins to listen; answers `http://HOST:PORT`. Port 0 picks a free one. */
+  /** Starts to listen. Answers `http://HOST:PORT`. Port 0 picks a free one. */
   listen(host: string, port: number): Promise<string>;
-  /** From now on this answers, until the function returned is called. In between everything is answered 503. */
+  /**
+   * Installs the handlers until the function returned is called. Without handlers every request is
+   * answered 503.
+   */
   serve(front: Front): () => void;
   close(): Promise<void>;
 }
 
 const headersMs = 10_000;
-/** How long the body of a request may take, in milliseconds. */
+/** Longest time for the body of a request, in milliseconds. */
 const bodyMs = 15_000;
 
 const closing = (status: string): string => `HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`;
 
 const deadlines = new WeakMap<IncomingMessage, NodeJS.Timeout>();
 
-/** A body that takes too long ends its connection, as Node does it with whole requests. */
+/** Ends the connection of a body that takes too long, as Node does for whole requests. */
 const hurry = (request: IncomingMessage, response?: ServerResponse): void => {
   const { socket } = request;
   const deadline = setTimeout(() => {

@@ -30,7 +30,7 @@ interface Route {
   readonly also?: Readonly<Record<string, string>>;
   /** The field that the body holds, without an object around it; paths of what is wrong begin there. */
   readonly bare?: string;
-  /** Is an object with the fields as good? */
+  /** Is an object with the fields accepted as well? */
   readonly orObject?: true;
   /** Media types of a bare text that is sent as it is, not as JSON. */
   readonly textTypes?: readonly string[];
@@ -171,7 +171,7 @@ const pathOf = (pointer: string, bare: string | undefined): string => {
     .replace(/^\./, '');
 };
 
-/** What the body says: the one field that it is, or an object with the fields. */
+/** The input in the body: one bare field, or an object with the fields. */
 const fromBody = ({ bare, orObject }: Route, { body }: DialectRequest): Readonly<Record<string, unknown>> => {
   const isObject = isPlainObject(body);
   if (bare !== undefined && body !== undefined && !(orObject === true && isObject)) return { [bare]: body };
@@ -245,7 +245,7 @@ export const accessControl: Dialect = {
     const query = isRead(route) || isDelete(route) ? [...inQuery(row, route, isRead(route)), ...also] : [];
     return {
       parameters: [...query, ...callHeaders(row)],
-      // What a request to remove may have in its query need not be in its body.
+      // A field of a removal may be in its query instead of its body.
       ...(body !== undefined && { body: isDelete(route) ? { ...body, required: false } : body }),
       answers: [
         ...(row.file === 'response' ? [{ status: 200, ...file }] : successForms(successOf(route), row)),

@@ -5,10 +5,10 @@ import { schemaFieldsOf, type Json } from '../../operations/describe/schema.ts';
 import { isPlainObject } from '../../common/plain-object.ts';
 import { asItIs, type Shape } from './shape.ts';
 
-/** An object of which only the names are known. */
+/** An object with unknown values. */
 export type Properties = Readonly<Record<string, unknown>>;
 
-/** A request as far as a dialect looks at it. */
+/** The parts of a request that a dialect reads. */
 export interface DialectRequest {
   readonly params: Properties;
   readonly query: Properties;
@@ -30,7 +30,10 @@ export interface DialectAnswer {
   readonly html?: string;
 }
 
-/** How one outside wire names inputs, successes and failures. It translates outcomes and never decides one. */
+/**
+ * Names of inputs, successes and failures on one wire. It translates outcomes and never decides
+ * one.
+ */
 export interface Dialect {
   /**
    * Given if the body is read after the caller's credentials are checked. Otherwise it is read as
@@ -57,7 +60,7 @@ export interface Dialect {
   form(route: string, row: Row): HttpForm;
 }
 
-/** How a success is answered. Without a shape there is no body. */
+/** The form of a successful answer. Without a shape there is no body. */
 export interface Success {
   readonly status: number;
   readonly shape?: Shape;
@@ -131,7 +134,10 @@ const list = (value: unknown): unknown =>
     typeof part === 'string' ? part.split(',') : [part],
   );
 
-/** A text of the query as the schema of its field wants it; what cannot be read stays a text, and is refused as one. */
+/**
+ * Converts a text of the query to its field's type. An unreadable one stays a text, and is refused
+ * as such.
+ */
 const readAs = ({ type }: Json, given: unknown): unknown => {
   if (type === 'array') return list(given);
   const value = one(given);

@@ -27,7 +27,7 @@ const authorization = (header: string): Credentials => {
   return { ...decode(second), basic: first.toLowerCase() === 'basic' };
 };
 
-/** The credentials of a request: the first that are present count; undefined if there are none. */
+/** The credentials of a request, by the first kind that is present. Undefined without any. */
 export const credentialsOf = (headers: IncomingHttpHeaders): Credentials | undefined => {
   if (headers.authorization !== undefined) return authorization(headers.authorization);
   for (const [uuid, token] of pairs) {

@@ -15,7 +15,7 @@ const asksRecords = new Set(['getdata', 'events']);
 /** Text calls of 2014, swallowed (MS-2.20). */
 const swallowed = new Set(['tb', 'directText', 'subscribeText', 'unsubscribeText']);
 
-/** A call as the contract knows it. */
+/** A call in the contract's terms. */
 export interface Translated {
   readonly event: string;
   readonly input: unknown;
@@ -35,7 +35,7 @@ export const translate = (event: string, argument: unknown): Translated => {
   return { event: 'update', input: { ...data, uuid: metadata['toUuid'] ?? '' }, ...(from !== undefined && { as: from }) };
 };
 
-/** Is it an event that is taken and dropped? */
+/** Is it an event that is accepted and ignored? */
 export const isSwallowed = (event: string): boolean => swallowed.has(event);
 
 const responseId = (argument: unknown): unknown =>

@@ -6,7 +6,7 @@ import type { BackupJobs, Maintenance } from '../../backup/jobs.ts';
 import type { DialectAnswer } from '../dialects/dialect.ts';
 import { unhurried } from '../listener.ts';
 
-/** Where archives come from and go to. */
+/** Source and destination of archives. */
 export interface Archives {
   readonly offer: Maintenance['offer'];
   readonly newest: BackupJobs['newest'];
@@ -17,17 +17,17 @@ export interface ArchiveRoute extends Archives {
   readonly method: string;
   readonly url: string;
   readonly config: object;
-  /** Makes the call, with this as what the body says. */
+  /** Runs the operation. `body`: its input. */
   respond(request: FastifyRequest, body: unknown): Promise<DialectAnswer>;
   write(reply: FastifyReply, answer: DialectAnswer): FastifyReply;
 }
 
-/** An upload of which nothing comes for so long is given up, in milliseconds. */
+/** Time without data after which an upload is aborted, in milliseconds. */
 const idleMs = 30_000;
-/** How much may stand in front of the file in a form. */
+/** Limits of a form: fields before the file, and their sizes. */
 const formLimits = { files: 1, fields: 16, fieldSize: 65_536, parts: 32, headerPairs: 32 };
 
-/** The file in a request: the field `file` of a form, else the body as it is. */
+/** The file in a request: the field `file` of a form, otherwise the whole body. */
 const fileIn = async (request: FastifyRequest): Promise<Readable> => {
   if (!request.isMultipart()) return request.raw;
   const part = await request.file().catch((error: unknown) => {
@@ -60,7 +60,7 @@ export const serveArchives = async (app: FastifyInstance, route: ArchiveRoute): 
       withdraw();
       raw.setTimeout(0);
       if (!raw.readableEnded) {
-        // Whatever is still on its way is not kept any more, and may not take long.
+        // Data that still arrives is discarded, within a time limit.
         raw.unpipe();
         raw.resume();
         hurry();

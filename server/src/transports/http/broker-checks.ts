@@ -1,27 +1,31 @@
-/** By which names a broker outside knows a client. */
+/** The names under which an external broker knows a client. */
 export interface BrokerClient {
   readonly clientId: string;
   readonly username: string | undefined;
 }
 
 /**
- * What brokers outside ask of the registry (DM-7.2). The answers are those that the broker in the process would give; whatever
- * goes wrong is a refusal.
+ * Answers the questions of external brokers (DM-7.2) as the internal broker would.
+ * Any error is a refusal.
  */
 export interface ExternalBrokerChecks {
-  /** May a client come in that shows this? Null if not; else until when, in milliseconds since 1970 (null: no end is known). */
+  /**
+   * May a client connect with these credentials?
+   * Null if not, otherwise until when, in milliseconds since 1970 (null: no known end).
+   */
   connect(
     attempt: BrokerClient & { readonly password: string | undefined; readonly address: string },
   ): Promise<{ readonly expiresAt: number | null } | null>;
   /**
-   * May a client come in that shows a token by MQTT 5's enhanced authentication: an access token, or `uuid:token`? The names that it goes by
-   * must be its own, as they are all that the broker says of it later.
+   * May a client connect with a token by MQTT 5's enhanced authentication: an access token, or
+   * `uuid:token`?
+   * Its names must be its own: the broker sends nothing else later.
    */
   connectByToken(attempt: BrokerClient & { readonly token: string; readonly address: string }): Promise<boolean>;
-  /** The topic that a publish goes to, its prefix in front; null if the client may not. */
+  /** The topic of a publish with its prefix added. Null if the client may not publish. */
   publish(client: BrokerClient, topic: string): Promise<string | null>;
-  /** May a client publish to a topic as it stands? The prefix of its principal has to be there already. */
+  /** May a client publish to exactly this topic? It has to include the prefix of its principal. */
   publishAsItStands(client: BrokerClient, topic: string): Promise<boolean>;
-  /** May it subscribe to this filter, or have a message on this topic? */
+  /** May the client subscribe to this filter, or receive a message on this topic? */
   subscribe(client: BrokerClient, filter: string): Promise<boolean>;
 }

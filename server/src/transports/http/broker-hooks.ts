@@ -10,25 +10,25 @@ import { credentialsOf } from '../dialects/meshblu-credentials.ts';
 import { readJson } from '../../common/json/read.ts';
 
 /**
- * What MQTT brokers outside ask over HTTP: VerneMQ's webhooks, EMQX's authenticator and authorizer, the HTTP back end of Mosquitto's go-auth plugin
- * (AC-5.9; DM-7.2).
+ * HTTP hooks for external MQTT brokers: VerneMQ's webhooks, EMQX's authenticator and authorizer,
+ * and the HTTP back end of Mosquitto's go-auth plugin (AC-5.9; DM-7.2).
  *
- * No answer may be cached, so none says so; nothing of a body is ever logged.
+ * Answers must not be cached, so no cache header is sent. Bodies are never logged.
  */
 export interface BrokerHooks {
   readonly questions: ExternalBrokerChecks;
   readonly secret: string | undefined;
-  /** Undefined: this machine, or with a secret any. */
+  /** Addresses of the brokers. Undefined: only this machine, or with a secret any address. */
   readonly addresses: readonly string[] | undefined;
   readonly clientAddress: ClientAddress;
-  /** Counts one question of this address; fails with `rate`. */
+  /** Counts one request of this address. Fails with `rate`. */
   spend(address: string): void;
   readonly toRegistryError: (error: unknown) => RegistryError;
 }
 
 type Body = Readonly<Record<string, unknown>>;
 
-/** What is asked, as far as an answer looks at it. */
+/** The parts of a request that an answer depends on. */
 interface Asked {
   readonly body: Body;
   /** VerneMQ's name of the hook. */
@@ -42,7 +42,7 @@ interface Answer {
   readonly body: Body;
 }
 
-/** One question: how it is answered, and what is said when it cannot be read. */
+/** One kind of request: its answer, and the reply to an unreadable one. */
 interface Question {
   readonly path: string;
   readonly summary: string;
@@ -51,17 +51,20 @@ interface Question {
 }
 
 const thisMachine = ['127.0.0.0/8', '::1'];
-/** A message is part of VerneMQ's question whether it may be published. */
+/** Largest body, in bytes. VerneMQ sends the whole message with its publish hook. */
 const maxBytes = 1_048_576;
 
 const textOf = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
 
-/** VerneMQ's word for a client. */
+/** Names of a client in VerneMQ's requests. */
 const verneClient = ({ client_id: clientId, username }: Body) => ({
   clientId: textOf(clientId) ?? '',
   username: textOf(username),
 });
-/** The word of the others; amqtt, which asks like go-auth, says it like VerneMQ. */
+/**
+ * Names of a client in other brokers' requests. amqtt asks like go-auth but names clients like
+ * VerneMQ.
+ */
 const otherClient = ({ client_id: alias, clientid: clientId = alias, username }: Body) => ({
   clientId: textOf(clientId) ?? '',
   username: textOf(username),
@@ -165,7 +168,7 @@ const emqx: readonly Question[] = [
 const yes: Answer = { body: { ok: true, error: '' } };
 const no: Answer = { status: 403, body: { ok: false, error: 'not allowed' } };
 
-/** What the plugin asks a topic for: reading, writing, both, subscribing. */
+/** Access codes of the plugin: read, write, both, subscribe. */
 const accesses: Readonly<Record<string, readonly ('read' | 'write')[]>> = {
   1: ['read'],
   2: ['write'],
@@ -209,10 +212,10 @@ const mosquitto: readonly Question[] = [
 
 const all: readonly Question[] = [...verneMq, ...emqx, ...mosquitto];
 
-/** The paths that questions are posted to. */
+/** The paths of the hooks. */
 export const hookPaths: readonly string[] = all.map(({ path }) => path);
 
-/** The routes in words of JSON Schema. */
+/** JSON Schema descriptions of the routes. */
 export const hookForms: readonly PageForm[] = all.map(({ path, summary, refusal: { status = 200 } }) => ({
   path,
   method: 'post',
@@ -223,7 +226,7 @@ export const hookForms: readonly PageForm[] = all.map(({ path, summary, refusal:
 
 const digest = (text: string): Buffer => createHash('sha256').update(text, 'utf8').digest();
 
-/** Is this request from a broker that may ask? */
+/** Checks that a request comes from a permitted broker. */
 const openGuard = ({ secret, addresses, clientAddress }: Pick<BrokerHooks, 'secret' | 'addresses' | 'clientAddress'>) => {
   const allowed = new BlockList();
   for (const network of addresses ?? thisMachine) {
@@ -257,7 +260,7 @@ const read = (text: string, contentType = 'application/json'): Body => {
   return body;
 };
 
-/** Serves the questions. Their bodies come as text. */
+/** Serves the hooks. Bodies are passed as text. */
 export const serveBrokerHooks = (app: FastifyInstance, hooks: BrokerHooks): void => {
   const { questions, toRegistryError } = hooks;
   const mayAsk = openGuard(hooks);

@@ -4,7 +4,10 @@ import type { FastifyInstance } from 'fastify';
 import type { Json } from '../../operations/describe/schema.ts';
 import { closedPolicy } from './security-headers.ts';
 
-/** What the page may do: everything from where it came, nothing from elsewhere. Its styles stand in attributes; its icons are data. */
+/**
+ * Content security policy of the page: its own origin only. Style attributes and data icons are
+ * allowed.
+ */
 const pagePolicy = {
   ...closedPolicy,
   'connect-src': ["'self'"],

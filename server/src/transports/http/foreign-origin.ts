@@ -7,15 +7,17 @@ const safeMethods: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRA
 
 const isJson = (type = ''): boolean => /^application\/(?:[\w.+-]+\+)?json\b/i.test(type.trim());
 
-/** Does a browser add these credentials to requests of any page by itself? */
+/** Does a browser add these credentials by itself to any page's requests? */
 const areAmbient = ({ authorization = '', cookie }: IncomingMessage['headers']): boolean =>
   cookie !== undefined || /^basic\b/i.test(authorization.trim());
 
 /**
- * Why a page may not make this request; undefined if it may. Programs send no `Origin`, and may.
+ * The error for a request that a page may not make. Undefined if it is allowed.
+ * Programs send no `Origin`, and are allowed.
  *
- * A browser sends a form without asking first. So a page of another origin changes nothing here, whatever the browser adds to its request:
- * `unsupported-media-type` for cached credentials without a JSON body, else `forbidden`.
+ * A browser sends a form without a preflight request. So pages of other origins may change nothing,
+ * whatever credentials the browser adds: `unsupported-media-type` for cached credentials without a
+ * JSON body, otherwise `forbidden`.
  */
 export const refuseForeignOrigin = (request: IncomingMessage, origins: ReadonlySet<string>): RegistryError | undefined => {
   const { method = '', headers } = request;

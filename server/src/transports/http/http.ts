@@ -32,13 +32,13 @@ import { readText } from './request-text.ts';
 import { openTurnEnds } from '../../common/end-of-turn.ts';
 import type { Page } from './page.ts';
 
-/** Takes upgrades to another protocol than Socket.IO. */
+/** Handles upgrades to a protocol other than Socket.IO. */
 export interface UpgradeHandler {
   /** Takes the upgrade and returns true, or returns false if the path of the request is not its own. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): boolean;
 }
 
-/** What the HTTP side needs of the registry. */
+/** What the HTTP transport needs from the rest of the server. */
 export interface HttpKit {
   readonly operations: ReadonlyMap<string, TableOperation>;
   readonly engines: Engines;
@@ -57,15 +57,15 @@ export interface HttpKit {
   toRegistryError(error: unknown): RegistryError;
   readonly archives: Archives;
   readonly brokerHooks: BrokerHooks;
-  /** What is served beside the operations: health, figures, written documents. */
+  /** Pages in addition to the operations: health, metrics, documents. */
   readonly pages: readonly Page[];
-  /** The OpenAPI document of all of it. */
+  /** The OpenAPI document of all routes. */
   readonly document: Json;
 }
 
 const allMethods = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
 
-/** What a page of another origin may read of an answer. */
+/** Response headers that a page of another origin may read. */
 const exposedHeaders = [
   'allow',
   'etag',
@@ -76,7 +76,7 @@ const exposedHeaders = [
   'x-meshblu-status',
 ];
 
-/** The schemes that every route takes (RFC 9110, section 11.6.1). */
+/** Authentication schemes of every route (RFC 9110, section 11.6.1). */
 const challenges = 'Bearer realm="registry", Basic realm="registry", charset="UTF-8"';
 
 const header = (request: FastifyRequest, name: string): string | undefined => {
@@ -84,7 +84,7 @@ const header = (request: FastifyRequest, name: string): string | undefined => {
   return typeof value === 'string' && value !== '' ? value : undefined;
 };
 
-/** What an error handler needs of the route that it is called for. */
+/** What an error handler needs to know of its route. */
 interface Spoken {
   /** Does the body come as text? */
   readonly isText?: true;
@@ -92,7 +92,7 @@ interface Spoken {
   readonly route?: string;
 }
 
-/** The texts of answers that do not change. */
+/** Serialised answers that do not change. */
 const texts = new WeakMap<DialectAnswer, string>();
 
 const jsonOf = (answer: DialectAnswer): string => {
@@ -103,7 +103,7 @@ const jsonOf = (answer: DialectAnswer): string => {
   return text;
 };
 
-/** One answer per call, in the dialect of its route. */
+/** Writes an answer in the dialect of its route. */
 const write = (reply: FastifyReply, answer: DialectAnswer): FastifyReply => {
   const { status, headers, body, text, html } = answer;
   void reply.code(status);
@@ -125,21 +125,24 @@ const isOdd = (request: FastifyRequest): boolean => {
   );
 };
 
-/** Answers a request that has no route, in the wire of its neighbours. */
+/** Answers a request without a route, in the dialect of similar paths. */
 const answerUnknown = (request: FastifyRequest, reply: FastifyReply, code: ErrorCode): FastifyReply =>
   write(reply, (isAccessControl(request) ? accessControl : ours).fail('', new RegistryError(code)));
 
-/** What answers HTTP requests. */
+/** The HTTP transport. */
 export interface Http {
   readonly front: Front;
   close(): Promise<void>;
 }
 
-/** Serves every row's routes, and the pages, beside the Socket.IO engines. It listens to nothing itself. */
+/**
+ * Serves the routes of all operations and the pages, next to the Socket.IO engines. It does not
+ * listen itself.
+ */
 export const openHttp = async (kit: HttpKit): Promise<Http> => {
   const { engines } = kit;
   let routed: RequestListener = (_request, response) => void response.destroy();
-  /** Fastify wants one; the requests come from the listener that others have opened. */
+  /** Fastify requires a server. The requests come from the shared listener. */
   const server = createServer();
   const app = Fastify({
     bodyLimit: maxInputBytes,
@@ -197,7 +200,7 @@ export const openHttp = async (kit: HttpKit): Promise<Http> => {
     return write(reply, dialect.fail(route, failure, request.url));
   });
 
-  /** A late dialect's body is still text. */
+  /** The body of a dialect with late reading is still text here. */
   const readLate = (body: unknown, { headers }: FastifyRequest, { late }: Dialect): unknown => {
     if (late === undefined) return body;
     return typeof body !== 'string' || body === '' ? undefined : late.read(body, headers['content-type']);
@@ -222,7 +225,7 @@ export const openHttp = async (kit: HttpKit): Promise<Http> => {
   };
 
   const taken = new Map<string, { readonly dialect: Dialect; readonly methods: readonly string[] }>();
-  /** Two templates that differ in the names of their parameters are one path. */
+  /** Registers a path once. Templates that differ only in parameter names are one path. */
   const take = (method: string, template: string, dialect: Dialect): void => {
     const url = template.replaceAll(/:\w+/g, ':any');
     taken.set(url, { dialect, methods: [...(taken.get(url)?.methods ?? []), method] });
@@ -329,13 +332,13 @@ export const openHttp = async (kit: HttpKit): Promise<Http> => {
     },
     async close() {
       await app.close();
-      // It never listened, but it has a timer.
+      // It has never listened, but it has a timer.
       server.close();
     },
   };
 };
 
-/** What Fastify says of a body that it does not take. */
+/** Converts Fastify's error for a refused body. */
 const bodyError = (error: unknown): RegistryError | undefined => {
   const status = typeof error === 'object' && error !== null && 'statusCode' in error ? error.statusCode : undefined;
   if (status === 413) return new RegistryError('too-large');

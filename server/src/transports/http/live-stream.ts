@@ -13,7 +13,7 @@ import type { TableOperation } from '../../operations/operation-table.ts';
 import { credentialsOf } from '../dialects/meshblu-credentials.ts';
 import { readJson } from '../../common/json/read.ts';
 
-/** What live queries over HTTP need of the registry. */
+/** What live queries over HTTP need from the rest of the server. */
 export interface LiveHttpKit {
   readonly clientAddress: ClientAddress;
   readonly operations: ReadonlyMap<string, TableOperation>;
@@ -26,7 +26,7 @@ export interface LiveHttpKit {
 const inJson = { type: 'string', contentMediaType: 'application/json' } as const;
 const failure = (status: number) => ({ status, schema: { type: 'object', required: ['error', 'status', 'code'] } });
 
-/** The route in words of JSON Schema. */
+/** JSON Schema description of the route. */
 export const liveForm: PageForm = {
   path: '/live',
   summary: 'Follow the devices that match a filter, as server-sent events.',
@@ -42,11 +42,14 @@ export const liveForm: PageForm = {
   guarded: true,
 };
 
-/** Streams that one device may have open. */
+/** Open streams that one device may have. */
 const maxOfDevice = 32;
 /** Bytes that a stream may leave unread before it is cut. */
 const maxUnread = 1_048_576;
-/** Between two signs of life; what was not read from one to the next is not read at all. */
+/**
+ * Interval of keep-alive events, in milliseconds. A stream that reads nothing for one interval is
+ * cut.
+ */
 const beatMs = 10_000;
 
 /** A server-sent event stream, as a connection that live queries send their changes to. */
@@ -55,7 +58,7 @@ interface Stream {
   readonly response: ServerResponse;
   /** Events that wait for the first result; null once it was sent. */
   early: string[] | null;
-  /** Had the last sign of life to wait for the reader? */
+  /** Was the last keep-alive event still unread? */
   stalled: boolean;
 }
 

@@ -37,7 +37,7 @@ export const loginHtml = `<!doctype html>
 </html>
 `;
 
-/** What the page lets a browser do. */
+/** Content security policy of the page. */
 const policy =
   "default-src 'none'; script-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 const headers = { 'content-security-policy': policy, 'cache-control': 'no-store' } as const;

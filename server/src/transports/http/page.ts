@@ -1,4 +1,4 @@
-/** A page that is no operation. */
+/** A page that does not belong to an operation. */
 export interface Page {
   readonly path: string;
   readonly type: string;

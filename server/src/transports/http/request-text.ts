@@ -14,7 +14,7 @@ const charsetOf = (contentType: string): string => {
 /** ASCII is a part of UTF-8. */
 const charsets: ReadonlySet<string> = new Set(['utf-8', 'utf8', 'us-ascii']);
 
-/** The headers that say how a body is written. */
+/** Headers that describe the encoding of a body. */
 export interface BodyHeaders {
   readonly 'content-type'?: string | undefined;
   readonly 'content-encoding'?: string | undefined;

@@ -1,7 +1,7 @@
 import helmet from '@fastify/helmet';
 import Fastify from 'fastify';
 
-/** What an answer for programs lets a browser do with it: nothing. */
+/** Content security policy of answers for programs: nothing is allowed. */
 export const closedPolicy = {
   'default-src': ["'none'"],
   'frame-ancestors': ["'none'"],

@@ -1,7 +1,7 @@
 import type { Server as EngineServer, Socket as Connection } from 'engine.io';
 import { isClosed, releasePolling, terminate, webSocketOf } from './connection.ts';
 
-/** How much one connection may leave unread. */
+/** Limits on the unread data of one connection. */
 export interface BackpressureLimits {
   /** Bytes of events that may wait: if a further one comes, the connection is ended with the reason `slow`. */
   readonly eventBytes: number;
@@ -21,15 +21,22 @@ export const backpressureLimits: BackpressureLimits = {
   drainMs: 10_000,
 };
 
-/** Time between two looks at the connections that have something waiting, and a peer's time to answer a close, in milliseconds. */
+/**
+ * Interval of the checks of connections with waiting data, and time for a peer to answer a close,
+ * in milliseconds.
+ */
 export const lookMs = 250;
 
-/** What waits on one connection, in bytes. `queued…` waits in Engine.IO, `sentAnswers` is what the last batch handed to the transport held of answers. */
+/**
+ * Waiting data of one connection, in bytes.
+ * `queued…` waits in Engine.IO. `sentAnswers`: acknowledgements in the last batch passed to the
+ * transport.
+ */
 interface Account {
   queuedEvents: number;
   queuedAnswers: number;
   sentAnswers: number;
-  /** The look at which the present batch was handed over. */
+  /** The check during which the current batch was passed on. */
   since: number;
   closing: boolean;
 }
@@ -47,13 +54,13 @@ export interface Backpressure {
   pending(connection: Connection): number;
   /** Connections ended for slowness so far. */
   slowDrops(): number;
-  /** Ends what is left of the connections and stops the timer. */
+  /** Ends the remaining connections and stops the timer. */
   close(): void;
 }
 
 /**
- * Watches what the connections of an engine leave unread and ends those over a limit. Socket.IO has no backpressure: what a stalled reader
- * does not take is kept in memory without end.
+ * Watches the unread data of an engine's connections and ends those over a limit.
+ * Socket.IO has no backpressure: it keeps unread data in memory without limit.
  */
 export const guardBackpressure = (engine: EngineServer, limits: BackpressureLimits = backpressureLimits): Backpressure => {
   const accounts = new Map<Connection, Account>();

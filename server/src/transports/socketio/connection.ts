@@ -1,6 +1,6 @@
 import type { Socket as Connection } from 'engine.io';
 
-/** A websocket of the package `ws`, as far as it is looked at here. */
+/** A websocket of the package `ws`, as far as it is used here. */
 interface RawWebSocket {
   /** 3 is CLOSED. */
   readonly readyState: number;
@@ -12,7 +12,10 @@ interface RawWebSocket {
   terminate(): void;
 }
 
-/** What Engine.IO 6.6 keeps to itself: there is no public way to measure a connection or to end it with a reason. */
+/**
+ * Undocumented parts of Engine.IO 6.6. It has no public way to measure a connection or to end it
+ * with a reason.
+ */
 interface Internals {
   readonly transport: { readonly socket?: RawWebSocket; readonly shouldClose?: (() => void) | null };
   readonly pingTimeoutTimer: NodeJS.Timeout | null;
@@ -38,7 +41,10 @@ export const terminate = (connection: Connection, reason: string): void => {
   socket?.terminate();
 };
 
-/** Gives the client its whole time again to show that it is there: its heartbeats are not read while the connection is paused. */
+/**
+ * Restarts the client's heartbeat timeout: its heartbeats are not read while the connection is
+ * paused.
+ */
 export const extendHeartbeat = (connection: Connection): void => void internals(connection).pingTimeoutTimer?.refresh();
 
 /**

@@ -25,7 +25,7 @@ export interface Heartbeat {
   readonly pingTimeout: number;
 }
 
-/** How the two engines are opened. */
+/** Options of the two engines. */
 export interface EngineOptions extends Partial<HandshakeLimits>, Partial<BackpressureLimits> {
   /**
    * Exact browser origins allowed in addition to the server's own. A request without an Origin
@@ -42,13 +42,13 @@ export interface EngineOptions extends Partial<HandshakeLimits>, Partial<Backpre
   readonly heartbeat?: Heartbeat;
   /** The heartbeat of the legacy engine. Default 25 s and 60 s: throttled browser tabs run timers once a minute. */
   readonly legacyHeartbeat?: Heartbeat;
-  /** Where a request comes from. Default: from its peer. */
+  /** The client address of a request. Default: the peer's. */
   readonly clientAddress?: ClientAddress;
   /** Decides at the handshake whether a client may listen to a firehose. Default: refused. */
   readonly admitFirehose?: AdmitFirehose;
 }
 
-/** Figures of both engines together; all but `connections` only grow. */
+/** Metrics of both engines together. All but `connections` only grow. */
 export interface EngineStats {
   readonly connections: number;
   /** Connections ended because they did not read. */
@@ -65,9 +65,12 @@ export interface Engines {
   readonly io: Server;
   /** Engine.IO 3: polling and websocket; null unless it was asked for. */
   readonly legacy: Server | null;
-  /** Takes the request if its path is Engine.IO's; false: not ours. */
+  /** Handles the request if its path is Engine.IO's. False for any other path. */
   handle(request: IncomingMessage, response: ServerResponse): boolean;
-  /** Takes the upgrade if its path is Engine.IO's; false: not ours, the caller offers it to others or destroys it. */
+  /**
+   * Handles the upgrade if its path is Engine.IO's. False for any other path: the caller offers it
+   * to others or destroys it.
+   */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): boolean;
   /** Emits unless 256 KiB or more wait for this socket; then counts the event as dropped and returns false. */
   emitVolatile(socket: Socket, event: string, ...values: unknown[]): boolean;
@@ -82,7 +85,7 @@ export interface Engines {
 const mainHeartbeat: Heartbeat = { pingInterval: 4_000, pingTimeout: 3_500 };
 const legacyHeartbeat: Heartbeat = { pingInterval: 25_000, pingTimeout: 60_000 };
 
-/** Disconnects a socket and its transport, and waits no longer than 250 ms for the other end to agree. */
+/** Disconnects a socket and its transport. Waits at most 250 ms for the other end. */
 export const drop = (socket: Socket): void => {
   const { conn } = socket;
   socket.disconnect(true);
@@ -96,7 +99,7 @@ interface Guarded {
   readonly backlog: Backpressure;
 }
 
-/** Waits until all are closed, which the engines have asked for; after `lookMs` it is no longer asked. */
+/** Waits until the engines have closed all sockets, and destroys the rest after `lookMs`. */
 const closeAll = async (sockets: ReadonlySet<Duplex>): Promise<void> => {
   const timer = setTimeout(() => {
     for (const socket of sockets) socket.destroy();

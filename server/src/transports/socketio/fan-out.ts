@@ -2,8 +2,10 @@ import type { Server, Socket } from 'socket.io';
 import type { Connection, FanOut } from '../../realtime/connections.ts';
 
 /**
- * The outlets of these servers. Every socket is in the room of its own id, so one event to many is one broadcast: it is encoded
- * once. All events take this way, so they arrive in the order in which they were sent.
+ * Creates the outlets of these servers.
+ * Every socket is in the room of its own id, so an event to many sockets is one broadcast and
+ * encoded once.
+ * All events are sent this way, so they arrive in order.
  */
 export const createFanOuts = (servers: readonly Server[]): ((socket: Socket) => FanOut) => {
   const outlets = servers.map((server): [Server, FanOut] => {

@@ -15,7 +15,7 @@ export const firehoseCredentials = ({ headers, url = '' }: IncomingMessage): Cre
   };
 };
 
-/** What a firehose needs of the registry. */
+/** What a firehose needs from the rest of the server. */
 export interface FirehoseKit {
   readonly clientAddress: ClientAddress;
   readonly authenticate: Authenticate;
@@ -25,9 +25,11 @@ export interface FirehoseKit {
 }
 
 /**
- * Serves a socket that only listens to what reaches its device, as the event `message`; it is never asked who it is.
+ * Serves a receive-only socket: it gets its device's messages as the event `message`, and is never
+ * asked to identify itself.
  *
- * The device of the path must be the one of the credentials. When those end, the socket is closed.
+ * The path and the credentials must name one device. The socket is closed when the credentials are
+ * revoked.
  */
 export const serveFirehose = async (
   socket: Socket,

@@ -1,7 +1,7 @@
 import type { Socket as Connection } from 'engine.io';
 import { extendHeartbeat, webSocketOf } from './connection.ts';
 
-/** How much of one connection may wait to be carried out. */
+/** Limits on the waiting calls of one connection. */
 export interface IntakeLimits {
   /** Calls after which the connection is not read any more until half of them are carried out. Default 64. */
   readonly maxWaitingCalls: number;
@@ -26,21 +26,21 @@ const callOverheadBytes = 512;
 /** Time between two extensions of the heartbeat of a paused connection, in milliseconds. */
 const extendMs = 1_000;
 
-/** The calls of one connection, carried out one after the other. */
+/** Queue of one connection's calls, which run one after the other. */
 export interface Intake {
   /** Runs the work of the oldest event received, after all earlier ones. */
   enqueue(work: () => Promise<void>): void;
   /** Runs work that no event asked for, in order with the others. */
   enqueueOwn(work: () => Promise<void>): void;
-  /** Does nothing wait or run? */
+  /** True if nothing waits or runs. */
   readonly idle: boolean;
   /** Called once, when nothing waits or runs any more. */
   whenIdle(done: () => void): void;
-  /** Drops what waits. */
+  /** Drops the waiting calls. */
   clear(): void;
 }
 
-/** What an intake needs of its surroundings. */
+/** What an intake needs from its connection's owner. */
 export interface IntakeOptions {
   readonly limits?: IntakeLimits;
   /** More than `maxIntakeBytes` came at once: the connection has to be ended, with a reason. Called once. */
@@ -66,10 +66,11 @@ export const whenReadable = (connection: Connection, read: () => void): boolean 
 const isEvent = (data: unknown): data is string => typeof data === 'string' && (data.startsWith('2') || data.startsWith('5'));
 
 /**
- * Opens the intake of a connection: calls are carried out in their order, and the connection is not read while too many of them wait. It ends with the
- * connection.
+ * Creates the intake of a connection. Calls run in order, and the connection is not read while too
+ * many of them wait.
+ * It closes with the connection.
  *
- * The client is slowed down by that (TCP flow control, or an answer to its POST that is late) and loses nothing.
+ * This slows the client down (TCP flow control, or a late answer to its POST) without loss.
  */
 export const createIntake = (connection: Connection, { limits = intakeLimits, onOverflow, report }: IntakeOptions): Intake => {
   const queue: { readonly work: () => Promise<void>; readonly bytes: number }[] = [];

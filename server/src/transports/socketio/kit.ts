@@ -11,7 +11,7 @@ import type { ClientAddress } from '../../common/client-address.ts';
 import type { Resume } from '../../realtime/resume/resume.ts';
 import type { LoginQueue } from './login-queue.ts';
 
-/** What a session needs of the registry. */
+/** What a session needs from the rest of the server. */
 export interface SocketKit {
   readonly operations: ReadonlyMap<string, TableOperation>;
   readonly connections: Connections;
@@ -27,7 +27,7 @@ export interface SocketKit {
    */
   readonly reconnectQueue: LoginQueue;
   readonly resume: Pick<Resume, 'begins' | 'expect'>;
-  /** Where the feed is: everything up to there has been sent. */
+  /** Position of the change feed. All earlier changes have been sent. */
   cursor(): string;
   /** Bytes that wait to be read by this socket's other end. */
   pending(socket: Socket): number;
@@ -35,20 +35,20 @@ export interface SocketKit {
    * Applies the revocations of a call on all nodes. True if the asking connection is among them.
    */
   applyRevocations(handled: Result<unknown>, asking: Connection | undefined): Promise<boolean>;
-  /** Makes a device for a socket that came without credentials; undefined if registration is closed. */
+  /** Registers a device for a socket without credentials. Undefined if registration is closed. */
   autoRegister(
     shown: Readonly<Record<string, unknown>>,
     from: string,
   ): Promise<{ readonly uuid: string; readonly token: string } | undefined>;
   /** Fails with `unavailable` while this node may not answer. */
   available(): void;
-  /** What went wrong, as an error of the table; unexpected ones are logged. */
+  /** Converts any failure to a registry error. Unexpected ones are logged. */
   toRegistryError(error: unknown): RegistryError;
   report(error: unknown): void;
   readonly clientAddress: ClientAddress;
   /** Counts a refusal of this kind. */
   refused(kind: string): void;
-  /** The way out to the sockets of this socket's server. */
+  /** The outlet to the sockets of this socket's server. */
   fanOut(socket: Socket): FanOut;
   /** Closes a socket and its transport. */
   drop(socket: Socket): void;

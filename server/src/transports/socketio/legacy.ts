@@ -5,12 +5,15 @@ import type { Socket as Connection } from 'engine.io';
 import { terminate } from './connection.ts';
 import { isCrowded } from './payload.ts';
 
-/** What an Engine.IO 3 client came for: Meshblu, Meshblu's second protocol (MS-1.10), or the firehose of one device (1.11). */
+/**
+ * Purpose of an Engine.IO 3 handshake: Meshblu, Meshblu's second protocol (MS-1.10), or the
+ * firehose of one device (MS-1.11).
+ */
 export type HandshakePath = 'main' | 'v2' | { readonly firehose: string };
 
 const firehosePath = /^\/socket\.io\/v1\/([^/]+)\/?$/;
 
-/** What a path of the legacy engine means; undefined for a path that Meshblu never had. */
+/** The meaning of a path of the legacy engine. Undefined for a path unknown to Meshblu. */
 export const readPath = (pathname: string): HandshakePath | undefined => {
   if (pathname === '/socket.io/' || pathname === '/socket.io') return 'main';
   if (pathname === '/socket.io/v2/' || pathname === '/socket.io/v2') return 'v2';
@@ -18,7 +21,7 @@ export const readPath = (pathname: string): HandshakePath | undefined => {
   return uuid === undefined ? undefined : { firehose: uuid };
 };
 
-/** What the client of this socket asked for by the path of its handshake. */
+/** The purpose of this socket's handshake, by its path. */
 export const handshakePath = (socket: { readonly request: IncomingMessage }): HandshakePath =>
   readPath(socket.request.url?.split('?', 1)[0] ?? '') ?? 'main';
 

@@ -26,7 +26,7 @@ export interface Packet {
   readonly attachments?: number;
 }
 
-/** Stands in the place of the arguments that the guard refused: a listener gets `(rejected, acknowledge)`. */
+/** Placeholder for arguments that the guard refused. A listener gets `(rejected, acknowledge)`. */
 export class Rejected {
   readonly details: readonly ErrorDetail[];
   readonly code: 'invalid-input' | 'too-large';
@@ -75,7 +75,7 @@ const toDetail = ({ rule, message, steps }: Finding): ErrorDetail => {
   return { path: steps.slice(1).join(''), rule, message: argument > 1 ? `${message} (argument ${argument})` : message };
 };
 
-/** A refused event, to be answered. Without an acknowledgement there is nothing to answer it with. */
+/** A refused event. It is answered only if it has an acknowledgement. */
 const rejected = (id: number | undefined, name: string | undefined, detail: ErrorDetail): Packet =>
   id === undefined ? refuse(detail.rule) : { type: packetTypes.event, nsp: '/', id, data: [name ?? '', new Rejected([detail])] };
 

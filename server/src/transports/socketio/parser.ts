@@ -2,7 +2,7 @@ import { RegistryError } from '@rollcall/client/contract';
 import { packetTypes, readPacket, Rejected } from './packet.ts';
 import type { Packet } from './packet.ts';
 
-/** What the guarded parser has to know of the engine that it works for. */
+/** Options of the guarded parser, which depend on its engine. */
 export interface ParserOptions {
   /** Does the client ask for the namespace with one CONNECT? Engine.IO 3 clients are in it without asking. */
   readonly connects: boolean;
@@ -10,7 +10,7 @@ export interface ParserOptions {
   readonly maxAnswerLength: number;
   /** Longest packet with a message to devices that is parsed, in bytes. All others are bounded by `maxInputBytes`. */
   readonly maxFrameBytes: number;
-  /** Last change of a text before it goes out. */
+  /** Final conversion of an outgoing text. */
   readonly finish?: (text: string) => string;
   /** Called once for each packet refused, answered or not. */
   readonly onRejected: () => void;

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 
-/** What a request to Engine.IO names. */
+/** The target of an Engine.IO request. */
 export interface Target {
   readonly pathname: string;
   /** Of a repeated parameter the last, as Engine.IO reads it. */
@@ -18,7 +18,7 @@ export const readTarget = ({ url = '' }: IncomingMessage): Target | undefined =>
   return { pathname, query };
 };
 
-/** Why a request is turned away, in Engine.IO's own form: `code` and `message` are its (Engine.IO, `Server.errors`). */
+/** A refusal in Engine.IO's format, with its `code` and `message` (Engine.IO, `Server.errors`). */
 export interface Refusal {
   readonly status: number;
   readonly code: number;
@@ -37,12 +37,12 @@ export const refusals = {
 
 const body = ({ code, message }: Refusal): string => JSON.stringify({ code, message });
 
-/** Turns a plain request away. */
+/** Refuses a plain request. */
 export const refuseRequest = (response: ServerResponse, refusal: Refusal): void => {
   response.writeHead(refusal.status, { 'content-type': 'application/json', 'cache-control': 'no-store' }).end(body(refusal));
 };
 
-/** Turns an upgrade away and closes its connection. */
+/** Refuses an upgrade and closes its connection. */
 export const refuseUpgrade = (socket: Duplex, refusal: Refusal): void => {
   const text = body(refusal);
   const head = [

@@ -22,7 +22,7 @@ export interface RouterOptions {
   readonly drainMs: number;
 }
 
-/** Takes what is Engine.IO's from an HTTP server. */
+/** Handles the Engine.IO requests of an HTTP server. */
 export interface Router {
   handle(request: IncomingMessage, response: ServerResponse): boolean;
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): boolean;
@@ -73,7 +73,7 @@ export const createRouter = ({ main, legacy, origins, admission, clientAddress, 
     });
   };
 
-  /** Leaves what a polling client sends unread while too many of its calls wait. */
+  /** Delays reading a polling client's request while too many of its calls wait. */
   const read = (engine: EngineServer, request: IncomingMessage, sid: string, accept: () => void, refuse: () => void): void => {
     const connection = request.method === 'POST' ? sessionOf(engine, sid) : undefined;
     if (connection === undefined) return accept();

@@ -27,9 +27,10 @@ function notePacket(this: Socket['conn']): void {
 const farewellMs = 500;
 
 /**
- * One connected socket: who it is, and its calls, which are carried out one after the other.
+ * One connected socket: its identity and its calls, which run one after the other.
  *
- * A socket of our client identifies itself in the handshake; others by the event `identity` (MS-1.3).
+ * A socket of our client identifies itself in the handshake, others by the event `identity`
+ * (MS-1.3).
  */
 export class Session {
   readonly socket: Socket;
@@ -82,7 +83,7 @@ export class Session {
     else socket.emit('identify');
   }
 
-  /** Has it proved who it is? */
+  /** Is the socket identified? */
   get identified(): boolean {
     return this.#actor !== null;
   }
@@ -125,7 +126,7 @@ export class Session {
       if (answer === undefined) this.#kit.refused('unacknowledged-call');
       if (failure.code === 'rate') this.#overLimit(actor);
       else if (answer === undefined && !isRead && failure.code === 'invalid-input') this.#refuse('call-form', 'invalid-input');
-      // The call could have been carried out: the client is to know that it was not.
+      // The call might have run. The client has to learn that it did not.
       else if (answer === undefined && failure.retry) this.#refuse('lost-call', failure.code);
     } finally {
       this.#answering = false;
@@ -133,7 +134,10 @@ export class Session {
     }
   }
 
-  /** The socket is closed. What the client has sent before is still carried out as it, unless the server ended the connection. */
+  /**
+   * Handles the close of the socket.
+   * Calls received before still run under its identity, unless the server ended the connection.
+   */
   #part(reason: string): void {
     const leave = (): void => {
       this.#forget();
@@ -231,7 +235,10 @@ export class Session {
     }
   }
 
-  /** Takes on an identity: joins first, and asks again if a credential ended meanwhile. */
+  /**
+   * Takes on an identity. It joins first, and checks the credentials again if one was revoked
+   * meanwhile.
+   */
   async #become(credentials: { readonly uuid: unknown; readonly token: unknown }, resumes: boolean): Promise<Actor | null> {
     const { connections, authenticate, clientAddress } = this.#kit;
     const address = clientAddress(this.socket.request);
@@ -251,7 +258,7 @@ export class Session {
         pending: () => this.#kit.pending(this.socket),
         onLeave: (release) => this.#releases.push(release),
       };
-      // A client that has closed its socket gets nothing any more; what it sent before is carried out.
+      // A client that has closed its socket receives nothing more. Its earlier calls still run.
       const { resume } = this.#kit;
       if (resumes && this.socket.connected) resume.expect(this.#connection);
       else if (this.#ours && this.socket.connected) resume.begins(this.#connection);
@@ -297,7 +304,7 @@ export class Session {
     this.#refuse('call-rate', 'rate', actor);
   }
 
-  /** Ends the connection and says why. */
+  /** Ends the connection with an error. */
   #refuse(kind: string, code: ErrorCode, actor = this.#actor): void {
     const { http: status, message } = errors[code];
     this.#kit.refused(kind);
