@@ -11,11 +11,12 @@ interface Waiting<K, V> {
 }
 
 /**
- * Joins loads into few queries: those of the same turn go together, and those that come while queries are under way go with
- * the next one. A load alone waits for nothing. A load never joins a query that was already sent, so each of them sees at
- * least what was there when it was asked for.
+ * Joins loads into few queries: those of the same turn go together, and those that come while
+ * queries are under way go with the next one. A load alone waits for nothing. A load never joins a
+ * query that was already sent, so each of them sees at least what was there when it was asked for.
  *
- * `query` answers by the names that `nameOf` gives to keys; a key that it does not answer resolves to `undefined`.
+ * `query` answers by the names that `nameOf` gives to keys; a key that it does not answer resolves
+ * to `undefined`.
  */
 export const batchLoader = <K, V>(
   query: (keys: readonly K[]) => Promise<ReadonlyMap<string, V>>,

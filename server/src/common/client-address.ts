@@ -2,13 +2,19 @@ import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
 import ipaddr from 'ipaddr.js';
 
-/** The address that a request comes from: a text that `ipaddr.js` wrote, or the empty text where the socket is closed. */
+/**
+ * The address that a request comes from: a text that `ipaddr.js` wrote, or the empty text where the
+ * socket is closed.
+ */
 export type ClientAddress = (request: Pick<IncomingMessage, 'headers' | 'socket'>) => string;
 
 /** Most addresses of one header that are looked at. */
 const maxHops = 64;
 
-/** An address in one form: IPv4 as four decimal numbers, also if it came inside an IPv6 address. Undefined for anything else, zones included. */
+/**
+ * An address in one form: IPv4 as four decimal numbers, also if it came inside an IPv6 address.
+ * Undefined for anything else, zones included.
+ */
 const plain = (text: string): string | undefined =>
   isIP(text) !== 0 && !text.includes('%') ? ipaddr.process(text).toString() : undefined;
 
@@ -23,15 +29,19 @@ const readEntry = (entry: string): string | undefined => {
 /** One element of `Forwarded`; a comma inside quotes does not end it. */
 const element = /(?:[^,"]|"(?:[^"\\]|\\.)*")+/g;
 
-/** The `for` of one element of `Forwarded` (RFC 7239, section 4); undefined if there is none that can be read. */
+/**
+ * The `for` of one element of `Forwarded` (RFC 7239, section 4); undefined if there is none that
+ * can be read.
+ */
 const readForwarded = (element: string): string | undefined => {
   const value = /(?:^|;)\s*for=(?:"([^"\\]*)"|([^";,\s]+))\s*(?:;|$)/i.exec(element);
   return readEntry(value?.[1] ?? value?.[2] ?? '');
 };
 
 /**
- * Makes the function that finds a client's address. `trusted`: addresses and networks of the proxies (CIDR). The walk goes from the peer to the client
- * and ends at the first address that is not trusted, or before an entry that cannot be read. Headers of other peers are ignored.
+ * Makes the function that finds a client's address. `trusted`: addresses and networks of the
+ * proxies (CIDR). The walk goes from the peer to the client and ends at the first address that is
+ * not trusted, or before an entry that cannot be read. Headers of other peers are ignored.
  */
 export const createClientAddress = (trusted: readonly string[]): ClientAddress => {
   const networks = trusted.map((text) => {
@@ -65,7 +75,7 @@ export const createClientAddress = (trusted: readonly string[]): ClientAddress =
     const list = Array.isArray(listed) ? listed.join(',') : listed;
     const byList = list === undefined ? undefined : walk(list.split(','), readEntry);
     const byElements = headers.forwarded === undefined ? undefined : walk(headers.forwarded.match(element) ?? [], readForwarded);
-    // A proxy that writes one of the headers may let the other one through: where they differ, nobody is believed.
+    // A proxy that writes one of the headers may pass the other through unchecked: where they differ, neither is trusted.
     return byList !== undefined && byElements !== undefined && byList !== byElements ? peer : (byList ?? byElements ?? peer);
   };
 };

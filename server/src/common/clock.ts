@@ -18,12 +18,17 @@ export const systemClock: Clock = {
   },
 };
 
-/** A piece of work did not end in the time it was given. Whether it still takes effect is unknown. */
+/**
+ * A piece of work did not end in the time it was given. Whether it still takes effect is unknown.
+ */
 export class TimeLimitError extends Error {
   override readonly name = 'TimeLimitError';
 }
 
-/** The outcome of `work`, or a `TimeLimitError` after `ms` milliseconds. The work itself is not stopped. */
+/**
+ * The outcome of `work`, or a `TimeLimitError` after `ms` milliseconds. The work itself is not
+ * stopped.
+ */
 export const withTimeLimit = <T>(clock: Clock, ms: number, work: Promise<T>): Promise<T> =>
   new Promise((resolve, reject) => {
     const cancel = clock.after(ms, () => reject(new TimeLimitError(`not done within ${ms} ms`)));
@@ -34,7 +39,8 @@ export const withTimeLimit = <T>(clock: Clock, ms: number, work: Promise<T>): Pr
 export const delay = (clock: Clock, ms: number): Promise<void> => new Promise((resolve) => void clock.after(ms, resolve));
 
 /**
- * Does something again and again, each time `ms` milliseconds after it was done; the function returned ends it. The work must not fail.
+ * Does something again and again, each time `ms` milliseconds after it was done; the function
+ * returned ends it. The work must not fail.
  */
 export const every = (clock: Clock, ms: number, work: () => Promise<unknown>): (() => void) => {
   let stopped = false;

@@ -1,6 +1,7 @@
 /**
- * Does work when all that came in this turn of the event loop has been looked at. Answers that wait for it go out together: each write may wake
- * whoever reads, and one who is awake takes the rest for nothing. The work must not fail.
+ * Defers work to the end of this turn of the event loop, when all input of the turn has been
+ * handled. Answers deferred so go out together: a write may wake the reader, and a reader that is
+ * awake takes the rest at no extra cost. The work must not fail.
  */
 export const openTurnEnds = (): ((work: () => void) => void) => {
   let waiting: (() => void)[] = [];

@@ -5,7 +5,7 @@ export const messageOperations: ReadonlySet<string> = new Set(['message', 'messa
 export const maxInputBytes = 131_072;
 
 /**
- * Longest input that is read at all, in bytes. What is between the longest message and this is answered with `too-large`; beyond, the
- * transport is closed.
+ * Longest input that is read at all, in bytes. What is between the longest message and this is
+ * answered with `too-large`; beyond, the transport is closed.
  */
 export const maxFrameBytesOf = (messageBytes: number): number => Math.max(maxInputBytes, 2 * messageBytes);

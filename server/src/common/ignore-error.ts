@@ -1,6 +1,6 @@
 import { RegistryError, type ErrorCode } from '@rollcall/client/contract';
 
-/** Waits for work whose failure with this code is none: somebody else has done it. */
+/** Waits for work and ignores a failure with this code: another caller has already done it. */
 export const ignoreError = async (code: ErrorCode, work: Promise<unknown>): Promise<void> => {
   try {
     await work;

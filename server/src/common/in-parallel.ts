@@ -1,7 +1,9 @@
 /**
- * Does `work` for each item, at most `limit` at once, and answers the results in the order of the items.
+ * Does `work` for each item, at most `limit` at once, and answers the results in the order of the
+ * items.
  *
- * After a failure nothing more is begun. What is under way is awaited, and then the failure of the earliest item is thrown.
+ * After a failure nothing more is begun. What is under way is awaited, and then the failure of the
+ * earliest item is thrown.
  */
 export const inParallel = async <T, R>(
   items: readonly T[],

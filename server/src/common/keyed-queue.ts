@@ -3,7 +3,10 @@ import { RegistryError } from '@rollcall/client/contract';
 /** How much work may wait for one name before more of it is refused with `busy`. */
 const MOST_WAITING = 1_000;
 
-/** Runs work one at a time per name, in the order in which it came; work for different names runs side by side. */
+/**
+ * Runs work one at a time per name, in the order in which it came; work for different names runs
+ * side by side.
+ */
 export type KeyedQueue = <T>(name: string, work: () => Promise<T>) => Promise<T>;
 
 export const createKeyedQueue = (): KeyedQueue => {

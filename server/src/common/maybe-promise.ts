@@ -5,7 +5,10 @@ export type MaybePromise<T> = T | Promise<T>;
 export const chain = <T, U>(value: MaybePromise<T>, next: (value: T) => MaybePromise<U>): MaybePromise<U> =>
   value instanceof Promise ? value.then(next) : next(value);
 
-/** Carries out work and tells one of these what came of it: at once if it is there. */
+/**
+ * Runs work and passes its result to one of these callbacks: synchronously if the result is already
+ * there.
+ */
 export const settle = <T>(work: () => MaybePromise<T>, done: (value: T) => void, failed: (error: unknown) => void): void => {
   let outcome: MaybePromise<T>;
   try {

@@ -1,4 +1,7 @@
-/** Roughly what a document takes in memory, in bytes: enough to bound caches by, and cheap to find out. */
+/**
+ * Roughly what a document takes in memory, in bytes: enough to bound caches by, and cheap to find
+ * out.
+ */
 export const roughBytes = (value: unknown): number => {
   if (typeof value === 'string') return 16 + value.length;
   if (typeof value !== 'object' || value === null) return 8;
@@ -9,7 +12,10 @@ export const roughBytes = (value: unknown): number => {
   return sum;
 };
 
-/** The same value, with every plain object and array in it frozen. Values of the database's own classes stay as they are. */
+/**
+ * The same value, with every plain object and array in it frozen. Values of the database's own
+ * classes stay as they are.
+ */
 export const freeze = <T>(value: T): T => {
   if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value;
   const prototype: unknown = Object.getPrototypeOf(value);

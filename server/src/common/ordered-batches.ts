@@ -7,8 +7,8 @@ interface Item<T> {
 const most = 500;
 
 /**
- * Writes items in the order in which they come, one batch after the other: what comes while a batch is written is the next one. Settles when the
- * item is written; a batch fails as a whole.
+ * Writes items in the order in which they come, one batch after the other: what comes while a batch
+ * is written is the next one. Settles when the item is written; a batch fails as a whole.
  */
 export const orderedBatches = <T>(write: (items: readonly T[]) => Promise<unknown>): ((item: T) => Promise<void>) => {
   let waiting: Item<T>[] = [];

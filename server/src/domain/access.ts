@@ -9,14 +9,20 @@ export interface Who {
   readonly tenant?: string | undefined;
 }
 
-/** Who asks. `as`: the document of the device he acts for, null if there is none (MS-4.5). */
+/**
+ * The subject of a decision. `as`: the document of the device it acts for, null if there is none
+ * (MS-4.5).
+ */
 export interface Subject extends Who {
-  /** What his roles allow; missing for a device without a principal, and it does not go with him when he acts for another device. */
+  /**
+   * What the subject's roles allow. Missing for a device without a principal; not used while acting
+   * for another device.
+   */
   readonly permissions?: Permissions;
   readonly as?: { readonly uuid: string; readonly document: DeviceDocument | null };
 }
 
-/** Allowed or not. Missing and not permitted are one and the same. */
+/** A decision. A missing target and a forbidden one give one result. */
 export type Decision = { readonly allowed: true } | { readonly allowed: false; readonly code: 'forbidden' | 'unauthenticated' };
 
 const allowed: Decision = { allowed: true };
@@ -25,7 +31,10 @@ const unauthenticated: Decision = { allowed: false, code: 'unauthenticated' };
 
 type Properties = Readonly<Record<string, unknown>>;
 
-/** What of a version 1 device counts as which version 2 list (MS-4.3). Nothing leads to broadcast.as. */
+/**
+ * What of a version 1 device counts as which version 2 list (MS-4.3). Nothing leads to
+ * broadcast.as.
+ */
 const versionOneLists: Readonly<Record<Whitelist, readonly string[]>> = {
   'discover.view': ['discoverWhitelist', 'owner'],
   'discover.as': ['discoverAsWhitelist', 'owner'],
@@ -46,7 +55,7 @@ const paths = Object.fromEntries(whitelistNames.map((name) => [name, name.split(
   Record<Whitelist, readonly [string, string]>
 >;
 
-/** Which list of a row names whom for acting as somebody else. */
+/** The acting whitelist (`as`) for each group of whitelists. */
 const actingLists: Readonly<Record<string, Whitelist>> = {
   discover: 'discover.as',
   configure: 'configure.as',
@@ -57,7 +66,10 @@ const actingLists: Readonly<Record<string, Whitelist>> = {
 const propertiesOf = (value: unknown): Properties | undefined =>
   typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Properties) : undefined;
 
-/** Version 2 applies only if `meshblu.version` is exactly that; then the old lists and `owner` mean nothing (section 4.1). */
+/**
+ * Version 2 applies only if `meshblu.version` is exactly that; then the old lists and `owner` mean
+ * nothing (section 4.1).
+ */
 export const isVersionTwo = (document: Properties): boolean => propertiesOf(document['meshblu'])?.['version'] === '2.0.0';
 
 const namesEntry = (list: unknown, uuid: string): boolean => {
@@ -73,7 +85,10 @@ const namesEntry = (list: unknown, uuid: string): boolean => {
 const namesText = (list: unknown, uuid: string): boolean =>
   Array.isArray(list) ? list.includes(uuid) || list.includes('*') : list === uuid || list === '*';
 
-/** Does this list of this document name this uuid, or everybody? The one place where an id is compared with a list. */
+/**
+ * Does this list of this document name this uuid, or everybody? The one place where an id is
+ * compared with a list.
+ */
 const names = (document: DeviceDocument, list: Whitelist, uuid: string): boolean => {
   const [group, name] = paths[list];
   const whitelists = propertiesOf(propertiesOf(document['meshblu'])?.['whitelists']);
@@ -88,13 +103,16 @@ const names = (document: DeviceDocument, list: Whitelist, uuid: string): boolean
 export const grants = (document: DeviceDocument, list: Whitelist, { uuid, tenant }: Who): boolean =>
   names(document, list, uuid) || (tenant !== undefined && names(document, list, tenant));
 
-/** One place in a document where a list names somebody: the path of the list or text, and what stands there. */
+/** One whitelist entry that names a subject: the path of the list or text, and the entry. */
 export interface Naming {
   readonly path: string;
   readonly entry: string;
 }
 
-/** Every place where this list of this document names this device, its group, or everybody; none exactly if `grants` says no. */
+/**
+ * Every place where this list of this document names this device, its group, or everybody; none
+ * exactly if `grants` says no.
+ */
 export const namings = (document: DeviceDocument, list: Whitelist, { uuid, tenant }: Who): readonly Naming[] => {
   const [group, name] = paths[list];
   const whitelists = propertiesOf(propertiesOf(document['meshblu'])?.['whitelists']);
@@ -128,9 +146,10 @@ const effective = ({ uuid, tenant, as }: Subject): Who =>
   as === undefined || as.uuid === uuid ? { uuid, tenant } : as.document === null ? { uuid: as.uuid } : whoIs(as.document);
 
 /**
- * May the subject act as the device it names? Acting as oneself is not acting as somebody else.
+ * Whether the subject may act as the device it names. Acting as itself is always allowed.
  *
- * Whoever acts for X may not act *on* X: the rule that a device may do anything to itself would open every device (section 4.5).
+ * A subject that acts for X may not act *on* X: otherwise the rule that a device may do anything to
+ * itself would open every device (MS-4.5).
  */
 const mayActAs = (subject: Subject, list: Whitelist, targetUuid: string | undefined): boolean => {
   const { as } = subject;
@@ -140,20 +159,25 @@ const mayActAs = (subject: Subject, list: Whitelist, targetUuid: string | undefi
   return acting !== undefined && grants(as.document, acting, subject);
 };
 
-const isHimself = ({ uuid, as }: Subject): boolean => as === undefined || as.uuid === uuid;
+const actsAsItself = ({ uuid, as }: Subject): boolean => as === undefined || as.uuid === uuid;
 
-/** Does a role of the subject allow this path? Of nobody for whom he acts, and nobody who acts for him. */
+/**
+ * Whether a role of the subject allows this path. Roles do not count while the subject acts for
+ * another device.
+ */
 const permits = (subject: Subject, operation: Verb, path: string | undefined): boolean =>
-  path !== undefined && isHimself(subject) && subject.permissions?.allow('http', operation, path) === true;
+  path !== undefined && actsAsItself(subject) && subject.permissions?.allow('http', operation, path) === true;
 
 /** What a row asks for, and the path that a role would have to allow instead of a whitelist. */
 export type Gate = Access & { readonly twin?: { readonly path: string; readonly operation: Verb } };
 
 /**
- * What a call by this route asks for; default is the first route of the row, which stands for the other transports too.
+ * What a call by this route asks for; default is the first route of the row, which stands for the
+ * other transports too.
  *
- * A permission is asked for the path of the route. Where a whitelist and a target decide, a role may allow the path of the route instead, without
- * its version; there is no such path if the route does not name the target.
+ * A permission is asked for the path of the route. Where a whitelist and a target decide, a role
+ * may allow the path of the route instead, without its version; there is no such path if the route
+ * does not name the target.
  */
 export const gateOf = ({ access, http, mutates }: Pick<Row, 'access' | 'http' | 'mutates'>, route = http[0]): Gate => {
   const [, whole] = route?.split(' ') ?? [];
@@ -167,8 +191,8 @@ export const gateOf = ({ access, http, mutates }: Pick<Row, 'access' | 'http' | 
 /**
  * The one policy: may `subject` do what a row with this access does to `target`?
  *
- * `target` is the document that the input names, null if there is none; it is looked at only if the row names a target. `input` fills the
- * paths that roles allow.
+ * `target` is the document that the input names, null if there is none; it is looked at only if the
+ * row names a target. `input` fills the paths that roles allow.
  */
 export const decide = (
   subject: Subject | null,
@@ -178,9 +202,9 @@ export const decide = (
 ): Decision => {
   if ('public' in access) return allowed;
   if (subject === null) return unauthenticated;
-  if ('self' in access) return isHimself(subject) ? allowed : forbidden;
+  if ('self' in access) return actsAsItself(subject) ? allowed : forbidden;
   if ('permission' in access) {
-    if (access.orSelf !== undefined && isHimself(subject) && input[access.orSelf] === subject.uuid) return allowed;
+    if (access.orSelf !== undefined && actsAsItself(subject) && input[access.orSelf] === subject.uuid) return allowed;
     return permits(subject, access.operation, resourceOf(access.permission, input)) ? allowed : forbidden;
   }
   const group = 'target' in access && access.ofGroup === 'name' ? target?._rollcall?.group : undefined;
@@ -200,7 +224,10 @@ export const sees = (who: Who, list: Whitelist, found: DeviceDocument): boolean 
 export const mayMessage = (sender: DeviceDocument, addressee: DeviceDocument): boolean =>
   mayActOn(whoIs(sender), 'message.from', addressee);
 
-/** Which lists let somebody listen to a device (MS-2.17); whoever may configure it may always. */
+/**
+ * The whitelists that allow a subscription to a device (MS-2.17); a subject that may configure the
+ * device may always subscribe.
+ */
 const listeningLists = {
   broadcast: 'broadcast.sent',
   sent: 'message.sent',
@@ -224,7 +251,10 @@ const parts = new WeakMap<DeviceDocument, DeviceDocument>();
 /** The properties of a version 1 document that decide who may do what to it. */
 export const versionOneNames: readonly string[] = [...new Set(Object.values(versionOneLists).flat())];
 
-/** What of a document decides who may do what to it, whom lists name by it, and to whom what it receives goes on: enough to ask later as of now. */
+/**
+ * What of a document decides who may do what to it, whom lists name by it, and to whom what it
+ * receives goes on: enough to ask later as of now.
+ */
 export const accessPart = (document: DeviceDocument): DeviceDocument => {
   const known = parts.get(document);
   if (known !== undefined) return known;
@@ -242,7 +272,10 @@ export const accessPart = (document: DeviceDocument): DeviceDocument => {
   return part;
 };
 
-/** Whom this list of a document names, its own device among them; null: everybody. `sees` allows nobody else. */
+/**
+ * The uuids that this whitelist allows, the device's own among them; null: all. `sees` allows no
+ * others.
+ */
 export const named = (document: DeviceDocument, list: Whitelist): ReadonlySet<string> | null => {
   const [group, name] = paths[list];
   const uuids = new Set<unknown>([document.uuid]);
@@ -259,9 +292,10 @@ export const named = (document: DeviceDocument, list: Whitelist): ReadonlySet<st
 };
 
 /**
- * The same rule as a store filter: everything that `sees` allows matches it.
+ * The store filter for `sees`: everything that `sees` allows matches it.
  *
- * On documents with lists of another form than Meshblu's it may match more than `sees` allows; what is found is asked again.
+ * On documents with lists of another form than Meshblu's it may match more than `sees` allows; what
+ * is found is asked again.
  */
 export const visible = ({ uuid, tenant }: Who, list: Whitelist): Filter<DeviceDocument> => {
   const own = tenant === undefined ? [uuid] : [uuid, tenant];
@@ -278,13 +312,16 @@ export const visible = ({ uuid, tenant }: Who, list: Whitelist): Filter<DeviceDo
   };
 };
 
-/** The paths of which a role has to allow writing one, for making or taking over the group with this name. */
+/**
+ * The paths of which a role has to allow writing one, for making or taking over the group with this
+ * name.
+ */
 export const groupPaths = (uuid: string, name: string): readonly string[] =>
   [resourceOf('/groups/:name', { name }), resourceOf('/api/users/:uuid', { uuid })].filter((path) => path !== undefined);
 
 /**
- * May this subject make a group with this name, or take one over? A role has to allow writing `/groups/<name>`, or
- * `/api/users/<uuid>` of the group itself, which administrators of users have.
+ * May this subject make a group with this name, or take one over? A role has to allow writing
+ * `/groups/<name>`, or `/api/users/<uuid>` of the group itself, which administrators of users have.
  */
 export const mayNameGroup = ({ uuid: caller, as, permissions }: Subject, uuid: string, name: string): boolean =>
   (as === undefined || as.uuid === caller) &&

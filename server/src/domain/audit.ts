@@ -61,7 +61,9 @@ const toldFields = (value: Readonly<Record<string, unknown>>, depth: number): re
 /** A name that is no operator and no path of the store's language. */
 const isPlainName = (name: string): boolean => name !== '' && name.length <= 64 && !/^\$|[.\0]/.test(name);
 
-/** What may be written of an input: the names of its fields, and the values that can hold no secret. */
+/**
+ * What may be written of an input: the names of its fields, and the values that can hold no secret.
+ */
 export const detailsOf = (input: unknown): Record<string, unknown> => {
   if (!isPlainObject(input)) return {};
   const given = Object.keys(input).filter(isPlainName).slice(0, maxFields);
@@ -75,7 +77,9 @@ export const auditId = (chain: string, number: number): string => `${chain}:${St
 const hashOf = ({ hash: _hash, seal: _seal, ...content }: AuditDocument): string =>
   createHash('sha256').update(canonicalJson(content)).digest('base64');
 
-/** What only this registry can make of a hash: whoever can write into the store alone cannot. */
+/**
+ * Seals a hash with the registry's key: write access to the store alone is not enough to forge it.
+ */
 const sealOf = (key: Buffer, chain: string, number: number, hash: string): string =>
   createHmac('sha256', key)
     .update(`${auditId(chain, number)} ${hash}`)
@@ -126,8 +130,8 @@ export interface AuditCheck {
   /** The ids of the entries that chains begin after. */
   readonly joined: readonly string[];
   /**
-   * What is wrong with the whole, when all entries were shown. `heads`: the ends as they are kept beside the chains; `joined`: the entries that
-   * chains begin after, as far as they are there.
+   * What is wrong with the whole, when all entries were shown. `heads`: the ends as they are kept
+   * beside the chains; `joined`: the entries that chains begin after, as far as they are there.
    */
   end(heads: readonly AuditHead[], joined: readonly AuditDocument[]): readonly AuditProblem[];
 }

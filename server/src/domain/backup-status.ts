@@ -18,7 +18,7 @@ const underWay = ({ id, statusMessage, startDate }: RunningJob): Status['backup'
   startDate: startDate.toISOString(),
 });
 
-/** The jobs as clients see them. One that is decided and only cleans up is told as it was decided. */
+/** The jobs as clients see them. A job that is decided and only cleans up is shown as decided. */
 export const statusView = ({ job, ...last }: Pick<MaintenanceDocument, 'job' | 'backup' | 'restore'>): Status => {
   const one = (kind: 'backup' | 'restore') => {
     const record = last[kind];

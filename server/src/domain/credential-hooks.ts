@@ -6,11 +6,16 @@ import { isPlainObject } from '../common/plain-object.ts';
 import type { Revision } from './revision.ts';
 import type { DeviceDocument } from './documents/device.ts';
 
-/** The fingerprint of a hook with all its options: one that goes elsewhere, or with other headers, is another one. */
+/**
+ * The fingerprint of a hook with all its options: one that goes elsewhere, or with other headers,
+ * is another one.
+ */
 export const fingerprintOfHook = (hook: WebhookRule): string =>
   createHash('sha256').update(JSON.stringify(hook)).digest('base64url');
 
-/** The fingerprints of the hooks of a document that forward credentials of its device, each once. */
+/**
+ * The fingerprints of the hooks of a document that forward credentials of its device, each once.
+ */
 const credentialHooksOf = (document: DeviceDocument): readonly string[] => [
   ...new Set(
     allHooksOf(document)
@@ -20,10 +25,12 @@ const credentialHooksOf = (document: DeviceDocument): readonly string[] => [
 ];
 
 /**
- * The revision with the approved hooks of a principal's device: those that forward its credentials, and were added by an actor
- * who may issue tokens for it. Null if an actor who may not (`mayIssue` false) adds one.
+ * The revision with the approved hooks of a principal's device: those that forward its credentials,
+ * and were added by an actor who may issue tokens for it. Null if an actor who may not (`mayIssue`
+ * false) adds one.
  *
- * A hook that was there unapproved stays so, whoever changes the document: it has to be removed and added again.
+ * An unapproved hook stays unapproved when another actor changes the document: it has to be removed
+ * and added again.
  */
 export const withApprovedHooks = (
   before: DeviceDocument,
@@ -51,6 +58,9 @@ const settingsOf = (document: DeviceDocument): Readonly<Record<string, unknown>>
   return { meshblu: Object.fromEntries<unknown>(kept), group, named: Object.fromEntries<unknown>(named) };
 };
 
-/** True if a change touches nothing that decides who may do what, where hooks go, or by which key the device is known. */
+/**
+ * True if a change touches nothing that decides who may do what, where hooks go, or by which key
+ * the device is known.
+ */
 export const keepsAccess = (before: DeviceDocument, next: DeviceDocument): boolean =>
   equalValues(settingsOf(before), settingsOf(next));

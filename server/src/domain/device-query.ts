@@ -45,7 +45,8 @@ const typed = (path: string, given: unknown, times: ReadonlySet<string>): unknow
 };
 
 /**
- * Reads a client's query; what it does not understand it refuses by name. `times`: paths whose values are dates, written as ISO 8601.
+ * Reads a client's query; what it does not understand it refuses by name. `times`: paths whose
+ * values are dates, written as ISO 8601.
  *
  * MS-2.8; RL-5.
  */
@@ -165,7 +166,10 @@ const maxSorted = 8;
 /** A part of a path that documents cannot have, or that may mean a place in a list. */
 const unsortable = /(^|\.)(\d+|)(\.|$)/;
 
-/** Reads a client's order: paths with 1 or -1. What a query may not test may not be sorted by either. */
+/**
+ * Reads a client's order: paths with 1 or -1. What a query may not test may not be sorted by
+ * either.
+ */
 export const readSort = (raw: Readonly<Record<string, 1 | -1>>): Readonly<Record<string, 1 | -1>> => {
   const entries = Object.entries(raw);
   if (entries.length > maxSorted) refuse('/sort', 'maxProperties', `more than ${maxSorted} paths`);

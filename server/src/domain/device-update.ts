@@ -23,7 +23,10 @@ const refuse = (path: string, rule: string, message: string): never => {
   throw new RegistryError('invalid-input', message, { details: [{ path, rule, message }] });
 };
 
-/** The stored path that a client's path means. Fails with `invalid-input` for one that a client may not change. */
+/**
+ * The stored path that a client's path means. Fails with `invalid-input` for one that a client may
+ * not change.
+ */
 const changedPath = (path: string): string => {
   const segments = path.split('.');
   const at = `/${path}`;
@@ -84,7 +87,10 @@ const branchesIn = (filter: unknown): number => {
   }, 0);
 };
 
-/** The operators inside `$push`, `$addToSet` and `$pull`; the matcher and the evaluator refuse those that they do not know. */
+/**
+ * The operators inside `$push`, `$addToSet` and `$pull`; the matcher and the evaluator refuse those
+ * that they do not know.
+ */
 const instruction = (value: unknown, path: string, depth: number): unknown => {
   if (!isPlainObject(value) || !Object.keys(value).some((key) => key.startsWith('$'))) return storedValue(value, path, depth);
   return Object.fromEntries(
@@ -99,7 +105,10 @@ const instruction = (value: unknown, path: string, depth: number): unknown => {
   );
 };
 
-/** The update document for operators that a client sent, checked as Meshblu checks it, in MongoDB's words. */
+/**
+ * The update document for operators that a client sent, checked as Meshblu checks it, in MongoDB's
+ * words.
+ */
 export const applyOperators = (update: Readonly<Record<string, unknown>>): UpdateDocument => {
   const names = Object.keys(update);
   if (names.length === 0) refuse('/update', 'minProperties', 'Update query must contain at least one key.');

@@ -4,7 +4,10 @@ import type { DeviceDocument } from './documents/device.ts';
 /** What clients get of a document: JSON values only. */
 export type DeviceView = { readonly uuid: string } & Readonly<Record<string, unknown>>;
 
-/** Properties of a device document that never leave the server (Meshblu reference, rule M4), and ours. */
+/**
+ * Properties of a device document that never leave the server (Meshblu reference, rule M4), and
+ * ours.
+ */
 const secret = new Set(['_id', 'token', 'socketid', '_rollcall']);
 
 const dollar = /\uFF04/g;
@@ -70,8 +73,9 @@ const meshblu = (stored: unknown, { shown: rev = 0, presence }: Partial<Metadata
 const known = new WeakMap<DeviceDocument, DeviceView>();
 
 /**
- * The one way out for a device document: what is secret or ours is taken away, BSON becomes JSON, `online` a boolean, and
- * `meshblu.rev` says which visible change this is, and `meshblu.online` since when and why the device is on or off line.
+ * The one way out for a device document: what is secret or ours is taken away, BSON becomes JSON,
+ * `online` a boolean, and `meshblu.rev` says which visible change this is, and `meshblu.online`
+ * since when and why the device is on or off line.
  *
  * A stored document is never changed in place, so its outgoing form is made once.
  */

@@ -13,7 +13,10 @@ import type { DeviceDocument } from './documents/device.ts';
 /** The largest visible document, as UTF-8 JSON, in bytes. */
 const maxBytes = 64 * 1024;
 
-/** What only the server writes under `meshblu` (MS-3.1), and `rev` and `online`, which are made on the way out. */
+/**
+ * What only the server writes under `meshblu` (MS-3.1), and `rev` and `online`, which are made on
+ * the way out.
+ */
 const serversOwn = ['hash', 'createdAt', 'updatedAt', 'updatedBy', 'tokens'] as const;
 
 type Properties = Record<string, unknown>;
@@ -40,7 +43,9 @@ const naming = (list: unknown, uuid: string): unknown[] => {
 
 const visibleBytes = (document: DeviceDocument): number => Buffer.byteLength(JSON.stringify(outgoing(document)));
 
-/** Refuses a document that became larger than the limit; one that was larger before may only shrink. */
+/**
+ * Refuses a document that became larger than the limit; one that was larger before may only shrink.
+ */
 const checkSize = (after: DeviceDocument, before: DeviceDocument | null): void => {
   const bytes = visibleBytes(after);
   if (bytes <= maxBytes || (before !== null && bytes < visibleBytes(before))) return;
@@ -84,7 +89,10 @@ const defaultLists = (properties: Properties): Properties => {
 /** Longest name that a group is found by, in characters. */
 const maxGroupName = 256;
 
-/** The name that the registry finds a group by; undefined for what is none. Once a group, always a group. */
+/**
+ * The name that the registry finds a group by; undefined for what is none. Once a group, always a
+ * group.
+ */
 const groupNameOf = ({ type, name }: Properties, before: DeviceDocument | null): string | undefined => {
   const earlier = before?._rollcall?.group;
   const isName = typeof name === 'string' && name !== '' && name.length <= maxGroupName;
@@ -126,8 +134,8 @@ const refuseReserved = (path: string): never => {
 /**
  * The next revision of a document, or null if nothing changed.
  *
- * `compute` makes the changed document of the one before; what only the server writes is then put back as it was, and
- * `meshblu.updatedAt`, `updatedBy` and `hash` are renewed (MS-2.5).
+ * `compute` makes the changed document of the one before; what only the server writes is then put
+ * back as it was, and `meshblu.updatedAt`, `updatedBy` and `hash` are renewed (MS-2.5).
  */
 export const changeDevice = (
   before: DeviceDocument,
@@ -167,7 +175,10 @@ const normalised = (before: DeviceDocument): Properties => {
   return same;
 };
 
-/** What `claimdevice` sets: the caller as owner, and in the lists that let him see and configure (MS-2.11). */
+/**
+ * What `claimdevice` sets: the caller as owner, and in the whitelists for seeing and configuring
+ * the device (MS-2.11).
+ */
 export const claimDevice = (before: DeviceDocument, by: string): Properties => {
   const lists = {
     owner: by,
@@ -187,7 +198,10 @@ export const claimDevice = (before: DeviceDocument, by: string): Properties => {
   };
 };
 
-/** A group after it was taken over: the new owner alone sees and configures it, and what the one before made it do is over. */
+/**
+ * A group after it was taken over: the new owner alone sees and configures it, and what the one
+ * before made it do is over.
+ */
 export const groupTakenOver = (before: DeviceDocument, by: string): Properties => {
   const entry = [{ uuid: by }];
   const {
@@ -208,7 +222,10 @@ const withEntry = (whitelists: Properties, group: string, name: string, uuid: st
   return listed ? whitelists : { ...whitelists, [group]: { ...lists, [name]: [...entries, { uuid }] } };
 };
 
-/** The document of a device that was unregistered: missing to everybody, kept for its last event (ME-6). */
+/**
+ * The document of a device that was unregistered: missing to everybody, kept for its last event
+ * (ME-6).
+ */
 export const goneDevice = (before: DeviceDocument, by: string, now: number): Revision<DeviceDocument> => {
   const { group: _name, ...hidden } = before._rollcall ?? { rev: 0, shown: 0 };
   const mark = isGroup(before) ? { wasGroup: true as const } : {};

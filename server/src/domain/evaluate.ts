@@ -1,7 +1,7 @@
 import { RegistryError } from '@rollcall/client/contract';
 import { codes, DocumentError } from '../mql/index.ts';
 
-/** The rules by which clients are told what is wrong with an update or a query, by MongoDB's error code. */
+/** The error rules that clients see for a wrong update or query, by MongoDB's error code. */
 const rules: ReadonlyMap<unknown, string> = new Map(Object.entries(codes).map(([rule, code]) => [code, rule]));
 
 /** MongoDB's MaxTimeMSExpired: an evaluation took too many steps, or a server's too long. */
@@ -12,8 +12,9 @@ const isServerRefusal = (error: unknown): error is Error & { readonly code: numb
   error instanceof Error && error.name === 'MongoServerError' && 'code' in error;
 
 /**
- * What a client's update or query was refused for, as an error of the table: `invalid-input` with path and rule where MongoDB's language
- * refuses it, `timeout` where it takes too many steps. Any other error comes back as it is.
+ * What a client's update or query was refused for, as an error of the table: `invalid-input` with
+ * path and rule where MongoDB's language refuses it, `timeout` where it takes too many steps. Any
+ * other error comes back as it is.
  */
 export const toClientError = (error: unknown): unknown => {
   if (!(error instanceof DocumentError) && !isServerRefusal(error)) return error;

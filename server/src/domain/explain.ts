@@ -4,13 +4,13 @@ import { compilePermissions, resourceOf, type Verb } from './permissions.ts';
 import type { DeviceDocument } from './documents/device.ts';
 import type { RoleDocument } from './documents/role.ts';
 
-/** May somebody do something, as far as that is known beforehand. */
+/** The question whether a subject may make a call, as far as that is known beforehand. */
 export interface Question {
-  /** Who asks, as the policy sees him; he acts for himself. */
+  /** The subject as the policy sees it, acting for itself. */
   readonly subject: Subject;
-  /** Those that he holds, his own last. */
+  /** The roles that the subject holds, the private role last. */
   readonly roles: readonly RoleDocument[];
-  /** Can roles be given to him? Not to a thing. */
+  /** Whether the subject can be given roles: a device without a principal cannot. */
   readonly isPrincipal: boolean;
   readonly gate: Gate;
   /** The document that the call names; null if there is none. */
@@ -60,7 +60,7 @@ const heldFor = (question: Question, wanted: Wanted | undefined): readonly Held[
   return question.roles.flatMap((role) => role.permissions.filter(helps).map((permission) => ({ role, permission })));
 };
 
-/** What lets him do it whatever lists and roles say; no change turns that. */
+/** What allows the call whatever whitelists and roles say; no change can turn that. */
 const fixed = (question: Question): By | undefined => {
   const { subject, gate, target, input } = question;
   const { uuid } = subject;
@@ -71,7 +71,10 @@ const fixed = (question: Question): By | undefined => {
   return target?.uuid === uuid && groupOf(question) === undefined ? { kind: 'self' } : undefined;
 };
 
-/** Takes a role from him; one that is his own loses the one permission. */
+/**
+ * The step that takes a shared role from the user, or removes the one permission from the private
+ * role.
+ */
 const without = ({ role, permission }: Held, uuid: string): Step =>
   role.ownerUuid === undefined
     ? { kind: 'take-role', user: uuid, roleId: role._id }
@@ -80,10 +83,12 @@ const without = ({ role, permission }: Held, uuid: string): Step =>
 const unique = (steps: readonly Step[]): Step[] => [...new Map(steps.map((step) => [JSON.stringify(step), step])).values()];
 
 /**
- * Whether somebody may do something, by exactly what, and the smallest change that would turn the answer: one step where something is missing, and
- * every single grant where something is allowed. Each step touches nobody else than it has to. `change` is null if nothing would turn it.
+ * Explains a decision: whether the subject may make the call, by which grant, and the smallest
+ * change that would turn the answer. That is one step where a grant is missing, and every single
+ * grant where the call is allowed. Each step affects as few users as possible. `change` is null if
+ * no change would turn it.
  *
- * The answer itself is that of the one policy.
+ * The policy itself gives the answer.
  */
 export const explain = (question: Question): Explanation => {
   const { subject, gate, target, input, isPrincipal } = question;

@@ -10,18 +10,23 @@ export interface Sent {
   readonly from: string;
   /** The devices it is addressed to. */
   readonly to: readonly string[];
-  /** Does it also go to whoever listens to the sender's broadcasts? */
+  /** Whether the message also goes to the subscribers of the sender's broadcasts. */
   readonly broadcast: boolean;
   readonly topic: string | undefined;
   /** What the sender gave, as version 2 listeners get it. */
   readonly raw: Readonly<Record<string, unknown>>;
-  /** The id of the message that this one was forwarded from at first; missing if a client sent it. */
+  /**
+   * The id of the message that this one was forwarded from at first; missing if a client sent it.
+   */
   readonly origin?: string;
   /** How many webhook requests it may cause, if it comes of one; missing otherwise. */
   readonly requestsLeft?: number;
 }
 
-/** What subscribers and addressees get: the message with its sender, and all addressees as a list (MS-2.16). */
+/**
+ * What subscribers and addressees get: the message with its sender, and all addressees as a list
+ * (MS-2.16).
+ */
 export const messageBody = ({ raw, from, to, broadcast }: Sent): Readonly<Record<string, unknown>> => ({
   ...raw,
   devices: broadcast ? ['*', ...to] : [...to],

@@ -1,7 +1,10 @@
 import { RegistryError } from '@rollcall/client/contract';
 import type { PrincipalDocument } from './documents/principal.ts';
 
-/** What somebody who has shown his password has still to do: show a code, or enrol; null: nothing. */
+/**
+ * What a login still needs after the password: a code of the second factor, or enrolment; null:
+ * nothing.
+ */
 export type MissingFactor = 'code' | 'enrolment' | null;
 
 /** A code of the second factor, as it was shown. */
@@ -13,12 +16,12 @@ export interface CodeRules {
   readonly banMs: number;
 }
 
-/** Has he a second factor? */
+/** Whether the principal has a second factor. */
 export const isEnrolled = ({ mfa }: Pick<PrincipalDocument, 'mfa'>): boolean => mfa?.state === 'on';
 
 /**
- * What is missing beside the password. `canEnrol`: is enrolment switched on? Where it is not nobody is held to it, but whoever has a second
- * factor keeps it.
+ * What a login needs beside the password. `canEnrol`: whether enrolment is switched on. Where it is
+ * off, enrolment is not required, but an existing second factor stays in force.
  */
 export const missingFactor = (principal: Pick<PrincipalDocument, 'mfa' | 'enforceMfa'>, canEnrol: boolean): MissingFactor => {
   if (isEnrolled(principal)) return 'code';
@@ -40,8 +43,9 @@ export const refuseBanned = (principal: PrincipalDocument, rules: CodeRules, now
 };
 
 /**
- * The principal with one more code tried: counted before the code is looked at, so that no more are tried at once than may be. A right code
- * forgets them (`withRightCode`). Fails with `banned` if there were too many.
+ * The principal with one more code tried: counted before the code is looked at, so that no more are
+ * tried at once than may be. A right code forgets them (`withRightCode`). Fails with `banned` if
+ * there were too many.
  */
 export const withCodeTried = (before: PrincipalDocument, rules: CodeRules, now: number): PrincipalDocument => {
   refuseBanned(before, rules, now);

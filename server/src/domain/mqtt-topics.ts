@@ -18,8 +18,9 @@ const matchesPattern = (pattern: string, topic: string): boolean => {
 };
 
 /**
- * The filter of a subscription's topics (MS-2.17): `*` matches any run of characters, a leading `-` excludes and
- * wins, with only excludes everything else passes, a message without a topic is matched as `undefined`. No patterns: everything passes.
+ * The filter of a subscription's topics (MS-2.17): `*` matches any run of characters, a leading `-`
+ * excludes and wins, with only excludes everything else passes, a message without a topic is
+ * matched as `undefined`. No patterns: everything passes.
  */
 export const topicFilter = (topics: string | readonly string[] | undefined): TopicFilter => {
   if (topics === undefined) return () => true;

@@ -18,7 +18,10 @@ export const longestPassword = 1024;
 /** Five characters of any kind. */
 export const defaultPasswordPolicy: PasswordPolicy = { min: 5, lower: 0, upper: 0, numeric: 0, symbol: 0 };
 
-/** A policy from what somebody has written, a missing member being 0; undefined if it is none, or one that no password can meet. */
+/**
+ * Reads a policy from its written form, a missing member being 0; undefined if it is not a policy,
+ * or one that no password can meet.
+ */
 export const readPasswordPolicy = (given: unknown): PasswordPolicy | undefined => {
   if (typeof given !== 'object' || given === null || Array.isArray(given)) return undefined;
   const policy = { min: 0, lower: 0, upper: 0, numeric: 0, symbol: 0 };
@@ -54,8 +57,9 @@ const alphabets: Readonly<Record<Class, string>> = {
 const letters = alphabets.lower + alphabets.upper + alphabets.numeric;
 
 /**
- * A password that meets the policy: 24 letters and digits (over 130 bits), more if the policy wants more, and what it wants of each class.
- * `random`: a whole number from 0 up to, but not, its argument.
+ * A password that meets the policy: 24 letters and digits (over 130 bits), more if the policy wants
+ * more, and what it wants of each class. `random`: a whole number from 0 up to, but not, its
+ * argument.
  */
 export const makePassword = (policy: PasswordPolicy, random: (below: number) => number): string => {
   const pick = (alphabet: string): string => alphabet[random(alphabet.length)] ?? '';

@@ -9,11 +9,14 @@ export type Verb = 'read' | 'write';
 /** What a permission counts for: paths of calls, or topics. */
 export type Context = Permission['context'];
 
-/** Permissions in a form in which asking takes time by the length of what is asked, not by their number. */
+/**
+ * Permissions in a form in which asking takes time by the length of what is asked, not by their
+ * number.
+ */
 export interface Permissions {
   /**
-   * Does one of them cover this path or topic? What is asked may be a filter with wildcards: then it is covered if everything that it
-   * matches is. Case counts (AC-5.2).
+   * Does one of them cover this path or topic? What is asked may be a filter with wildcards: then
+   * it is covered if everything that it matches is. Case counts (AC-5.2).
    */
   allow(context: Context, operation: Verb, requested: string): boolean;
 }
@@ -32,7 +35,10 @@ const verbs: Readonly<Record<Permission['operation'], readonly Verb[]>> = {
   readWrite: ['read', 'write'],
 };
 
-/** Does this subtree cover the levels from `at` on? `#` covers the rest and the level before it; a wildcard never begins with `$`. */
+/**
+ * Does this subtree cover the levels from `at` on? `#` covers the rest and the level before it; a
+ * wildcard never begins with `$`.
+ */
 const covers = (tree: Level, levels: readonly string[], at: number, operation: Verb): boolean => {
   const name = levels[at];
   const wild = at > 0 || name?.startsWith('$') !== true;
@@ -59,7 +65,10 @@ export const compilePermissions = (grants: Iterable<Grant>): Permissions => {
   return { allow: (context, operation, requested) => covers(trees[context], requested.split('/'), 0, operation) };
 };
 
-/** Those of `wanted` that `held` does not cover in every operation: what somebody who holds the one cannot give. */
+/**
+ * The permissions of `wanted` that `held` does not cover in every operation: a holder of `held`
+ * cannot grant them.
+ */
 export const uncovered = (held: Permissions, wanted: readonly Grant[]): readonly Grant[] =>
   wanted.filter(({ context, resource, operation }) => !verbs[operation].every((verb) => held.allow(context, verb, resource)));
 
@@ -96,7 +105,10 @@ const levelsOf = (template: string): readonly string[] => {
   return levels;
 };
 
-/** The path of a call: `:name` stands for the input's field. Undefined if a field cannot stand in a path. */
+/**
+ * The path of a call: `:name` stands for the input's field. Undefined if a field cannot stand in a
+ * path.
+ */
 export const resourceOf = (template: string, input: Readonly<Record<string, unknown>>): string | undefined => {
   let path = '';
   for (const name of levelsOf(template)) {
@@ -108,8 +120,8 @@ export const resourceOf = (template: string, input: Readonly<Record<string, unkn
 };
 
 /**
- * The devices that these permissions let somebody read, by the path `/devices/<uuid>`: all of them, or those with these uuids. The rule of
- * `cover`, for a store filter.
+ * The devices that these permissions allow to read, by the path `/devices/<uuid>`: all of them, or
+ * those with these uuids. It applies the rule of `cover`, for a store filter.
  */
 export const readableDevices = (grants: readonly Grant[]): 'all' | readonly string[] => {
   const uuids: string[] = [];

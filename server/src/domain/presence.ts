@@ -13,7 +13,10 @@ export interface Writing {
   readonly reason: string;
 }
 
-/** The visible part of coming and going: an ordinary change, or no more than the one property where the document is too large for that. */
+/**
+ * The visible part of coming and going: an ordinary change, or no more than the one property where
+ * the document is too large for that.
+ */
 const visibly = (before: DeviceDocument, online: boolean, now: number): Revision<DeviceDocument> | null => {
   try {
     return changeDevice(before, (document) => ({ ...document, online }), before.uuid, new Date(now));
@@ -24,7 +27,8 @@ const visibly = (before: DeviceDocument, online: boolean, now: number): Revision
 };
 
 /**
- * The next revision of a document that these nodes hold: `online` while there are any (ME-8). Null if that is what it says.
+ * The next revision of a document that these nodes hold: `online` while there are any (ME-8). Null
+ * if that is what it says.
  *
  * Since when, why, and in which revision it last came or went is kept in its hidden field.
  */

@@ -1,4 +1,7 @@
-/** Names of MongoDB's query and sort operators. At the top of a query they are never names of properties. */
+/**
+ * Names of MongoDB's query and sort operators. At the top of a query they are never names of
+ * properties.
+ */
 const operatorNames: ReadonlySet<string> = new Set(
   (
     '$eq $ne $gt $gte $lt $lte $in $nin $and $or $nor $not $exists $type $expr $jsonSchema $mod $regex $options $text $where $all ' +
@@ -14,9 +17,11 @@ export const isQueryOperator = (name: string): boolean => operatorNames.has(name
 const place = /^\$(\[[a-z][A-Za-z0-9]*\]|\[\])?$/;
 
 /**
- * The path under which a property is stored: a `$` at the beginning of a name is stored as U+FF04 (MS-2.5).
+ * The path under which a property is stored: a `$` at the beginning of a name is stored as U+FF04
+ * (MS-2.5).
  *
- * In updates a name such as `$` or `$[]` that is not the first one means a place in a list and stays.
+ * In updates a name such as `$` or `$[]` that is not the first one means a place in a list and
+ * stays.
  */
 export const storedPath = (path: string, places = false): string =>
   path.includes('$')

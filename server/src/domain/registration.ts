@@ -12,5 +12,5 @@ export const requestView = (request: RegistrationDocument): RegistrationRequest 
   granted: request.granted,
 });
 
-/** What whoever asked waits for (see `Waiting`). */
+/** The name under which the caller waits for the decision on a request (see `Waiting`). */
 export const awaitedName = ({ _id }: Pick<RegistrationDocument, '_id'>): string => `registration:${_id}`;

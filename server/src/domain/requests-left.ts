@@ -1,5 +1,6 @@
 /**
- * Header of webhook requests, and of calls that come of one: how many further requests they may cause. A receiver that posts back repeats it.
+ * Header of webhook requests, and of calls that come of one: how many further requests they may
+ * cause. A receiver that posts back repeats it.
  */
 export const requestsLeftHeader = 'x-rollcall-requests-left';
 

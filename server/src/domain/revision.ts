@@ -1,25 +1,37 @@
-/** The number of a call: `<client instance>:<counter>`, the sending (0 for the first, then counted up), and whose call it is. */
+/**
+ * The id of a request: `<client instance>:<counter>`, the sending (0 for the first, then counted
+ * up), and the actor.
+ */
 export interface RequestId {
   readonly actor: string;
   readonly instance: string;
   readonly counter: number;
   readonly again: number;
-  /** Hash of what it asks for, if its transport gives one: the same number with another hash is a conflict. */
+  /**
+   * Hash of the input, if the transport gives one: a repeated number with another hash is a
+   * conflict.
+   */
   readonly fingerprint?: string;
-  /** Is it named by a key of its own rather than counted? Then what a document has forgotten counts as new. */
+  /**
+   * Whether the request has a key of its own rather than a counter: it then counts as new once the
+   * document has forgotten it.
+   */
   readonly isKeyed?: true;
 }
 
-/** What a step makes of a document. The door adds revision and request window; the other hidden fields are as the step gives them, or as they were if it gives none. */
+/**
+ * The next document that a mutation computes. The repository adds revision and idempotency window;
+ * other hidden fields stay as they were unless given.
+ */
 export interface Revision<D> {
   readonly next: D;
-  /** Is the change one that clients may see (an event is made of it)? */
+  /** Whether clients may see the change (it then makes an event). */
   readonly visible: boolean;
 }
 
 /**
- * How a write ended. `unchanged`: the step had nothing to do. `repeated`: the request took effect earlier; `document` is as
- * it is now, and may be gone.
+ * The outcome of a write. `unchanged`: the mutation had nothing to do. `repeated`: the request took
+ * effect earlier; `document` is as it is now, and may be a tombstone.
  */
 export interface UpdateOutcome<D> {
   readonly document: D;

@@ -4,11 +4,14 @@ import type { Grant } from './permissions.ts';
 import type { Revision } from './revision.ts';
 import type { RoleDocument } from './documents/role.ts';
 
-/** The role of those who may do everything; the name that the access control reference gives it means the same role. */
+/**
+ * The role of those who may do everything; the name that the access control reference gives it
+ * means the same role.
+ */
 export const administratorRole = 'registry-admin';
 const otherNames: Readonly<Record<string, string>> = { 'connectware-admin': administratorRole };
 
-/** The form of a role's name in which two of them cannot be the same. */
+/** The form of a role's name that has to be unique. */
 export const roleNameKey = (name: string): string => {
   const lower = name.toLowerCase();
   return Object.hasOwn(otherNames, lower) ? (otherNames[lower] ?? lower) : lower;
@@ -23,7 +26,7 @@ export const removedRole = (before: RoleDocument, by: string, now: number): Revi
   return asTombstone(left, by, now);
 };
 
-/** Do two permissions allow the same? */
+/** Whether two permissions are equal. */
 export const isSame = (one: Grant, other: Grant): boolean =>
   one.resource === other.resource && one.operation === other.operation && one.context === other.context;
 

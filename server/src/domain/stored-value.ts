@@ -8,9 +8,11 @@ const refuse = (path: string, rule: string, message: string): never => {
 };
 
 /**
- * A client's JSON value as it is stored: a leading `$` of a key becomes U+FF04, as Meshblu stores it (MS-2.5).
+ * A client's JSON value as it is stored: a leading `$` of a key becomes U+FF04, as Meshblu stores
+ * it (MS-2.5).
  *
- * Keys with dots inside a value cannot be addressed afterwards and are refused, as is what is nested too deeply.
+ * Keys with dots inside a value cannot be addressed afterwards and are refused, as is what is
+ * nested too deeply.
  */
 export const storedValue = (value: unknown, path: string, depth = 1): unknown => {
   if (typeof value !== 'object' || value === null) return value;

@@ -3,7 +3,10 @@ import { compilePermissions, type Grant, type Permissions } from './permissions.
 /** Who an MQTT client is, as far as topics depend on it (DM-5). */
 export interface Holder {
   readonly uuid: string;
-  /** What the kind of the principal brings with it: a device, a user, an MQTT token, an MQTT client record. */
+  /**
+   * What the kind of the principal brings with it: a device, a user, an MQTT token, an MQTT client
+   * record.
+   */
   readonly kind: 'device' | 'user' | 'mqttToken' | 'mqttClient';
   /** The first level of a token's topics. */
   readonly topicToken?: string;
@@ -48,7 +51,10 @@ const foldSerial = (topic: string): string => {
   return levels.join('/');
 };
 
-/** The topics that a client has by what it is: its own tree, its own uuid, and for devices and users Meshblu's job topics. */
+/**
+ * The topics that a client has by what it is: its own tree, its own uuid, and for devices and users
+ * Meshblu's job topics.
+ */
 export const ownRights = (holder: Holder): OwnRights => {
   const own: Permissions = compilePermissions(ownGrants(holder));
   const fold = holder.serialNumber === undefined ? (topic: string): string => topic : foldSerial;

@@ -14,7 +14,9 @@ import type { Revision } from './revision.ts';
 import type { PrincipalDocument } from './documents/principal.ts';
 import type { RoleDocument } from './documents/role.ts';
 
-/** Letters, digits, dots, hyphens, underscores, and @ as in addresses: 3 to 128 characters (AC-5.6). */
+/**
+ * Letters, digits, dots, hyphens, underscores, and @ as in addresses: 3 to 128 characters (AC-5.6).
+ */
 const usernameForm = /^[A-Za-z0-9][A-Za-z0-9_.@-]{2,127}$/;
 
 /** With Basic, a name of this form is a device's uuid. */
@@ -23,10 +25,13 @@ const uuidForm = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$
 /** Is it a device's uuid rather than a name? */
 export const looksLikeUuid = (name: string): boolean => uuidForm.test(name);
 
-/** The form of a name in which two of them cannot be the same. */
+/** The form of a login name that has to be unique. */
 export const loginNameOf = (username: string): string => username.toLowerCase();
 
-/** Is this the name of this principal? Case does not count, as it does not where a name has to be unique. */
+/**
+ * Is this the name of this principal? Case does not count, as it does not where a name has to be
+ * unique.
+ */
 export const isNamed = (principal: PrincipalDocument, given: string): boolean => principal.loginName === loginNameOf(given);
 
 const problem = (path: string, rule: string, message: string): ErrorDetail => ({ path, rule, message });
@@ -52,28 +57,35 @@ type Granted = Pick<PrincipalDocument, 'grantTypes'>;
 
 type Method = Granted['grantTypes'][number]['method'];
 
-/** Is this one of the methods, and are all that are required among it and what was shown beside it (AC-5.5)? */
+/**
+ * Is this one of the methods, and are all that are required among it and what was shown beside it
+ * (AC-5.5)?
+ */
 const takes = ({ grantTypes }: Granted, wanted: Method, beside: Method | undefined): boolean =>
   grantTypes.some(({ method }) => method === wanted) &&
   grantTypes.every(({ method, isRequired }) => method === wanted || method === beside || !isRequired);
 
-/** Can a password be what somebody with these grant types logs in with? `beside`: he has shown his certificate too. */
+/** Whether these grant types allow a login by password. `beside`: a certificate was shown too. */
 export const takesPassword = (granted: Granted, beside?: 'certificate'): boolean => takes(granted, 'password', beside);
 
-/** The same of a client certificate; `beside`: he has to show his password too. */
+/**
+ * Whether these grant types allow a login by client certificate. `beside`: a password is shown too.
+ */
 export const takesCertificate = (granted: Granted, beside?: 'password'): boolean => takes(granted, 'certificate', beside);
 
-/** May he log in at all now? */
+/** Whether the principal may log in at this time. */
 export const isLive = ({ state, expiresAt }: PrincipalDocument, now: number): boolean =>
   state === 'active' && (expiresAt === undefined || expiresAt.getTime() > now);
 
-/** What his principal adds to whoever has proved who he is: roles, and the lists that name his group. */
+/**
+ * What the principal adds to an authenticated actor: roles, and the whitelists that name its group.
+ */
 export const standingOf = ({ tenant }: PrincipalDocument): { readonly principal: true; readonly tenant?: string } => ({
   principal: true,
   ...(tenant !== undefined && { tenant }),
 });
 
-/** The ids of all his roles, the one of his own last. */
+/** The ids of all roles of the principal, the private role last. */
 export const roleIdsOf = ({ roleIds, privateRoleId }: Pick<PrincipalDocument, 'roleIds' | 'privateRoleId'>): readonly string[] =>
   privateRoleId === undefined ? roleIds : [...roleIds, privateRoleId];
 
@@ -81,14 +93,14 @@ export const roleIdsOf = ({ roleIds, privateRoleId }: Pick<PrincipalDocument, 'r
 export const permissionsOf = (roles: Iterable<RoleDocument>): Permission[] =>
   [...roles].flatMap(({ permissions }) => permissions);
 
-/** Is he, with these roles, one of those who may do everything, and who can log in? */
+/** Whether a principal with these roles is an administrator who can log in. */
 export const isAdministrator = (principal: PrincipalDocument, roles: Iterable<RoleDocument>): boolean =>
   principal.kind === 'user' &&
   principal.state === 'active' &&
   takesPassword(principal) &&
   isEverything(compilePermissions(permissionsOf(roles)));
 
-/** A user as those see him who may. */
+/** A user as callers with the right to read it see it. */
 export const userView = (
   principal: PrincipalDocument,
   roles: readonly RoleDocument[],
@@ -109,7 +121,10 @@ export const userView = (
   ...(principal.tenant !== undefined && { group: principal.tenant }),
 });
 
-/** The principal of somebody who is being removed: nobody's names and nobody's roles from now on. */
+/**
+ * The principal of a user that is being removed: without unique names and without roles from now
+ * on.
+ */
 export const removedPrincipal = (before: PrincipalDocument, by: string, now: number): Revision<PrincipalDocument> => {
   const { username: _username, loginName: _loginName, unfinished: _unfinished, mqtt, ...rest } = withoutMfa(before);
   const left = { ...rest, ...(mqtt !== undefined && { was: mqtt }), roleIds: [], unfinished: { since: new Date(now) } };

@@ -1,7 +1,10 @@
 import { isPlainObject } from '../common/plain-object.ts';
 import type { DeviceDocument } from './documents/device.ts';
 
-/** A request that a device wants made for it. Only these options of a document reach the HTTP library. */
+/**
+ * A request that a device wants made for it. Only these options of a document reach the HTTP
+ * library.
+ */
 export interface WebhookRule {
   readonly url: string;
   readonly method: 'POST' | 'PUT' | 'PATCH' | 'GET' | 'DELETE';
@@ -87,7 +90,10 @@ export const oldForwardersOf = (document: DeviceDocument, type: 'sent' | 'broadc
   return { hooks: unique([...entries, ...hooks].map(hookOf)), again: false, to };
 };
 
-/** Every webhook of a document, also those that are too many, or of a type that is not used: a later change may bring them into use. */
+/**
+ * Every webhook of a document, also those that are too many, or of a type that is not used: a later
+ * change may bring them into use.
+ */
 export const allHooksOf = (document: DeviceDocument): readonly WebhookRule[] => {
   const { meshblu } = document;
   const forwarders = at(meshblu, 'forwarders');

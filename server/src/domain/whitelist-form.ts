@@ -13,7 +13,10 @@ const refuse = (path: string, message: string): never => {
   throw new RegistryError('invalid-input', undefined, { details: [{ path, rule: 'type', message }] });
 };
 
-/** Null is not the same as missing here. */
+/**
+ * Whether a list equals the one before. A list that was null counts as present, one that was
+ * missing does not.
+ */
 const isAsBefore = (list: unknown, before: unknown): boolean => before !== undefined && equalValues(list, before);
 
 const isText = (value: unknown): boolean => typeof value === 'string';
@@ -35,9 +38,11 @@ const checkVersionTwo = (whitelists: unknown): void => {
 };
 
 /**
- * Refuses whitelists that are null or of a wrong type: what cannot be read would be open to everybody, or to nobody (MS-4).
+ * Refuses whitelists that are null or of a wrong type: an unreadable list would be open to all, or
+ * to none (MS-4).
  *
- * A list that is as it was in `before` is left alone: old databases have lists of other forms. Fails with `invalid-input`.
+ * A list that is as it was in `before` is left alone: old databases have lists of other forms.
+ * Fails with `invalid-input`.
  */
 export const checkWhitelists = (after: Properties, before: Properties = {}): void => {
   for (const name of versionOneNames) {

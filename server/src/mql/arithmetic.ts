@@ -6,8 +6,8 @@ import { compareValues, decimalOf, doubleOf, isNaNumber, longOf } from './values
 export type ArithmeticOperation = 'add' | 'multiply';
 
 /**
- * Sum or product of two numbers with MongoDB's type rules: the wider type wins (int, long, double, decimal), and an int that
- * overflows becomes a long. Undefined if a long overflows.
+ * Sum or product of two numbers with MongoDB's type rules: the wider type wins (int, long, double,
+ * decimal), and an int that overflows becomes a long. Undefined if a long overflows.
  */
 export function calculate(operation: ArithmeticOperation, a: unknown, b: unknown): unknown {
   const left = typeOf(a);
@@ -56,7 +56,10 @@ export function combineBits(operation: BitOperation, a: unknown, b: unknown): In
   return left === types.int && right === types.int ? new Int32(Number(bits)) : Long.fromBigInt(bits);
 }
 
-/** Whether a result counts as no change: the same type and an equal value, so 0 and -0 are the same and NaN never is. */
+/**
+ * Whether a result counts as no change: the same type and an equal value, so 0 and -0 are the same
+ * and NaN never is.
+ */
 export function isNoChange(before: unknown, result: unknown): boolean {
   return typeOf(before) === typeOf(result) && compareValues(before, result) === 0 && !isNaNumber(result);
 }
@@ -69,7 +72,10 @@ export function isSameNumber(a: unknown, b: unknown): boolean {
   return type === types.long ? longOf(a) === longOf(b) : Object.is(doubleOf(a), doubleOf(b));
 }
 
-/** A number as plain JavaScript where the other side of a calculation was plain and nothing is lost: an int or a double. */
+/**
+ * A number as plain JavaScript where the other side of a calculation was plain and nothing is lost:
+ * an int or a double.
+ */
 export function likeBefore(result: unknown, ...operands: readonly unknown[]): unknown {
   const type = typeOf(result);
   const plain = operands.every((operand) => typeof operand === 'number');
@@ -79,7 +85,10 @@ export function likeBefore(result: unknown, ...operands: readonly unknown[]): un
   return typeOf(value) === type && !Number.isNaN(value) ? value : result;
 }
 
-/** Whether a result of whole numbers is another number than the exact one, or one that a double cannot hold: JSON could not carry it. */
+/**
+ * Whether a result of whole numbers is inexact, or one that a double cannot hold: JSON cannot
+ * represent it.
+ */
 export function losesDigits(operation: ArithmeticOperation, a: unknown, b: unknown, result: unknown): boolean {
   const [left, right] = [wholeOf(a), wholeOf(b)];
   if (left === undefined || right === undefined) return typeOf(result) === types.double && !Number.isFinite(doubleOf(result));

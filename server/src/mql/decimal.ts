@@ -1,6 +1,9 @@
 import { Decimal128 } from 'mongodb';
 
-/** A decimal number taken apart: `coefficient` times ten to the power of `exponent`, or one that is not finite. */
+/**
+ * A decimal number taken apart: `coefficient` times ten to the power of `exponent`, or one that is
+ * not finite.
+ */
 export type Decimal =
   | { kind: 'finite'; negative: boolean; coefficient: bigint; exponent: number }
   | { kind: 'infinite'; negative: boolean }
@@ -28,7 +31,10 @@ export function parseDecimal(value: Decimal128): Decimal {
   return { kind: 'finite', negative, coefficient: coefficient < limit ? coefficient : 0n, exponent };
 }
 
-/** The decimal nearest to a number that was computed exactly, ties to even, with the exponent kept where it can be. */
+/**
+ * The decimal nearest to a number that was computed exactly, ties to even, with the exponent kept
+ * where it can be.
+ */
 export function roundDecimal(value: Decimal): Decimal128 {
   if (value.kind === 'nan') return Decimal128.fromString('NaN');
   if (value.kind === 'infinite') return Decimal128.fromString(value.negative ? '-Infinity' : 'Infinity');

@@ -4,15 +4,20 @@ import { DocumentError } from './errors.ts';
 const maxTimeExpired = 50;
 
 /**
- * Limit of elementary tests in one evaluation of a filter or an update on one document: 5 to 20 ms. A document of 64 KiB has at most about 20,000 values.
+ * Limit of elementary tests in one evaluation of a filter or an update on one document: 5 to 20 ms.
+ * A document of 64 KiB has at most about 20,000 values.
  *
- * An elementary test is a comparison of one value, or a visit to one array element or one branch of a filter.
+ * An elementary test is a comparison of one value, or a visit to one array element or one branch of
+ * a filter.
  */
 export const maxElementaryTests = 100_000;
 
 let left = Infinity;
 
-/** Runs one evaluation within its limit of elementary tests. An evaluation inside another shares the outer one's limit. */
+/**
+ * Runs one evaluation within its limit of elementary tests. An evaluation inside another shares the
+ * outer one's limit.
+ */
 export function bounded<R>(evaluate: () => R): R {
   if (left !== Infinity) return evaluate();
   left = maxElementaryTests;

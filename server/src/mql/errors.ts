@@ -15,7 +15,10 @@ export const codes = {
   notSupported: 115,
 } as const;
 
-/** A filter, update or projection that MongoDB refuses as well. `code` is MongoDB's code where it is known. */
+/**
+ * A filter, update or projection that MongoDB refuses as well. `code` is MongoDB's code where it is
+ * known.
+ */
 export class DocumentError extends Error {
   override readonly name: string = 'DocumentError';
   readonly code: number;
@@ -29,7 +32,10 @@ export class DocumentError extends Error {
   }
 }
 
-/** Something that MongoDB knows and these functions do not answer, because they could not answer it exactly. `operator` names it. */
+/**
+ * Something that MongoDB knows and these functions do not answer, because they could not answer it
+ * exactly. `operator` names it.
+ */
 export class UnsupportedOperator extends DocumentError {
   override readonly name = 'UnsupportedOperator';
   readonly operator: string;

@@ -9,8 +9,9 @@ import { type Fields, isDocument } from './types.ts';
 export interface Match {
   (document: Fields): boolean;
   /**
-   * The index that the positional `$` of an update stands for: of the element through which a matching document's array met
-   * the filter; undefined if there is none. Refuses (`UnsupportedOperator`) where MongoDB's answer hangs on its plan.
+   * The index that the positional `$` of an update stands for: of the element through which a
+   * matching document's array met the filter; undefined if there is none. Refuses
+   * (`UnsupportedOperator`) where MongoDB's answer hangs on its plan.
    */
   position(document: Fields): number | undefined;
 }
@@ -18,8 +19,8 @@ export interface Match {
 /**
  * Compiles a MongoDB filter once, to be asked for many documents.
  *
- * Fails with `DocumentError` where MongoDB would, and with `UnsupportedOperator` for what cannot be answered exactly here:
- * regular expressions, `$expr`, `$where`, text and geometry.
+ * Fails with `DocumentError` where MongoDB would, and with `UnsupportedOperator` for what cannot be
+ * answered exactly here: regular expressions, `$expr`, `$where`, text and geometry.
  */
 export function compileFilter(filter: Document): Match {
   const node = parseFilter(filter, 0);
@@ -27,7 +28,10 @@ export function compileFilter(filter: Document): Match {
   return Object.assign(match, { position: (document: Fields) => bounded(() => positionIn(node, document)) });
 }
 
-/** Compiles a filter for the elements of an array, as `$pull` has it: `{ $gt: 5 }`, or a filter on documents. */
+/**
+ * Compiles a filter for the elements of an array, as `$pull` has it: `{ $gt: 5 }`, or a filter on
+ * documents.
+ */
 export function compileElementFilter(condition: Fields): Test {
   if (!isPathOperator(firstName(condition))) {
     const node = parseFilter(condition, 0);
@@ -39,7 +43,10 @@ export function compileElementFilter(condition: Fields): Test {
 
 interface Node {
   matches(document: unknown): boolean;
-  /** Index of the matching element, `direct` if none, `ambiguous` if it depends on MongoDB's plan. Asked only after a match. */
+  /**
+   * Index of the matching element, `direct` if none, `ambiguous` if it depends on MongoDB's plan.
+   * Asked only after a match.
+   */
   position(document: unknown): number;
 }
 
@@ -176,7 +183,10 @@ function parseAll(argument: unknown, depth: number): Condition {
   return { kind: 'and', of: nested.map((value) => parseElemMatch(value['$elemMatch'], depth + 1)) };
 }
 
-/** A document whose first name is an operator's is refused; any other is a value, even if the name begins with `$`. */
+/**
+ * A document whose first name is an operator's is refused; any other is a value, even if the name
+ * begins with `$`.
+ */
 function parseAllValue(value: unknown): Condition {
   const name = isDocument(value) ? firstName(value) : '';
   if (isPathOperator(name) || isLogical(name) || name === '$not')
@@ -274,7 +284,10 @@ function allOf(nodes: readonly Node[]): Node {
   };
 }
 
-/** Where several conditions met elements, MongoDB takes the last one it asked, in an order of its own. */
+/**
+ * Where several conditions met elements, MongoDB takes the last one it asked, in an order of its
+ * own.
+ */
 function single(positions: readonly number[]): number {
   const met = new Set(positions.filter((position) => position !== direct));
   if (met.size > 1) return ambiguous;

@@ -1,6 +1,9 @@
 import { isDocument } from './types.ts';
 
-/** Whether a filter matches nothing because of an empty `$all`. MongoDB then forgets all of it, the names in it too. */
+/**
+ * Whether a filter matches nothing because of an empty `$all`. MongoDB then forgets all of it, the
+ * names in it too.
+ */
 export function isNever(filter: unknown): boolean {
   if (!isDocument(filter)) return false;
   return Object.entries(filter).some(([name, value]) => {

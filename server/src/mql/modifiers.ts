@@ -21,11 +21,17 @@ import { doubleOf, equalValues, compareValues } from './values.ts';
 
 /** What happens at the end of one path of an update. */
 export interface Modifier {
-  /** The next value for the present one (`undefined`: there is none): the same if nothing changes, `removed` if it goes. */
+  /**
+   * The next value for the present one (`undefined`: there is none): the same if nothing changes,
+   * `removed` if it goes.
+   */
   apply(current: unknown, run: Run): unknown;
   /** Whether a missing field is made. Otherwise nothing happens where there is none. */
   readonly creates: boolean;
-  /** Whether it is no error that the field could not even be made, inside a number or by a name in an array. */
+  /**
+   * Whether it is no error that the field could not even be made, inside a number or by a name in
+   * an array.
+   */
   readonly tolerant: boolean;
   /** Only for a document that is being inserted by an upsert. */
   readonly onInsert?: true;
@@ -35,7 +41,7 @@ export interface Modifier {
 export interface Run {
   readonly now: Date;
   readonly insert: boolean;
-  /** Whole numbers that JSON could not carry exactly are refused as results. */
+  /** Whether to refuse results that are whole numbers JSON cannot represent exactly. */
   readonly exact: boolean;
 }
 
@@ -117,7 +123,7 @@ function currentDate(argument: unknown): Modifier {
 let seconds = 0;
 let ordinal = 0;
 
-/** A timestamp after all that were given out before in the same second. */
+/** A timestamp later than all that were given out in this second. */
 function nextTimestamp(now: Date): Timestamp {
   const second = Math.floor(now.getTime() / 1000);
   ordinal = second === seconds ? ordinal + 1 : 1;

@@ -34,7 +34,9 @@ const holds: Readonly<Record<Comparison, (order: number) => boolean>> = {
   $lte: (order) => order <= 0,
 };
 
-/** Order within one type; only MinKey and MaxKey compare with everything, a missing field included. */
+/**
+ * Order within one type; only MinKey and MaxKey compare with everything, a missing field included.
+ */
 export function compare(operator: Comparison, limit: unknown): Test {
   refuseRegex(limit);
   const includes = operator === '$gte' || operator === '$lte';
@@ -78,7 +80,10 @@ function amongKeys(values: readonly unknown[]): Test {
   return (value) => keys.has(keyText(value));
 }
 
-/** Whether an argument means yes: any number but 0, and everything that is not false, null or missing. */
+/**
+ * Whether an argument means yes: any number but 0, and everything that is not false, null or
+ * missing.
+ */
 export function isTrue(value: unknown): boolean {
   if (value === null || value === undefined || value === false) return false;
   return !isNumber(value) || isNaNumber(value) || !equalValues(value, 0);

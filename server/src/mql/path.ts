@@ -2,7 +2,9 @@ import { spend } from './effort.ts';
 import { codes, DocumentError } from './errors.ts';
 import { type Fields, isDocument, own } from './types.ts';
 
-/** One name of a dotted path. `index` is the place it means in an array, -1 if it cannot mean one. */
+/**
+ * One name of a dotted path. `index` is the place it means in an array, -1 if it cannot mean one.
+ */
 export interface PathPart {
   readonly name: string;
   readonly index: number;
@@ -31,11 +33,12 @@ export const notFound = -2;
 export const direct = -1;
 
 /**
- * Looks for a value at a path that passes a test, and tells the index in the outermost array that led to it.
+ * Looks for a value at a path that passes a test, and tells the index in the outermost array that
+ * led to it.
  *
- * Arrays on the way are entered: names go on inside each element that is a document, and a number also means a place. At the
- * end of the path an array stands for each of its elements and, last, for itself (`leaf` false: only for itself).
- * A missing field is tested as `undefined`.
+ * Arrays on the way are entered: names go on inside each element that is a document, and a number
+ * also means a place. At the end of the path an array stands for each of its elements and, last,
+ * for itself (`leaf` false: only for itself). A missing field is tested as `undefined`.
  */
 export function search(document: unknown, path: readonly PathPart[], leaf: boolean, test: (value: unknown) => boolean): number {
   return inDocument(document, path, 0, leaf, test);
@@ -86,7 +89,10 @@ function tested(value: unknown, test: Test): number {
   return test(value) ? direct : notFound;
 }
 
-/** Behind a place that the path names: that place is not one that led to the value, only those further in are. */
+/**
+ * Searches below a place that the path names: that place does not count as one on the way to the
+ * value, only those further in do.
+ */
 function inside(element: unknown, path: readonly PathPart[], at: number, leaf: boolean, test: Test): number {
   if (Array.isArray(element)) return inArray(element, path, at, leaf, test);
   return isDocument(element) ? inDocument(element, path, at, leaf, test) : notFound;

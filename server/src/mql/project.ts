@@ -7,10 +7,12 @@ import { type Fields, fieldsOf, isDocument, isNumber, put } from './types.ts';
 type Names = Map<string, Names | true>;
 
 /**
- * Compiles a projection of fields to keep (1, true) or to leave out (0, false); `_id` is kept unless it is left out by name.
+ * Compiles a projection of fields to keep (1, true) or to leave out (0, false); `_id` is kept
+ * unless it is left out by name.
  *
- * Arrays on a path are projected element by element. Fails with `DocumentError` where MongoDB would, and with
- * `UnsupportedOperator` for everything but 0 and 1: `$slice`, `$elemMatch`, the positional `$`, expressions.
+ * Arrays on a path are projected element by element. Fails with `DocumentError` where MongoDB
+ * would, and with `UnsupportedOperator` for everything but 0 and 1: `$slice`, `$elemMatch`, the
+ * positional `$`, expressions.
  */
 export function compileProjection(projection: Document): (document: Document) => Document {
   const entries = Object.entries(projection).map(([path, value]) => [path, isKept(path, value)] as const);

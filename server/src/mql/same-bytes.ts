@@ -2,7 +2,10 @@ import { binaryOf, compareValues, regexOf } from './values.ts';
 import { isSameNumber } from './arithmetic.ts';
 import { type Fields, fieldsOf, isNumber, own, typeOf, types } from './types.ts';
 
-/** Whether two values would be stored as the same bytes: equal, of the same types throughout, fields in the same order. */
+/**
+ * Whether two values would be stored as the same bytes: equal, of the same types throughout, fields
+ * in the same order.
+ */
 export function sameBytes(a: unknown, b: unknown): boolean {
   if (a === b) return a !== 0 || Object.is(a, b);
   const type = typeOf(a);

@@ -4,10 +4,12 @@ import { type BsonType, type Fields, fieldsOf, own, typeOf, types } from './type
 import { binaryOf, decimalOf, doubleOf, longOf, ranks, regexOf, textOf, timeOf } from './values.ts';
 
 /**
- * Bytes whose order, byte by byte, is the order of `compareValues`, and which are equal exactly if the values are.
+ * Bytes whose order, byte by byte, is the order of `compareValues`, and which are equal exactly if
+ * the values are.
  *
- * The first byte is the type's rank (numbers of all types share one, NaN is the lowest of them). No key is the beginning of
- * another one, so keys can be put one after the other, and inverted for a descending order. Undefined counts as null.
+ * The first byte is the type's rank (numbers of all types share one, NaN is the lowest of them). No
+ * key is the beginning of another one, so keys can be put one after the other, and inverted for a
+ * descending order. Undefined counts as null.
  */
 export function encodeKey(value: unknown): Uint8Array {
   length = 0;
@@ -121,7 +123,9 @@ function writeUtf8(text: string): void {
   length += buffer.write(text, length, 'utf8');
 }
 
-/** As documents compare: first the type of a field's value, then the field's name, then the value. */
+/**
+ * As documents compare: first the type of a field's value, then the field's name, then the value.
+ */
 function writeFields(fields: Fields): void {
   for (const name of Object.keys(fields)) {
     const value = own(fields, name);
@@ -146,7 +150,10 @@ function writeDouble(value: number): void {
   length += 8;
 }
 
-/** The largest double that is not above the number, then 0 if that is the number itself, else 1 and the number's digits. */
+/**
+ * The largest double that is not above the number, then 0 if that is the number itself, else 1 and
+ * the number's digits.
+ */
 function writeNumber(value: unknown, type: BsonType): void {
   if (type === types.int || type === types.double) {
     writeDouble(doubleOf(value));
@@ -182,7 +189,10 @@ function nextBelow(value: number): number {
   return bits.getFloat64(0);
 }
 
-/** Magnitude and digits without trailing zeros, ended by a byte below all digits; inverted for a negative number. */
+/**
+ * Magnitude and digits without trailing zeros, ended by a byte below all digits; inverted for a
+ * negative number.
+ */
 function writeDigits(value: Extract<Decimal, { kind: 'finite' }>): void {
   const start = length;
   writeUint(magnitude(value) + 0x8000, 2);

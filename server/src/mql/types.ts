@@ -70,8 +70,8 @@ const classes = new Map<object | null, BsonType>([
 /**
  * The BSON type that the driver stores a value as.
  *
- * A plain number is an int if it is a whole number of 32 bits and not -0, else a double; a bigint is a long; `undefined` is
- * stored as null. A class that BSON does not know counts as an object.
+ * A plain number is an int if it is a whole number of 32 bits and not -0, else a double; a bigint
+ * is a long; `undefined` is stored as null. A class that BSON does not know counts as an object.
  */
 export function typeOf(value: unknown): BsonType {
   switch (typeof value) {
@@ -112,7 +112,10 @@ export function isNumber(value: unknown): boolean {
   return type === types.int || type === types.double || type === types.long || type === types.decimal;
 }
 
-/** A document with the fields it is stored with: a database reference has `$ref`, `$id` and perhaps `$db`. */
+/**
+ * A document with the fields it is stored with: a database reference has `$ref`, `$id` and perhaps
+ * `$db`.
+ */
 export function fieldsOf(document: Fields): Fields {
   return Object.getPrototypeOf(document) === DBRef.prototype ? expanded(document as unknown as DBRef) : document;
 }
@@ -121,7 +124,10 @@ function expanded({ collection, oid, db, fields }: DBRef): Fields {
   return { $ref: collection, $id: oid, ...(db === undefined ? {} : { $db: db }), ...fields };
 }
 
-/** The value of an own field; undefined if there is none. A field that holds `undefined` reads as null, as it is stored. */
+/**
+ * The value of an own field; undefined if there is none. A field that holds `undefined` reads as
+ * null, as it is stored.
+ */
 export function own(document: Fields, name: string): unknown {
   const fields = fieldsOf(document);
   if (!Object.hasOwn(fields, name)) return undefined;

@@ -6,7 +6,10 @@ import { isEmptyAll } from './matches-nothing.ts';
 import { type Fields, isDocument } from './types.ts';
 import { compareStrings } from './values.ts';
 
-/** The paths of an update as a tree: names inside documents, or choices of an array's elements, and modifiers at the ends. */
+/**
+ * The paths of an update as a tree: names inside documents, or choices of an array's elements, and
+ * modifiers at the ends.
+ */
 export type UpdateNode =
   | { kind: 'end'; modifier: Modifier }
   /** The new place of a renamed value: filled when its old place is known to hold one. */
@@ -33,7 +36,10 @@ export interface Tree {
   positional: boolean;
 }
 
-/** Reads an update document with operators. Everything is checked here that MongoDB checks before it looks at a document. */
+/**
+ * Reads an update document with operators. Everything is checked here that MongoDB checks before it
+ * looks at a document.
+ */
 export function parseUpdate(update: Document): Tree {
   const tree: Tree = { root: { kind: 'fields', children: new Map() }, renames: [], identifiers: new Set(), positional: false };
   for (const [name, argument] of Object.entries(update)) {

@@ -23,21 +23,30 @@ export interface UpdateContext {
   arrayFilters?: readonly Document[];
   /** What the document was found with: needed for the positional `$`. */
   filter?: Document;
-  /** The document is an upsert's seed, about to be inserted: `$setOnInsert` applies. Default false. */
+  /**
+   * The document is an upsert's seed, about to be inserted: `$setOnInsert` applies. Default false.
+   */
   insert?: boolean;
-  /** Refuse an `$inc` or `$mul` of whole numbers whose result JSON could not carry exactly. Default false, as MongoDB has it. */
+  /**
+   * Refuse an `$inc` or `$mul` of whole numbers whose result JSON cannot represent exactly. Default
+   * false, as in MongoDB.
+   */
   exact?: boolean;
 }
 
-/** A compiled update. Returns the next document, or the given one itself if MongoDB would count it as not modified. */
+/**
+ * A compiled update. Returns the next document, or the given one itself if MongoDB would count it
+ * as not modified.
+ */
 export type Update = (document: Document, context: Pick<UpdateContext, 'now' | 'filter' | 'insert' | 'exact'>) => Document;
 
 /**
- * The document after an update with operators, or after a replacement (which keeps the `_id`). Never changes its arguments;
- * what stays the same is shared with the given document, and the very same document comes back if nothing is modified.
+ * The document after an update with operators, or after a replacement (which keeps the `_id`).
+ * Never changes its arguments; what stays the same is shared with the given document, and the very
+ * same document comes back if nothing is modified.
  *
- * Fails with `DocumentError` where MongoDB would, `UnsupportedOperator` for pipelines. Names that look like array indexes
- * come first in a JavaScript object, so their order is not MongoDB's.
+ * Fails with `DocumentError` where MongoDB would, `UnsupportedOperator` for pipelines. Names that
+ * look like array indexes come first in a JavaScript object, so their order is not MongoDB's.
  */
 export function applyUpdate(document: Document, update: Document, context: UpdateContext): Document {
   return compileUpdate(update, context.arrayFilters)(document, context);
@@ -107,7 +116,10 @@ function finish(before: Document, after: Document, insert: boolean): Document {
   return Object.keys(after)[0] === '_id' ? after : { _id: id, ...after };
 }
 
-/** The next value of the place a node stands for: the same one if nothing changes, `removed`, or `undefined` if none is made. */
+/**
+ * The next value at the place of a node: the current value if nothing changes, `removed`, or
+ * `undefined` if none is made.
+ */
 function applyNode(node: UpdateNode, current: unknown, path: string, work: Work): unknown {
   spend();
   switch (node.kind) {
@@ -187,7 +199,10 @@ function applyAtIndex(next: unknown[], current: unknown, name: string, child: Up
   return copy;
 }
 
-/** A field inside a value that has none. What only ever takes away may find nothing there; all else is an error. */
+/**
+ * A field inside a value that has none. What only ever takes away may find nothing there; all else
+ * is an error.
+ */
 function refuseInside(child: UpdateNode, value: unknown, name: string, path: string, work: Work): unknown {
   switch (child.kind) {
     case 'end': {
@@ -245,7 +260,10 @@ function isChosen(identifier: string, element: unknown, { filters }: Work): bool
   return identifier === '' || (filters.get(identifier) as Match)({ [identifier]: element });
 }
 
-/** The value to be renamed, undefined if there is none. It may neither lie inside an array nor inside a value without fields. */
+/**
+ * The value to be renamed, undefined if there is none. It may neither lie inside an array nor
+ * inside a value without fields.
+ */
 function valueAt(document: Fields, path: readonly string[]): unknown {
   let current: unknown = document;
   let inArray = false;

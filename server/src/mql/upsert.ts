@@ -6,8 +6,9 @@ import { isDocument, own, put } from './types.ts';
 import { compareStrings, equalValues } from './values.ts';
 
 /**
- * The document that an upsert begins with when nothing matched: the fields that the filter says are equal to something,
- * by path in the order of their bytes, `_id` first. For a replacement only the `_id` counts (`idOnly`).
+ * The document that an upsert begins with when nothing matched: the fields that the filter says are
+ * equal to something, by path in the order of their bytes, `_id` first. For a replacement only the
+ * `_id` counts (`idOnly`).
  *
  * Fails with `DocumentError` where two conditions name the same field.
  */

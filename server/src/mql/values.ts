@@ -12,7 +12,10 @@ import {
 import { compareDecimals, exactDecimal, parseDecimal, wholeDecimal, type Decimal } from './decimal.ts';
 import { type BsonType, type Fields, fieldsOf, own, typeOf, types } from './types.ts';
 
-/** Types that compare with each other have the same rank; the others follow each other in this order. */
+/**
+ * Types that compare with each other have the same rank; the others follow each other in this
+ * order.
+ */
 export const ranks: Readonly<Record<BsonType, number>> = {
   [types.minKey]: 1,
   [types.null]: 5,
@@ -35,12 +38,18 @@ export const ranks: Readonly<Record<BsonType, number>> = {
   [types.maxKey]: 127,
 };
 
-/** Place of a value's type in MongoDB's order over all types. Values of different rank are never equal. */
+/**
+ * Place of a value's type in MongoDB's order over all types. Values of different rank are never
+ * equal.
+ */
 export function rankOf(value: unknown): number {
   return ranks[typeOf(value)];
 }
 
-/** MongoDB's order over all values: negative if `a` comes first, 0 if they are equal (1 and 1.0 are), else positive. */
+/**
+ * MongoDB's order over all values: negative if `a` comes first, 0 if they are equal (1 and 1.0
+ * are), else positive.
+ */
 export function compareValues(a: unknown, b: unknown): number {
   if (typeof a === 'string' && typeof b === 'string') return compareStrings(a, b);
   if (typeof a === 'number' && typeof b === 'number') return compareDoubles(a, b);
@@ -50,7 +59,10 @@ export function compareValues(a: unknown, b: unknown): number {
   return compareSameRank(a, type, b, other);
 }
 
-/** Whether two values are equal in MongoDB's order: numbers by value, documents with their fields in the same order. */
+/**
+ * Whether two values are equal in MongoDB's order: numbers by value, documents with their fields in
+ * the same order.
+ */
 export function equalValues(a: unknown, b: unknown): boolean {
   return a === b || compareValues(a, b) === 0;
 }
@@ -89,7 +101,10 @@ function compareSameRank(a: unknown, type: BsonType, b: unknown, other: BsonType
   }
 }
 
-/** Order of texts by their UTF-8 bytes, which differs from JavaScript's for characters outside the basic plane. */
+/**
+ * Order of texts by their UTF-8 bytes, which differs from JavaScript's for characters outside the
+ * basic plane.
+ */
 export function compareStrings(a: string, b: string): number {
   if (a === b) return 0;
   const shorter = Math.min(a.length, b.length);
@@ -101,7 +116,7 @@ export function compareStrings(a: string, b: string): number {
   return a.length - b.length;
 }
 
-/** Puts surrogates, which UTF-16 has below U+E000, behind all other units. */
+/** Orders surrogates, which UTF-16 has below U+E000, after all other units. */
 function utf8Place(unit: number): number {
   return unit < 0xd800 ? unit : unit < 0xe000 ? unit + 0x2000 : unit - 0x800;
 }

@@ -1,6 +1,9 @@
 import { isPlainObject } from '../plain-object.ts';
 
-/** A value as JSON text in which the order of fields counts for nothing. Dates are their ISO text; what is undefined is left out. */
+/**
+ * A value as JSON text in which the order of fields counts for nothing. Dates are their ISO text;
+ * what is undefined is left out.
+ */
 export const canonicalJson = (value: unknown): string => {
   if (value instanceof Date) return JSON.stringify(value.toISOString());
   if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;

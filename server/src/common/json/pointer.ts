@@ -6,7 +6,10 @@ interface Frame {
   key: string;
 }
 
-/** One step of a JSON Pointer (RFC 6901, section 3), fit to be sent back: long keys are cut out, lone surrogates replaced. */
+/**
+ * One step of a JSON Pointer (RFC 6901, section 3), fit to be sent back: long keys are cut out,
+ * lone surrogates replaced.
+ */
 const step = ({ array, index, key }: Frame): string => {
   if (array) return `/${index}`;
   const name = key.length > 64 ? '…' : key.replace(/\p{Surrogate}/gu, '\ufffd');
@@ -14,7 +17,8 @@ const step = ({ array, index, key }: Frame): string => {
 };
 
 /**
- * JSON Pointer of the value or key that begins at `offset`, for error messages: the steps from the root of the text.
+ * JSON Pointer of the value or key that begins at `offset`, for error messages: the steps from the
+ * root of the text.
  *
  * Walks the text from its beginning, so it is only asked once a text is refused.
  */

@@ -14,7 +14,8 @@ const parsed = (text: string): unknown => {
 };
 
 /**
- * Reads a request's body under the rules that hold for events: depth, forbidden keys and keys twice, numbers, surrogates. No body is undefined.
+ * Reads a request's body under the rules that hold for events: depth, forbidden keys and keys
+ * twice, numbers, surrogates. No body is undefined.
  */
 export const readJson = (text: string, contentType = 'application/json'): unknown => {
   if (text === '') return undefined;

@@ -4,7 +4,9 @@ import { pointer } from './pointer.ts';
 /** Arrays and objects inside one another in one argument, the argument itself included. */
 export const maxJsonDepth = 32;
 
-/** Names that change what an object is for JavaScript, for JSON.stringify or for the MongoDB driver. */
+/**
+ * Names that change what an object is for JavaScript, for JSON.stringify or for the MongoDB driver.
+ */
 const forbidden: ReadonlySet<string> = new Set(['', '__proto__', 'constructor', 'prototype', 'toJSON', '_bsontype']);
 /** A bit for each length that a forbidden name has: the quickest way to let the others pass. */
 const forbiddenLengths = [...forbidden].reduce((bits, { length }) => bits | (1 << length), 0);
@@ -41,7 +43,10 @@ const isBadNumber = (literal: string): boolean => {
   return Number.isInteger(value) && !Number.isSafeInteger(value) && decimal(literal) !== decimal(String(value));
 };
 
-/** A decimal literal in one form for each value: its digits without zeros at either end, and the power of ten. */
+/**
+ * A decimal literal in one form for each value: its digits without zeros at either end, and the
+ * power of ten.
+ */
 const decimal = (literal: string): string => {
   const [, whole = '', fraction = '', power = '0'] = /^-?(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/.exec(literal) ?? [];
   const digits = (whole + fraction).replace(/^0+/, '');
@@ -50,7 +55,10 @@ const decimal = (literal: string): string => {
   return `${digits.slice(0, end)}e${Number(power) - fraction.length + digits.length - end}`;
 };
 
-/** Room for the characters of an ordinary packet. Reading an array of numbers is several times faster than reading a string that is part of another. */
+/**
+ * Room for the characters of an ordinary packet. Reading an array of numbers is several times
+ * faster than reading a string that is part of another.
+ */
 const ordinary = new Uint16Array(131_072 + 2);
 
 /** The text's characters, followed by two quotes, so that every string ends. */
@@ -89,16 +97,18 @@ const keysOf = (value: unknown): number => {
 };
 
 /**
- * The finding of a text that has a key more than once in an object: whoever looks at it on its way may see the other value. `keys`: what `scan` has
- * counted; `value`: what was made of the text.
+ * The finding for a text in which an object has a duplicate key: another reader of the text may
+ * take the other value. `keys`: the count from `scan`; `value`: the parsed text.
  */
 export const twice = (keys: number, value: unknown): Finding | null =>
   keys === keysOf(value) ? null : { rule: 'duplicateKey', message: messages.duplicateKey, steps: [] };
 
 /**
- * What the rules refuse in a JSON text, in one pass and before it is parsed; if nothing, how many keys are written in it.
+ * What the rules refuse in a JSON text, in one pass and before it is parsed; if nothing, how many
+ * keys are written in it.
  *
- * Says nothing about whether the text is valid JSON: parse it afterwards. `depth` is how deep arrays and objects may be nested, the root included.
+ * Says nothing about whether the text is valid JSON: parse it afterwards. `depth` is how deep
+ * arrays and objects may be nested, the root included.
  */
 export const scan = (text: string, depth: number): Finding | number => {
   const surrogates = json.loneSurrogate.test(text) || escapedSurrogate.test(text);
@@ -145,7 +155,10 @@ export const scan = (text: string, depth: number): Finding | number => {
   return keys;
 };
 
-/** What is written in a JSON text, or what of it the rules refuse. `parse` is not given what they refuse. */
+/**
+ * What is written in a JSON text, or what of it the rules refuse. `parse` is not given what they
+ * refuse.
+ */
 export const readGuarded = (
   text: string,
   depth: number,

@@ -26,14 +26,20 @@ export const isDigit = (code: number | undefined): boolean => code !== undefined
 export const isOfNumber = (code: number | undefined): boolean =>
   isDigit(code) || code === dot || code === e || code === E || code === minus || code === plus;
 
-/** Whether the string that ends at the quote `end` is a key: in valid JSON only a key is followed by a colon. */
+/**
+ * Whether the string that ends at the quote `end` is a key: in valid JSON only a key is followed by
+ * a colon.
+ */
 export const isKey = (text: string, end: number): boolean => {
   let next = end + 1;
   while (isSpace(text.charCodeAt(next))) next += 1;
   return text.charCodeAt(next) === colon;
 };
 
-/** Index of the quote that ends the string begun by the quote at `start`; the length of the text if it never ends. */
+/**
+ * Index of the quote that ends the string begun by the quote at `start`; the length of the text if
+ * it never ends.
+ */
 export const endOfString = (text: string, start: number): number => {
   for (let at = text.indexOf('"', start + 1); at >= 0; at = text.indexOf('"', at + 1)) {
     let before = at - 1;
@@ -43,7 +49,10 @@ export const endOfString = (text: string, start: number): number => {
   return text.length;
 };
 
-/** What the string literal from quote to quote means; its bare text if it is not valid JSON, which the parser will say. */
+/**
+ * What the string literal from quote to quote means; its bare text if it is not valid JSON, which
+ * the parser will say.
+ */
 export const meaning = (text: string, start: number, end: number): string => {
   try {
     return JSON.parse(text.slice(start, end + 1)) as string;

@@ -1,4 +1,4 @@
-/** One thing that somebody did or tried, in its place in a chain. Never changed, never removed. */
+/** One audit entry, an action or an attempt, in its chain. Never changed, never removed. */
 export interface AuditDocument {
   /** `<chain>:<number>`, the number with leading zeros. */
   _id: string;
@@ -23,7 +23,9 @@ export interface AuditDocument {
   seal: string;
 }
 
-/** How far a chain has come: kept beside it, so that nobody cuts off its end unseen. */
+/**
+ * The newest entry of a chain, stored beside it so that removing entries from its end is detected.
+ */
 export interface AuditHead {
   /** The chain. */
   _id: string;

@@ -1,6 +1,6 @@
 import type { Metadata, Guarded } from './metadata.ts';
 
-/** What is told of a maintenance job that has ended. */
+/** The result of a maintenance job that has ended. */
 export interface JobRecord {
   id: string;
   succeeded: boolean;
@@ -20,8 +20,9 @@ export interface RunningJob {
   /** Counted up by the owner as a sign of life. */
   beat: number;
   /**
-   * `working`: nothing of the registry is touched. `closing`: the nodes stop serving. `replacing`: the safety copy is complete, and the documents
-   * are being replaced. `clearing`: it is decided, and the safety copy is being removed.
+   * `working`: nothing of the registry is touched. `closing`: the nodes stop serving. `replacing`:
+   * the safety copy is complete, and the documents are being replaced. `clearing`: it is decided,
+   * and the safety copy is being removed.
    */
   phase: 'working' | 'closing' | 'replacing' | 'clearing';
   statusMessage: string;
@@ -40,7 +41,10 @@ export interface MaintenanceDocument extends Guarded {
   _id: 'state';
   _rollcall: Metadata;
   feed: string;
-  /** A moment of the store's clock before the feed had this id; null if it has had it from the beginning. */
+  /**
+   * A moment of the store's clock before the feed had this id; null if it has had it from the
+   * beginning.
+   */
   feedAt: Date | null;
   job: RunningJob | null;
   backup: JobRecord | null;

@@ -1,6 +1,8 @@
 import type { Guarded } from './metadata.ts';
 
-/** A certificate that a user may show: its SHA-1 or SHA-256 fingerprint, upper-case hex with colons. */
+/**
+ * A certificate that a user may show: its SHA-1 or SHA-256 fingerprint, upper-case hex with colons.
+ */
 export interface CertificateBinding {
   fingerprint: string;
   createdAt: Date;

@@ -1,13 +1,15 @@
 import type { Guarded } from './metadata.ts';
 
-/** A secret as it is stored, and the request (keyed hash) and its sending to which it is handed out. */
+/**
+ * A secret as it is stored, and the request (keyed hash) and its sending to which it is handed out.
+ */
 export interface StoredSecret {
   readonly alg: 'sha256-pepper' | 'bcrypt';
   readonly hash: string;
   readonly secretFor?: { request: string; sending: number };
 }
 
-/** A secret, or what is left of it (DM-3). Meshblu tokens are in `tokens`. */
+/** A credential, current or used up (DM-3). Meshblu tokens are in `tokens`. */
 export interface CredentialDocument extends Guarded {
   _id: string;
   uuid: string;
@@ -27,12 +29,21 @@ export interface CredentialDocument extends Guarded {
   absoluteAt?: Date;
   /** A refresh token works once, and so does a challenge. */
   usedAt?: Date;
-  /** The pair that took the place of a used refresh token, encrypted: repeats within the grace get the same one. */
+  /**
+   * The encrypted pair that replaced a used refresh token: repeats within the grace period get this
+   * pair.
+   */
   successor?: string;
-  /** An access token of somebody who has still to enrol: it is worth only what that takes, until `fullUntil` takes the place of `expiresAt`. */
+  /**
+   * Set on an access token of a user who has still to enrol: it allows only enrolment, until
+   * `fullUntil` replaces `expiresAt`.
+   */
   scope?: 'enrolment';
   fullUntil?: Date;
-  /** Of a challenge: the hash that the password fitted, the lifetime of the login that was asked for, and how often a code was tried. */
+  /**
+   * Of a challenge: the hash that the password fitted, the lifetime of the login that was asked
+   * for, and how often a code was tried.
+   */
   proof?: string;
   lifetimeMs?: number;
   tries?: number;

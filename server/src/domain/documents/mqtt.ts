@@ -1,6 +1,9 @@
 import type { Binary } from 'mongodb';
 
-/** A message to be published by MQTT, as it is kept: for a session, as retained, as a will, or on its way to other nodes. */
+/**
+ * A message to be published by MQTT, as it is kept: for a session, as retained, as a will, or on
+ * its way to other nodes.
+ */
 export interface StoredPublish {
   topic: string;
   payload: Binary;
@@ -14,7 +17,9 @@ export interface MqttSessionDocument {
   _id: string;
   /** Counted up with every write. */
   rev: number;
-  /** The principal or device whose session it is: nobody else gets this client id while it exists. */
+  /**
+   * The principal or device that owns the session: no other gets this client id while it exists.
+   */
   uuid: string;
   clean: boolean;
   subscriptions: { topic: string; qos: 0 | 1 | 2 }[];

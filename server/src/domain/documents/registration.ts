@@ -20,15 +20,21 @@ export interface RegistrationDocument extends Guarded {
   /** By the feed's clock. */
   expiresAt: Date;
   granted: boolean;
-  /** Which numbered call (keyed hash) was told that it is granted. */
+  /** The numbered call (keyed hash) that was answered with the grant. */
   fetchedBy?: string;
 }
 
-/** One of a kind: who the administrators are; whether a creation of several was decided; when strangers may ask to become users. */
+/**
+ * One of a kind: who the administrators are; whether a creation of several was decided; when
+ * strangers may ask to become users.
+ */
 export interface RecordOfRegistry extends Guarded {
   _id: string;
   uuids: string[];
   state?: 'open' | 'decided' | 'abandoned';
-  /** Since when strangers may ask to become users (milliseconds of the feed's clock), and for how long, in milliseconds. */
+  /**
+   * Since when strangers may ask to become users (milliseconds of the feed's clock), and for how
+   * long, in milliseconds.
+   */
   window?: { openedAt: number; ms: number };
 }
