@@ -4,18 +4,18 @@ import type { Log } from '../../common/log.ts';
 import type { Change } from '../feed/change.ts';
 
 /**
- * Carries out on this node what a change means, above all the end of a credential: a returned promise holds the node's `at`
- * back until it settles. A carrier that fails is logged and counts as done.
+ * A change consumer: applies changes on this node, above all revocations.
+ * The node's `at` does not pass a change until the returned promise settles. A failure is logged and counts as done.
  */
 export interface ChangeConsumer {
   change?(change: Change): void | Promise<unknown>;
-  /** Changes may have been missed, endings among them: everything that hangs on a document is to be looked at again. */
+  /** Changes may have been missed, revocations among them: everything that depends on a document must be checked again. */
   resync?(): void | Promise<unknown>;
 }
 
-/** How far this node has carried out the feed. */
+/** The change consumers of a node, and how far they have processed the feed. */
 export interface ChangeConsumers {
-  /** Everything up to here is carried out. */
+  /** The position up to which all changes are processed. */
   readonly position: Position;
   carry(carrier: ChangeConsumer): () => void;
   close(): void;
@@ -24,7 +24,7 @@ export interface ChangeConsumers {
 /** Follows the feed. `advanced` is called after each change, with it, and with null when `position` has moved later. */
 export const createChangeConsumers = (feed: ChangeFeed, log: Log, advanced: (change: Change | null) => void): ChangeConsumers => {
   const carriers = new Set<ChangeConsumer>();
-  /** What was taken from the feed and is not carried out, or stands behind such a change. */
+  /** Changes that are not processed yet, or that follow such a change. */
   const queue: { readonly position: Position; waitsFor: number }[] = [];
   let position: Position = feed.position;
 
@@ -33,7 +33,7 @@ export const createChangeConsumers = (feed: ChangeFeed, log: Log, advanced: (cha
   };
 
   const take = (at: Position, work: (carrier: ChangeConsumer) => void | Promise<unknown>): void => {
-    // Until all carriers were asked, the change itself counts as unfinished.
+    // Until all consumers were called, the change itself counts as unfinished.
     const entry = { position: at, waitsFor: 1 };
     queue.push(entry);
     for (const carrier of carriers) {
@@ -67,7 +67,7 @@ export const createChangeConsumers = (feed: ChangeFeed, log: Log, advanced: (cha
 
   return {
     get position() {
-      // With nothing left to do it is the feed's: that moves over events that are no changes, and at its start, without a word.
+      // With an empty queue it is the feed's position, which also moves at its start and over events that are no changes.
       return queue.length === 0 ? feed.position : position;
     },
     carry(carrier) {

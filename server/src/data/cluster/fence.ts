@@ -10,7 +10,7 @@ const LOST_MS = 30_000;
 
 const WATCH_MS = 500;
 
-/** The same instant on both clocks of this host. */
+/** One instant on both clocks of this host. */
 export interface Instant {
   readonly monotonic: number;
   readonly wall: number;
@@ -25,18 +25,18 @@ export const instant = (clock: Clock): Instant => ({ monotonic: clock.monotonic(
 export const elapsed = (clock: Clock, since: Instant): number =>
   Math.max(clock.monotonic() - since.monotonic, clock.now() - since.wall);
 
-/** Keeps a node that may have been given up by the others from doing anything. */
+/** The fence of a node: stops it from working once the others may consider it dead. */
 export interface Fence {
   readonly state: FenceState;
   /** A counting renewal begun then is durable. Moves the fence of a node that serves; never ends a pause. */
   extend(begun: Instant): void;
-  /** A counting renewal begun then has come back, and all before it is carried out. Returns true if that began or resumed service. */
+  /** A valid renewal begun then has come back, and all earlier changes are processed. Returns true if that began or resumed service. */
   arrive(begun: Instant): boolean;
   onState(listener: (state: FenceState) => void): () => void;
   close(): void;
 }
 
-/** A fence that is down until the first renewal arrives. */
+/** Creates a fence; the node does not serve until its first renewal arrives. */
 export const openFence = (clock: Clock): Fence => {
   const listeners = new Set<(state: FenceState) => void>();
   let state: FenceState = 'starting';

@@ -9,7 +9,7 @@ import type { NodeDocument } from '../../domain/documents/cluster.ts';
 export const RENEW_MS = 1_000;
 /** How long one renewal may take before the next one is tried, in milliseconds. */
 const LIMIT_MS = 2_000;
-/** A renewal counts only if it proves that the feed was no further behind than this, in milliseconds. */
+/** Maximum lag of the feed for a renewal to count, in milliseconds. */
 const PROOF_MS = 2_000;
 
 /** One renewal of the own lease: its number, when it was begun, and whether it counts. */
@@ -23,13 +23,13 @@ export interface Renewal {
 export interface Lease {
   /** Number of the newest renewal that was begun. */
   readonly number: number;
-  /** Begins a renewal, or has one follow the one that is under way. `asks`: the others shall renew theirs at once. */
+  /** Begins a renewal, now or after the one in progress. `asks`: the other nodes shall renew at once. */
   renew(asks?: boolean): void;
-  /** The own renewal with this number came back at a place of the feed. */
+  /** This node's renewal with this number came back at a position of the feed. */
   returned(number: number, position: Position): void;
-  /** Everything up to this place is carried out. Returns the own renewals that this covers for the first time. */
+  /** All changes up to this position are processed. Returns this node's renewals that are newly covered by it. */
   carried(position: Position): Renewal[];
-  /** Do own renewals come back in time? */
+  /** Whether this node's renewals come back in time. */
   onTime(): boolean;
   close(): void;
 }
@@ -39,7 +39,7 @@ export interface LeaseOptions {
   readonly store: Pick<Store, 'collection'>;
   readonly clock: Clock;
   readonly log: Log;
-  /** The place up to which this node has carried everything out. */
+  /** The position up to which this node has processed the feed. */
   at(): Position;
   /** A counting renewal is durable. */
   acknowledged(renewal: Renewal): void;
@@ -71,7 +71,7 @@ export const openLease = ({ id, store, clock, log, at, acknowledged }: LeaseOpti
     return renewal;
   };
 
-  /** The beat waits for no answer: one that is lost must not cost the node its next renewals. */
+  /** Sends a renewal without waiting for the answer: a lost answer must not delay the next renewals. */
   const send = (): void => {
     if (closed) return;
     underWay += 1;

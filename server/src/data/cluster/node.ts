@@ -29,7 +29,7 @@ export interface Node {
   /** Resolves when the node may load and serve: its first lease is durable and has come back, and a later one counts. */
   readonly ready: Promise<void>;
   readonly state: FenceState;
-  /** To be asked before each request, write, repeated write and delivery. Throws `unavailable` while the node is paused. */
+  /** Call it before each request, write, retry and delivery. Throws `unavailable` while the node is paused. */
   check(): void;
   /** May cached documents answer reads? Not while the feed is late: then the primary is read. */
   trusts(): boolean;
@@ -43,11 +43,11 @@ export interface Node {
    * Takes under 1 s when all are well and 7 s otherwise; fails with `unavailable` after 15 s, and a repeat waits again.
    */
   barrier(): Promise<void>;
-  /** Is that node alive, as far as this one can tell? A node that was never seen is not. */
+  /** Whether that node is alive, as far as this one knows. A node that was never seen is not. */
   lives(id: string): boolean;
-  /** Is there no other node, as far as this one can tell? */
+  /** Whether there is no other node, as far as this one knows. */
   isOnly(): boolean;
-  /** Nodes that were there and are no more: dead, or gone lately. */
+  /** Nodes that are dead or have left lately. */
   gone(): string[];
   /** When that other node last gave a sign of life, in milliseconds since 1970 by this host's clock; undefined if it is not known. */
   seenAt(id: string): number | undefined;

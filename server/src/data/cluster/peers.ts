@@ -2,7 +2,7 @@ import type { Clock } from '../../common/clock.ts';
 import type { Position } from '../feed/position.ts';
 import type { NodeDocument } from '../../domain/documents/cluster.ts';
 
-/** Others hold a node for dead this long after they saw its last counting renewal, in milliseconds of their own monotonic clock. */
+/** A node counts as dead this long after its last valid renewal was seen, in milliseconds of the observer's monotonic clock. */
 const DEAD_MS = 6_000;
 /** The lease of a node that is dead for this long is removed, in milliseconds. */
 const FORGET_MS = 600_000;
@@ -17,17 +17,17 @@ export interface Peers {
   /** A lease was given up. */
   leave(id: string): void;
   lives(id: string): boolean;
-  /** Is no other node alive? */
+  /** Whether no other node is alive. */
   none(): boolean;
   /** When a sign of life of that node was last seen, in milliseconds since 1970 by this host's clock; undefined if never. */
   seenAt(id: string): number | undefined;
   /** Nodes that are dead, or have given up their leases lately. */
   gone(): string[];
-  /** Has every other node carried out everything up to this place, or is it dead? */
+  /** Whether every other node has processed the feed up to this position or is dead. */
   past(position: Position): boolean;
-  /** This node was paused: what it did not see in that time says nothing. */
+  /** Restarts all timers after a pause of this node, which may have missed renewals. */
   countAnew(): void;
-  /** Dead for so long that their leases may go. */
+  /** Nodes dead for so long that their leases may be removed. */
   forgotten(): string[];
 }
 

@@ -23,9 +23,9 @@ export interface Bounds {
   exact: boolean;
 }
 
-/** More ranges than this are not worth it. */
+/** Maximum number of ranges for which an index is used. */
 const maxRanges = 2000;
-/** The same where several values meet several others: most of the pairs are not there, and each is looked up. */
+/** Maximum number of ranges from combined value lists: most combinations do not exist, and each is looked up. */
 const maxPairs = 16;
 
 /** The narrowest bounds that hold for an index, or undefined if the filter says nothing of its first part. */

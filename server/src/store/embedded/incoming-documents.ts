@@ -2,7 +2,7 @@ import { ObjectId, type Document } from 'mongodb';
 import { decode, encode, maxDocumentBytes } from './bson.ts';
 import { serverError } from './errors.ts';
 
-/** A document on its way into the store: its bytes, and the same as values. `_id` comes first, as the server stores it. */
+/** A document to be stored: its bytes and its decoded values. `_id` comes first, as the server stores it. */
 export interface IncomingDocument {
   bytes: Uint8Array;
   document: Document;

@@ -7,7 +7,7 @@ import { makePrivate } from './private-file.ts';
  *
  * SQLite takes a log up to its first damaged frame and leaves out the rest in silence, because that is what a power cut leaves of writes
  * that were not acknowledged. The mark is written after each sync of the log, and needs no sync of its own: it is never ahead of the log,
- * and only a power cut can leave it behind.
+ * and only after a power cut can it be older.
  */
 export interface Mark {
   /** The salts of the log; empty after the data file was closed in order. */
@@ -24,7 +24,7 @@ export class DamagedFileError extends Error {
 }
 
 const pathOf = (path: string): string => `${path}-mark`;
-/** All marks have the same length, so that one replaces the other in one write. */
+/** Length of every mark, so that one write replaces it. */
 const textBytes = 64;
 
 /** Opens the mark of a data file for writing. */

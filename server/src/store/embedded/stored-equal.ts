@@ -1,7 +1,7 @@
 import { BSON } from 'mongodb';
 
 /**
- * Whether two stored values are surely the same bytes: same types, same fields in the same order.
+ * Whether two stored values certainly have equal bytes: equal types and equal fields in equal order.
  *
  * False may also mean "not worth finding out"; callers then do what they would do for different values.
  */
