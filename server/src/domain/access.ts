@@ -99,7 +99,7 @@ const names = (document: DeviceDocument, list: Whitelist, uuid: string): boolean
   );
 };
 
-/** Does this list of this document name this device, its group, or everybody? */
+/** Whether this list of the document names the device, its group, or everybody. */
 export const grants = (document: DeviceDocument, list: Whitelist, { uuid, tenant }: Who): boolean =>
   names(document, list, uuid) || (tenant !== undefined && names(document, list, tenant));
 
@@ -220,7 +220,7 @@ export const decide = (
 /** Of what was found: may this device see it? The rule of `decide`, for search hits. */
 export const sees = (who: Who, list: Whitelist, found: DeviceDocument): boolean => mayActOn(who, list, found);
 
-/** May this device send that one a message, as both are now? */
+/** Whether the sender may send the addressee a message, as both are now. */
 export const mayMessage = (sender: DeviceDocument, addressee: DeviceDocument): boolean =>
   mayActOn(whoIs(sender), 'message.from', addressee);
 
@@ -239,11 +239,11 @@ const listeningLists = {
 /** What one can listen to of another device. */
 export type Channel = keyof typeof listeningLists;
 
-/** May this device hear that channel of the document's device, as the document is now? */
+/** Whether the device may receive that channel of the document's device, as the document is now. */
 export const hears = (who: Who, channel: Channel, emitter: DeviceDocument): boolean =>
   mayActOn(who, listeningLists[channel], emitter) || grants(emitter, 'configure.update', who);
 
-/** May this device act for that one in this group of actions? */
+/** Whether this device may act for that one in this group of actions. */
 export const actsFor = (who: Who, group: 'message' | 'broadcast', document: DeviceDocument): boolean =>
   document.uuid === who.uuid || grants(document, `${group}.as`, who);
 

@@ -99,7 +99,7 @@ const groupNameOf = ({ type, name }: Properties, before: DeviceDocument | null):
   return isName && (earlier !== undefined || type === 'group') ? name : earlier;
 };
 
-/** Is it a group, also if it has no name yet? */
+/** Whether it is a group, also if it has no name yet. */
 export const isGroup = ({ type, _rollcall: hidden }: DeviceDocument): boolean => type === 'group' || hidden?.group !== undefined;
 
 /** The document of a new device with these properties (MS-2.3, MS-3.2). */

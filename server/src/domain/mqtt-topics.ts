@@ -1,4 +1,4 @@
-/** Does a message with this topic pass? */
+/** Whether a message with this topic passes. */
 export type TopicFilter = (topic: string | undefined) => boolean;
 
 const matchesPattern = (pattern: string, topic: string): boolean => {

@@ -10,7 +10,7 @@ const operatorNames: ReadonlySet<string> = new Set(
   ).split(' '),
 );
 
-/** Is this the name of an operator in a query or a sort order? */
+/** Whether this is the name of an operator in a query or a sort order. */
 export const isQueryOperator = (name: string): boolean => operatorNames.has(name);
 
 /** `$`, `$[]` and `$[name]`: places in a list, in the path of an update. */

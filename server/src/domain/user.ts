@@ -22,7 +22,7 @@ const usernameForm = /^[A-Za-z0-9][A-Za-z0-9_.@-]{2,127}$/;
 /** With Basic, a name of this form is a device's uuid. */
 const uuidForm = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
-/** Is it a device's uuid rather than a name? */
+/** Whether it is a device's uuid rather than a name. */
 export const looksLikeUuid = (name: string): boolean => uuidForm.test(name);
 
 /** The form of a login name that has to be unique. */

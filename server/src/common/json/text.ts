@@ -22,7 +22,7 @@ export const isSpace = (code: number | undefined): boolean => code === 0x20 || c
 
 export const isDigit = (code: number | undefined): boolean => code !== undefined && code >= zero && code <= nine;
 
-/** Can this stand in a number behind its first digits? */
+/** Whether this character may follow the first digits of a number. */
 export const isOfNumber = (code: number | undefined): boolean =>
   isDigit(code) || code === dot || code === e || code === E || code === minus || code === plus;
 

@@ -15,7 +15,7 @@ export interface NodeDocument {
   renewal: number;
   /** The position in the change feed up to which the node has applied every change. */
   at: string;
-  /** Does this renewal prove that the node's feed is alive? */
+  /** Whether this renewal proves that the node's feed is alive. */
   counts: boolean;
   /**
    * Set while the node waits for a revocation to take effect: the others renew their leases as soon
