@@ -41,14 +41,19 @@ describe("The client's address", () => {
 
   it('is not cut out of a quoted text (S6)', () => {
     expect(from(proxies, '127.0.0.1', { forwarded: 'for=192.0.2.1;by="a, for=192.0.2.66"' })).to.equal('192.0.2.1');
+    expect(from(proxies, '127.0.0.1', { forwarded: 'host=";for=192.0.2.66;";for=192.0.2.1' })).to.equal('192.0.2.1');
+    expect(from(proxies, '127.0.0.1', { forwarded: 'for=192.0.2.66, x="abc, for=192.0.2.1' })).to.equal('127.0.0.1');
+    expect(from(proxies, '127.0.0.1', { forwarded: `"${'\\"'.repeat(100_000)}` })).to.equal('127.0.0.1');
+    expect(from(proxies, '127.0.0.1', { forwarded: `for=a;${'x="'.repeat(2_000)}` })).to.equal('127.0.0.1');
   });
 
-  it('is behind a trusted network that is written inside IPv6 (S6)', () => {
+  it('is found through a trusted network that is written inside IPv6 (S6)', () => {
+    expect(from(['::ffff:10.0.0.0/64'], '203.0.113.9', { 'x-forwarded-for': '192.0.2.1' })).to.equal('203.0.113.9');
     expect(from(['::ffff:10.0.0.0/104'], '10.9.9.9', { 'x-forwarded-for': '192.0.2.1' })).to.equal('192.0.2.1');
   });
 });
 
-onBothStores('A registry behind a trusted proxy', (registries) => {
+onBothStores('A registry with a trusted proxy in front', (registries) => {
   let url = '';
   before(async () => {
     ({ url } = await registries.start({ trustedProxies: ['127.0.0.1', '::1'], adminPassword: 'correct horse 1' }));

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { CertificateReference } from '@rollcall/client/contract';
 import { pino } from 'pino';
+import { openData } from './open-data.ts';
 import { createIdentity } from '../identity/open-identity.ts';
 import { openAudit } from '../operations/audit/audit-log.ts';
 import { auditedLogins, createAuditing, createLoginNotes } from '../operations/audit/audited-calls.ts';
@@ -8,25 +9,16 @@ import { createAuthenticator } from '../identity/authenticate.ts';
 import { systemClock, type Clock } from '../common/clock.ts';
 import { completeConfig, type Config } from './config.ts';
 import { createConnections, type Connection } from '../realtime/connections.ts';
-import { openHistory } from '../realtime/resume/history.ts';
-import { openChangeFeed } from '../data/feed/change-feed.ts';
-import { pushTable } from '../realtime/pushes/push-table.ts';
-import { matchingPushes, topicsBy } from '../realtime/pushes/pushes.ts';
-import { createIdempotentIds } from '../data/repository/idempotent-ids.ts';
-import { openCache } from '../data/repository/cache.ts';
-import { createRepository } from '../data/repository/repository.ts';
 import { lowerUuid } from '../identity/canonical-uuid.ts';
 import { failuresTo } from './to-registry-error.ts';
 import { revokeEverywhere } from '../data/cluster/revocation-barrier.ts';
 import type { FirstPassword } from '../identity/accounts/bootstrap.ts';
 import type { Result, Services } from '../operations/handler.ts';
-import { createKeyRing } from '../identity/keys/key-ring.ts';
-import { closeAll, closeOnce, openRestartable, StoreReplacedError, type Closers } from './restartable.ts';
+import { closeAll, closeOnce, openRestartable, type Closers } from './restartable.ts';
 import { createRateLimit } from '../common/rate-limit.ts';
 import { openMaintenance, type Maintenance } from '../backup/jobs.ts';
 import { createMetrics, createProcessFigures } from './metrics.ts';
 import { openMqtt } from '../mqtt/open-mqtt.ts';
-import { openNode, openSoleNode } from '../data/cluster/node.ts';
 import { describeHttp, pagesOf } from './pages.ts';
 import { createPipeline } from '../operations/pipeline.ts';
 import { openRealtime } from '../realtime/open-realtime.ts';
@@ -35,8 +27,6 @@ import { compileRouteTable } from '../operations/route-table.ts';
 import { createSecrets, type Secrets } from '../identity/keys/secret-files.ts';
 import { createBcryptPool } from '../identity/passwords/bcrypt-pool.ts';
 import { openSweeper } from './sweeper.ts';
-import { ensureIndexes } from '../data/indexes.ts';
-import { createStoreGate } from '../data/store-gate.ts';
 import { probeWrite } from '../backup/state.ts';
 import type { Collections } from '../domain/documents/index.ts';
 import { openStore, type OpenStore } from '../store/open.ts';
@@ -85,15 +75,15 @@ export const createRegistry = async (options: Partial<Config> = {}): Promise<Reg
   const closers: Closers = [];
   const close = (): Promise<void> => closeAll(closers, log);
   try {
-    return { ...(await house(config, log, closers)), close };
+    return { ...(await openListenerAndInstance(config, log, closers)), close };
   } catch (error) {
     await close();
     throw error;
   }
 };
 
-/** What outlives a restore: the inside of the registry is closed for it, and another one is opened on the same ground. */
-interface Ground {
+/** What outlives a restore. An instance of the registry is closed for a restore, and another one is opened with these resources. */
+interface ProcessResources {
   readonly config: Config;
   readonly log: pino.Logger;
   readonly clock: Clock;
@@ -113,7 +103,7 @@ const portsOf = (urls: readonly string[]): Partial<Config> =>
     }),
   );
 
-const house = async (config: Config, log: pino.Logger, closers: Closers): Promise<Omit<Registry, 'close'>> => {
+const openListenerAndInstance = async (config: Config, log: pino.Logger, closers: Closers): Promise<Omit<Registry, 'close'>> => {
   const clock = systemClock;
   const secrets = await createSecrets(config);
   const opened = await openStore<Collections>(config);
@@ -124,78 +114,29 @@ const house = async (config: Config, log: pino.Logger, closers: Closers): Promis
   closers.push(maintenance.close);
   const listener = openListener(unavailableAnswers(maintenance), config.keepAliveMs);
   closers.push(listener.close);
-  const ground = { config, log, clock, secrets, opened, maintenance, listener, processFigures: createProcessFigures() };
+  const resources = { config, log, clock, secrets, opened, maintenance, listener, processFigures: createProcessFigures() };
   let taken: Partial<Config> = {};
-  const life = await openRestartable({
-    open: (own, leave) => start({ ...ground, config: { ...config, ...taken } }, own, leave),
+  const restartable = await openRestartable({
+    open: (own, leave) => openInstance({ ...resources, config: { ...config, ...taken } }, own, leave),
     clock,
     log,
   });
-  taken = portsOf(life.instance.mqtt);
-  closers.push(life.close, maintenance.stop);
+  taken = portsOf(restartable.instance.mqtt);
+  closers.push(restartable.close, maintenance.stop);
   const url = await listener.listen(config.host, config.port);
-  return { url, ...life.instance };
+  return { url, ...restartable.instance };
 };
 
 /** Opens everything in the order in which it depends on each other; what it opens it leaves to be closed in the opposite order. */
-const start = async (
-  { config, log, clock, secrets, opened, maintenance, listener, processFigures }: Ground,
+const openInstance = async (
+  { config, log, clock, secrets, opened, maintenance, listener, processFigures }: ProcessResources,
   closers: Closers,
   leave: () => Promise<void>,
 ): Promise<Pick<Registry, 'mqtt' | 'firstPassword'>> => {
   const { now } = clock;
-  const { reserved, alone } = opened;
-  const { id: feedId, origin } = await maintenance.settled();
-  const feed = openChangeFeed({
-    // Messages of an embedded store are gone with its process: a position of an earlier one is none of this feed.
-    store: reserved,
-    id: alone ? `${feedId}-${randomBytes(6).toString('base64url')}` : feedId,
-    origin,
-    clock,
-    log,
-    window: { ms: config.resumeWindowMs, changes: config.resumeWindowChanges, bytes: config.resumeWindowBytes },
-    heartbeats: !alone,
-  });
-  closers.push(() => feed.close());
-  const due = matchingPushes(pushTable);
-  const history = openHistory(feed, topicsBy(due));
-  closers.push(() => history.close());
-  const cache = openCache({
-    feed,
-    collections: {
-      devices: 'uuid',
-      tokens: '_id',
-      principals: '_id',
-      credentials: '_id',
-      roles: '_id',
-      registry: '_id',
-      certificates: '_id',
-      registrations: '_id',
-    },
-    purged: new Set(['credentials']),
-    log,
-    clock,
-  });
-  closers.push(() => cache.close());
-  const node = alone ? openSoleNode({ feed, clock, log }) : openNode({ store: reserved, feed, clock, log });
-  closers.push(() => node.close());
-  closers.push(() => maintenance.leaving(node));
-  const gate = createStoreGate(opened.store);
-  const { store } = gate;
-  const quiet = new Promise<void>((resolve) => closers.push(() => gate.shut().then(resolve)));
-  await node.ready;
-  closers.push(node.addConsumer(maintenance.follow({ feedId, leave, quiet })));
-  // Whatever began before this node was seen by the others began before this question.
-  if (!(await maintenance.serves(feedId))) throw new StoreReplacedError();
-
-  await ensureIndexes(store);
-  const keys = await createKeyRing(store, secrets);
-  const windowSecret = await keys.key('request-window');
-  const idKey = await keys.key('derived-ids');
-  const doors = { store, feed, node, cache, clock, windowSecret };
-  const devices = createRepository({ ...doors, collection: 'devices', key: 'uuid' });
-  const rootRows = createRepository({ ...doors, collection: 'tokens', key: '_id' });
-  const ids = createIdempotentIds(idKey);
+  const { alone } = opened;
+  const data = await openData({ config, clock, log, secrets, opened, maintenance, leave }, closers);
+  const { store, feed, due, history, cache, node, gate, keys, windowSecret, repositories, devices, rootRows, ids } = data;
   const hashing = createBcryptPool();
   const listing = { feed, trusts: () => node.trusts(), clock };
   const lists = {
@@ -222,7 +163,7 @@ const start = async (
   const access = await createIdentity({
     lists,
     store,
-    doors,
+    doors: repositories,
     devices,
     tokens,
     ids,
@@ -359,14 +300,16 @@ const start = async (
   );
   const applyRevocations = async ({ revokes, recheck }: Result<unknown>, asking?: Connection): Promise<boolean> => {
     if (revokes === undefined) return false;
-    const mine = revokes.map((ending) => connections.revokeOthers(ending, asking)).includes(true);
+    const ended = revokes.map((revocation) => connections.revokeOthers(revocation, asking));
     let asked = false;
     await revokeEverywhere(node, async () => {
       if (asked) return (await recheck?.()) ?? true;
       asked = true;
       return recheck === undefined;
     });
-    return mine;
+    // The feed finds the connections that were ended here no more: what they have under way is waited for here.
+    await Promise.all(ended.map(({ settled }) => settled));
+    return ended.some(({ isLastAmong }) => isLastAmong);
   };
 
   const clientAddress = createClientAddress(config.trustedProxies);
@@ -497,9 +440,9 @@ const start = async (
       isServing: () => node.state === 'serving' && feed.open,
     }),
   });
-  const away = listener.serve(http.front);
+  const unserve = listener.serve(http.front);
   closers.push(async () => {
-    away();
+    unserve();
     await endSockets();
     await closeMqtt();
     await closeEngines();

@@ -227,7 +227,7 @@ export const createPipeline = ({ services, authenticate, limits, auditing, send,
     const shown = call.input;
     const admitted = call.actor?.scope === undefined ? call.actor : await held(call.actor, row);
     const { actor, input: asked } = showsCredentials(operation, shown)
-      ? await actingWith(admitted, shown)
+      ? await actingWith(admitted, shown, call.address ?? '')
       : { actor: admitted, input: shown };
     if (actor !== null) await checkFactors(actor, row);
     const as = call.as === undefined ? undefined : await canonicalUuid(devices, call.as);
@@ -313,10 +313,10 @@ export const createPipeline = ({ services, authenticate, limits, auditing, send,
   };
 
   /** Authenticates by credentials in the input, and removes `token` from it (MS-1.8). */
-  async function actingWith(actor: Actor | null, shown: Credentials): Promise<{ actor: Actor; input: unknown }> {
+  async function actingWith(actor: Actor | null, shown: Credentials, address: string): Promise<{ actor: Actor; input: unknown }> {
     if (actor === null) throw new RegistryError('unauthenticated');
     const { token, ...input } = shown;
-    const acting = await authenticate({ uuid: shown.uuid, token });
+    const acting = await authenticate({ uuid: shown.uuid, token, address });
     if (acting === null) throw new RegistryError('forbidden');
     return { actor: acting, input };
   }

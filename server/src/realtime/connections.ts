@@ -57,8 +57,14 @@ export interface Connections {
   withRoles(): Iterable<Connection>;
   /** Ends those that hang on what ended; resolves when nothing of theirs can be written any more. */
   revoke(ending: Revocation, told?: ServerEvent): Promise<void>;
-  /** The same, but for `last`, which is still to be answered: true if it is among them. */
-  revokeOthers(ending: Revocation, last: Connection | undefined): boolean;
+  /**
+   * Ends the connections that rest on what was revoked, except `last`, which is still to be answered.
+   * `isLastAmong` says whether `last` would end too. `settled` resolves when nothing that the others asked for can be written any more.
+   */
+  revokeOthers(
+    ending: Revocation,
+    last: Connection | undefined,
+  ): { readonly isLastAmong: boolean; readonly settled: Promise<void> };
   /** Ends all of them. */
   endAll(): void;
   /** How many endings were carried out, and how often somebody was freed; whoever proves himself while it changes has to do so again. */
@@ -141,8 +147,10 @@ export const createConnections = (): Connections => {
     revoke: (ending, told) => settled(affected(ending), told),
     revokeOthers(ending, last) {
       const ended = affected(ending);
-      void settled(ended.filter((connection) => connection !== last));
-      return last !== undefined && ended.includes(last);
+      return {
+        isLastAmong: last !== undefined && ended.includes(last),
+        settled: settled(ended.filter((connection) => connection !== last)),
+      };
     },
     enableEvents(uuid, credential) {
       // Whoever is proving himself at this moment looks again.

@@ -10,11 +10,11 @@ const ofConnection = (connection: Connection | null): Connection => {
 
 export const feed: Implementation['feed'] = {
   async restore({ subscriptions }, call) {
-    const { actor, authenticate } = call;
+    const { actor, authenticate, address } = call;
     const connection = ofConnection(call.connection);
     const granted = await Promise.all(
       subscriptions.map(async ({ uuid, token, types, topics }) => {
-        const listener = token === undefined ? actor : await authenticate({ uuid, token });
+        const listener = token === undefined ? actor : await authenticate({ uuid, token, address });
         return listener === null ? [] : listen(call, connection, listener, { uuid, types, topics });
       }),
     );
