@@ -47,7 +47,7 @@ const startRegistry = async (
   dataDir: string,
   password: string,
 ): Promise<{ readonly url: string; readonly child: ChildProcess }> => {
-  const child = spawn(process.execPath, ['--enable-source-maps', join(root, 'server', 'dist', 'main.js')], {
+  const child = spawn(process.execPath, ['--enable-source-maps', join(root, 'server', 'dist', 'app', 'main.js')], {
     stdio: ['ignore', 'pipe', 'inherit'],
     env: {
       ...process.env,

@@ -12,7 +12,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const compiler = join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin', 'tsc');
 
 console.error(
-  existsSync(join(root, 'server', 'dist', 'main.js'))
+  existsSync(join(root, 'server', 'dist', 'app', 'main.js'))
     ? 'Looking whether anything has to be built …'
     : 'Building client and server; the first time this takes up to a minute …',
 );

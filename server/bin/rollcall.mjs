@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const server = fileURLToPath(new URL('..', import.meta.url));
-const main = join(server, 'dist', 'cli', 'main.js');
+const main = join(server, 'dist', 'app', 'cli', 'main.js');
 
 /** Builds client and server; what the compiler says goes to standard error. */
 const build = () => {
@@ -28,4 +28,4 @@ const build = () => {
 };
 
 if (!existsSync(main)) build();
-await import('../dist/cli/main.js');
+await import('../dist/app/cli/main.js');
