@@ -41,8 +41,8 @@ const metadataQuery = ({ uuid: _uuid, token: _token, ...query }: Readonly<Record
 /** Result of a revocation. A revocation that found nothing is repeated once. */
 const ending = async (uuid: string, revoke: () => Promise<RevokedTokens>) => {
   const { revokes, found } = await revoke();
-  const endAgain = async (): Promise<boolean> => (await revoke()).found;
-  return { output: { uuid }, ends: revokes, ...(!found && { endAgain }) };
+  const recheck = async (): Promise<boolean> => (await revoke()).found;
+  return { output: { uuid }, revokes, ...(!found && { recheck }) };
 };
 
 export const tokens: Rows = {
