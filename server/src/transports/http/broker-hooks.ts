@@ -221,7 +221,7 @@ export const hookForms: readonly PageForm[] = all.map(({ path, summary, refusal:
   method: 'post',
   summary,
   body: { required: true, schema: { type: 'object' }, types: ['application/x-www-form-urlencoded'] },
-  answers: [...new Set([200, status, 403, 413, 429])].map((one) => ({ status: one, schema: { type: 'object' } })),
+  answers: [...new Set([200, status, 403, 413, 415, 422, 429])].map((one) => ({ status: one, schema: { type: 'object' } })),
 }));
 
 const digest = (text: string): Buffer => createHash('sha256').update(text, 'utf8').digest();
