@@ -24,6 +24,7 @@ const serveFailures = (served: Served, refused: (kind: string) => void): (() => 
     fanOut: createFanOuts(servers),
     report: () => undefined,
     now: () => Date.now(),
+    clientAddress: () => '127.0.0.1',
     refused,
     drop,
   };
