@@ -35,7 +35,7 @@ const wrapped = (register: Register, wrap: (run: Hook, prepared: Prepared, place
     return register.call(this, name, wrap(given, prepared, place));
   };
 
-const isSkip = (error: unknown): boolean => error instanceof Error && error.constructor.name === 'Pending';
+const isSkip = (error: unknown): boolean => error instanceof Error && error.name === 'PendingError';
 
 const prototype = Mocha.Suite.prototype as unknown as { beforeAll: Register; afterAll: Register };
 
