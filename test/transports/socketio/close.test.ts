@@ -8,6 +8,8 @@ import { ask, serve } from './serve.ts';
 const handles = (): readonly string[] =>
   process.getActiveResourcesInfo().filter((kind) => /TCP|Server|Timeout|Immediate/.test(kind));
 
+const timers = (): number => handles().filter((kind) => kind === 'Timeout').length;
+
 const timed = async (work: () => Promise<void>): Promise<number> => {
   const start = performance.now();
   await work();
@@ -45,7 +47,8 @@ describe('close()', () => {
   });
 
   it('leaves nothing behind: no socket, no server, no timer', async () => {
-    await until(() => handles().filter((kind) => kind !== 'Timeout').length === 0);
+    await until(() => handles().length === timers());
+    const before = timers();
     const served = await serve();
     const raw = await Promise.all(Array.from({ length: 20 }, () => rawClient(served.port)));
     for (const each of raw.slice(0, 10)) each.send('40');
@@ -53,12 +56,11 @@ describe('close()', () => {
     await poll;
     await served.close();
     for (const each of raw) each.destroy();
-    await until(() => handles().every((kind) => kind === 'Timeout') && handles().length <= 1);
+    await until(() => handles().length === timers() && timers() <= before + 1);
     expect(served.engines.stats().connections).to.equal(0);
   });
 
   it('leaves no timer of polling clients that broke a rule or polled twice at a time', async () => {
-    const timers = (): number => handles().filter((kind) => kind === 'Timeout').length;
     const before = timers();
     const served = await serve();
     const sessions = await Promise.all(
